@@ -1,0 +1,245 @@
+//! Model packs: a folder with `pack.toml`, TorchScript stages and their golden numbers.
+//!
+//! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted ([`trust`]), and hands out its
+//! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
+
+mod locate;
+mod manifest;
+mod stage;
+mod trust;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+pub use locate::set_plugin_file;
+pub use manifest::Manifest;
+pub use stage::{Stage, parse_device};
+
+/// Emotion labels in the order of the emotion vector; the zero vector is neutral.
+pub const EMOTIONS: [&str; 8] =
+    ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"];
+
+/// The pack that ships with the plugin.
+pub const DEFAULT_PACK: &str = "lite";
+
+/// Numbers in a pose: yaw, pitch, roll in degrees, x, y, z, scale in picture units.
+pub const POSE_LEN: usize = 7;
+
+/// Why a pack or one of its stages cannot be used; the text names the file and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// No folder of that name.
+    #[error(
+        "model pack {name:?} was not found: looked in {looked}; set `model-pack` to a folder that holds pack.toml"
+    )]
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// Where it was looked for.
+        looked: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path:?}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `pack.toml` does not say what it must.
+    #[error("{path:?} is not a usable pack manifest: {reason}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Nobody vouched for this pack.
+    #[error(
+        "model pack {path:?} is not trusted: models are programs; if you trust its origin, add its digest {digest} to \
+         the environment variable GST_PORTRAIT_TRUSTED_PACKS"
+    )]
+    Untrusted {
+        /// The pack's folder.
+        path: PathBuf,
+        /// SHA-256 of its manifest.
+        digest: String,
+    },
+    /// A file is not the one that the manifest names.
+    #[error(
+        "{path:?} does not match the sha256 in its pack.toml: the pack is damaged or was changed; install it again"
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model uses an operator outside of the allow-list.
+    #[error("{path:?} uses the operator {operator:?}, which models of a pack may not use")]
+    Operator {
+        /// The file.
+        path: PathBuf,
+        /// The operator.
+        operator: String,
+    },
+    /// The manifest has no such stage.
+    #[error("model pack {pack} has no stage {stage:?}")]
+    NoStage {
+        /// Pack id and version.
+        pack: String,
+        /// The stage.
+        stage: String,
+    },
+    /// libtorch refused.
+    #[error("stage {stage:?} failed: {reason}")]
+    Torch {
+        /// The stage.
+        stage: String,
+        /// libtorch's words, first line.
+        reason: String,
+    },
+    /// The `device` property names no device that is there.
+    #[error("device {0:?} is not available: use auto, cpu or cuda:N with N below the number of CUDA devices")]
+    Device(String),
+}
+
+/// A model pack, its manifest checked and trusted. Shared: opening the same folder twice gives the same pack.
+#[derive(Debug)]
+pub struct Pack {
+    dir: PathBuf,
+    manifest: Manifest,
+    stages: Mutex<HashMap<(String, String), Weak<Stage>>>,
+    mean_face: Vec<[f32; 3]>,
+}
+
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Pack>>>> = LazyLock::new(Mutex::default);
+
+impl Pack {
+    /// Opens a pack by name (`lite`) or folder.
+    ///
+    /// # Errors
+    /// Where it is not found, not trusted, damaged, or its manifest is not usable.
+    pub fn open(name: &str) -> Result<Arc<Self>, PackError> {
+        let dir = locate::find(name)?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pack) = open.get(&dir).and_then(Weak::upgrade) {
+            return Ok(pack);
+        }
+        let pack = Arc::new(Self::read(&dir)?);
+        open.insert(dir, Arc::downgrade(&pack));
+        Ok(pack)
+    }
+
+    fn read(dir: &Path) -> Result<Self, PackError> {
+        let path = dir.join("pack.toml");
+        let text = read_file(&path)?;
+        trust::check_manifest(dir, &text)?;
+        let manifest = Manifest::parse(&path, &text)?;
+        let mean_path = dir.join(&manifest.landmarks.mean_face);
+        trust::check_file(&mean_path, &manifest.landmarks.mean_face_sha256)?;
+        let mean_face = read_mean_face(&mean_path, manifest.landmarks.count)?;
+        Ok(Self { dir: dir.to_owned(), manifest, stages: Mutex::default(), mean_face })
+    }
+
+    /// What `pack.toml` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The pack's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `id/version`, as in the caps of its streams.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.manifest.pack.id, self.manifest.pack.version)
+    }
+
+    /// Normalised landmarks of the mean face, `[N, 3]`.
+    pub fn mean_face(&self) -> &[[f32; 3]] {
+        &self.mean_face
+    }
+
+    /// Loads a stage on a device, or returns the one that another element of the process loaded.
+    ///
+    /// # Errors
+    /// Where the manifest has no such stage, its file is damaged or uses forbidden operators, or libtorch refuses.
+    pub fn stage(&self, name: &str, device: tch::Device) -> Result<Arc<Stage>, PackError> {
+        let key = (name.to_owned(), format!("{device:?}"));
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stage) = stages.get(&key).and_then(Weak::upgrade) {
+            return Ok(stage);
+        }
+        let entry = self
+            .manifest
+            .stages
+            .get(name)
+            .ok_or_else(|| PackError::NoStage { pack: self.id(), stage: name.to_owned() })?;
+        let path = self.dir.join(&entry.file);
+        let bytes = trust::check_file(&path, &entry.sha256)?;
+        trust::check_operators(&path, &bytes)?;
+        let stage = Arc::new(Stage::load(name, entry, &bytes, device)?);
+        stages.insert(key, Arc::downgrade(&stage));
+        Ok(stage)
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, PackError> {
+    std::fs::read(path).map_err(|source| PackError::Read { path: path.to_owned(), source })
+}
+
+fn read_mean_face(path: &Path, count: usize) -> Result<Vec<[f32; 3]>, PackError> {
+    let wrong = |reason: &str| PackError::Manifest { path: path.to_owned(), reason: reason.to_owned() };
+    let tensors = tch::Tensor::read_safetensors(path).map_err(|e| wrong(&e.to_string()))?;
+    let (_, tensor) = tensors
+        .into_iter()
+        .find(|(name, _)| name == "mean_face")
+        .ok_or_else(|| wrong("it holds no tensor mean_face"))?;
+    let values = Vec::<f32>::try_from(tensor.f_reshape([-1]).map_err(|e| wrong(&e.to_string()))?)
+        .map_err(|e| wrong(&e.to_string()))?;
+    let (points, []) = values.as_chunks::<3>() else { return Err(wrong("mean_face is not [N, 3]")) };
+    if points.len() != count {
+        return Err(wrong("mean_face does not have the count of points that [landmarks] names"));
+    }
+    Ok(points.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_pack_loads_every_stage_and_shares_it() {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        for name in pack.manifest().stages.keys() {
+            pack.stage(name, tch::Device::Cpu).unwrap();
+        }
+        assert!(Arc::ptr_eq(&pack, &Pack::open(DEFAULT_PACK).unwrap()));
+        let stage = pack.stage("features", tch::Device::Cpu).unwrap();
+        assert!(Arc::ptr_eq(&stage, &pack.stage("features", tch::Device::Cpu).unwrap()));
+        assert!(matches!(pack.stage("absent", tch::Device::Cpu), Err(PackError::NoStage { .. })));
+    }
+
+    #[test]
+    fn what_is_no_pack_is_named_with_the_places_that_were_searched() {
+        let error = Pack::open("no-such-pack").unwrap_err().to_string();
+        assert!(error.contains("no-such-pack") && error.contains("model-pack"), "{error}");
+    }
+
+    #[test]
+    fn a_stage_of_wrong_input_is_an_error_and_not_a_panic() {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let stage = pack.stage("features", tch::Device::Cpu).unwrap();
+        assert!(stage.run(&[tch::Tensor::zeros([3], (tch::Kind::Float, tch::Device::Cpu))]).is_err());
+        assert!(stage.run(&[]).is_err());
+    }
+
+    #[test]
+    fn devices_that_are_not_there_are_refused() {
+        assert_eq!(parse_device("cpu").unwrap(), tch::Device::Cpu);
+        for text in ["cuda:99", "gpu", "", "cuda:", "cuda:-1"] {
+            assert!(parse_device(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Float tensors in and out of buffers.
+
+use std::fmt;
+
+/// A buffer whose bytes are not the tensor that its caps promise.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SizeError {
+    /// Bytes that the caps promise.
+    pub expected: usize,
+    /// Bytes in the buffer.
+    pub found: usize,
+}
+
+impl fmt::Display for SizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "buffer holds {} bytes where its caps promise {}", self.found, self.expected)
+    }
+}
+
+impl std::error::Error for SizeError {}
+
+/// Copies a float32 tensor out of a buffer into `out`, whose length is the tensor's.
+///
+/// Works on any number of memories and any alignment.
+pub fn read_f32(buffer: &gst::BufferRef, out: &mut [f32]) -> Result<(), SizeError> {
+    let expected = size_of_val(out);
+    if buffer.size() != expected {
+        return Err(SizeError { expected, found: buffer.size() });
+    }
+    let map = buffer.map_readable().map_err(|_| SizeError { expected, found: 0 })?;
+    for (value, bytes) in out.iter_mut().zip(map.as_slice().chunks_exact(4)) {
+        *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    Ok(())
+}
+
+/// A new buffer with the tensor in one memory.
+pub fn from_f32(values: &[f32]) -> gst::Buffer {
+    gst::Buffer::from_mut_slice(bytes_of(values))
+}
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_survive_a_buffer_split_over_odd_memories() {
+        gst::init().unwrap();
+        let values = [1.0f32, -2.5, f32::MIN_POSITIVE, 4.0];
+        let bytes = bytes_of(&values);
+        let mut buffer = gst::Buffer::new();
+        for part in [&bytes[..3], &bytes[3..10], &bytes[10..]] {
+            buffer.get_mut().unwrap().append_memory(gst::Memory::from_slice(part.to_vec()));
+        }
+        let mut out = [0.0; 4];
+        read_f32(&buffer, &mut out).unwrap();
+        assert_eq!(out, values);
+        assert_eq!(read_f32(&buffer, &mut [0.0; 3]), Err(SizeError { expected: 12, found: 16 }));
+    }
+}

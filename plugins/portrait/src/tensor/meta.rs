@@ -1,0 +1,172 @@
+//! Metadata that rides on buffers up to the picture: what every stage knew of the frame.
+//!
+//! One `GstCustomMeta` a kind, with the fields of upstream's GstTensor, readable from C and Python
+//! (`buffer.get_custom_meta("PortraitPoseMeta").get_structure()`). They are registered without tags: on
+//! GStreamer 1.22 a tagged one is dropped by videoconvert and videoscale.
+//! Everything that differs between GStreamer versions stays in this module.
+
+use gst::meta::CustomMeta;
+
+/// Which knowledge a metadata carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FrameMeta {
+    /// `[W, F]` audio features of the frame.
+    AudioFeatures,
+    /// `[8]` emotion intensities (0 to 1) in the order of [`crate::pack::EMOTIONS`], as applied.
+    Emotion,
+    /// `[N, 3]` normalised landmarks, head rotation, translation and scale removed.
+    Landmarks,
+    /// `[7]` yaw, pitch, roll (degrees), x, y, z, scale (picture units).
+    Pose,
+    /// `[K, 3]` latent keypoints; the first two columns of control points are picture coordinates in 0 to 1.
+    Latents,
+    /// `[N, 3]` posed landmarks in coordinates of the whole output picture, 0 to 1; z in the unit of x.
+    PictureLandmarks,
+}
+
+impl FrameMeta {
+    /// Every kind, in the order of the data flow.
+    pub const ALL: [Self; 6] = [
+        Self::AudioFeatures,
+        Self::Emotion,
+        Self::Landmarks,
+        Self::Pose,
+        Self::Latents,
+        Self::PictureLandmarks,
+    ];
+
+    /// Name under which the metadata is registered.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AudioFeatures => "PortraitAudioFeaturesMeta",
+            Self::Emotion => "PortraitEmotionMeta",
+            Self::Landmarks => "PortraitLandmarksMeta",
+            Self::Pose => "PortraitPoseMeta",
+            Self::Latents => "PortraitLatentsMeta",
+            Self::PictureLandmarks => "PortraitPictureLandmarksMeta",
+        }
+    }
+
+    /// The `tensor-id` field.
+    pub fn tensor_id(self) -> &'static str {
+        match self {
+            Self::AudioFeatures => "portrait/audio-features",
+            Self::Emotion => "portrait/emotion",
+            Self::Landmarks => "portrait/landmarks",
+            Self::Pose => "portrait/pose",
+            Self::Latents => "portrait/latents",
+            Self::PictureLandmarks => "portrait/picture-landmarks",
+        }
+    }
+}
+
+/// Name of the metadata that marks a picture as synthetic: fields `generator`, `pack` (strings).
+pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
+
+/// Registers the metadata with GStreamer, once a process.
+pub fn register() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META]) {
+            CustomMeta::register(name, &[]);
+        }
+    });
+}
+
+/// A tensor read from a buffer's metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetaTensor {
+    /// Row-major shape.
+    pub shape: Vec<usize>,
+    /// The numbers.
+    pub data: Vec<f32>,
+}
+
+/// Puts a tensor on a buffer, in the place of one of the same kind.
+pub fn attach(buffer: &mut gst::BufferRef, kind: FrameMeta, shape: &[usize], data: &[f32]) {
+    debug_assert_eq!(shape.iter().product::<usize>(), data.len());
+    let payload = super::buffer::from_f32(data);
+    let dims = gst::Array::new(shape.iter().map(|&d| d as i32));
+    if let Ok(mut old) = CustomMeta::from_mut_buffer(buffer, kind.name()) {
+        fill(old.mut_structure(), kind, dims, payload);
+        return;
+    }
+    if let Ok(mut meta) = CustomMeta::add(buffer, kind.name()) {
+        fill(meta.mut_structure(), kind, dims, payload);
+    }
+}
+
+fn fill(s: &mut gst::StructureRef, kind: FrameMeta, dims: gst::Array, data: gst::Buffer) {
+    s.set("tensor-id", kind.tensor_id());
+    s.set("type", "float32");
+    s.set("dims-order", "row-major");
+    s.set("dims", dims);
+    s.set("data", data);
+}
+
+/// Reads a tensor from a buffer's metadata; `None` where there is none or its fields do not fit together.
+pub fn read(buffer: &gst::BufferRef, kind: FrameMeta) -> Option<MetaTensor> {
+    let meta = CustomMeta::from_buffer(buffer, kind.name()).ok()?;
+    let s = meta.structure();
+    let shape = s
+        .get::<gst::Array>("dims")
+        .ok()?
+        .as_slice()
+        .iter()
+        .map(|d| d.get::<i32>().ok().and_then(|d| usize::try_from(d).ok()))
+        .collect::<Option<Vec<_>>>()?;
+    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+    let payload = s.get::<gst::Buffer>("data").ok()?;
+    if payload.size() != len.checked_mul(4)? {
+        return None;
+    }
+    let mut data = vec![0.0; len];
+    super::buffer::read_f32(&payload, &mut data).ok()?;
+    Some(MetaTensor { shape, data })
+}
+
+/// Marks a picture as synthetic.
+pub fn mark_synthetic(buffer: &mut gst::BufferRef, pack: &str) {
+    if CustomMeta::from_buffer(buffer, SYNTHETIC_META).is_ok() {
+        return;
+    }
+    if let Ok(mut meta) = CustomMeta::add(buffer, SYNTHETIC_META) {
+        let s = meta.mut_structure();
+        s.set("generator", concat!("gst-portrait ", env!("CARGO_PKG_VERSION")));
+        s.set("pack", pack);
+    }
+}
+
+/// The tag of a stream of synthetic pictures: muxers write it into files.
+pub fn synthetic_tags() -> gst::TagList {
+    let mut tags = gst::TagList::new();
+    {
+        let tags = tags.make_mut();
+        tags.add::<gst::tags::Comment>(
+            &"synthetic: portrait animated by gst-portrait",
+            gst::TagMergeMode::Append,
+        );
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_round_trip_and_the_newest_wins() {
+        gst::init().unwrap();
+        register();
+        let mut buffer = gst::Buffer::new();
+        let b = buffer.get_mut().unwrap();
+        assert_eq!(read(b, FrameMeta::Pose), None);
+        attach(b, FrameMeta::Pose, &[7], &[0.0; 7]);
+        attach(b, FrameMeta::Pose, &[7], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        attach(b, FrameMeta::Landmarks, &[2, 3], &[0.5; 6]);
+        assert_eq!(read(b, FrameMeta::Pose).unwrap().data[6], 7.0);
+        assert_eq!(read(b, FrameMeta::Landmarks).unwrap().shape, [2, 3]);
+        let copy = buffer.copy();
+        assert_eq!(read(&copy, FrameMeta::Pose).unwrap().data[0], 1.0);
+    }
+}
