@@ -1,0 +1,142 @@
+//! The three properties that every element with a model has: `model-pack`, `device`, `num-threads`.
+
+use std::sync::Arc;
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::pack::{DEFAULT_PACK, Pack, PackError, parse_device};
+
+/// Where models run unless told otherwise.
+const DEFAULT_DEVICE: &str = "auto";
+
+/// Most threads that `num-threads` takes.
+const MAX_THREADS: u32 = 64;
+
+/// Which models an element runs, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSettings {
+    /// Name or folder of the pack.
+    pub model_pack: String,
+    /// `auto`, `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads of libtorch's pool, 0 = as it is.
+    pub num_threads: u32,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { model_pack: DEFAULT_PACK.into(), device: DEFAULT_DEVICE.into(), num_threads: 0 }
+    }
+}
+
+impl ModelSettings {
+    /// The properties, for `ObjectImpl::properties`.
+    pub fn param_specs() -> Vec<glib::ParamSpec> {
+        vec![
+            glib::ParamSpecString::builder("model-pack")
+                .nick("Model pack")
+                .blurb("Name of an installed model pack, or a folder that holds pack.toml")
+                .default_value(Some(DEFAULT_PACK))
+                .mutable_ready()
+                .build(),
+            glib::ParamSpecString::builder("device")
+                .nick("Device")
+                .blurb("Where the models run: auto (the first CUDA device, else the CPU), cpu, or cuda:N")
+                .default_value(Some(DEFAULT_DEVICE))
+                .mutable_ready()
+                .build(),
+            glib::ParamSpecUInt::builder("num-threads")
+                .nick("Number of threads")
+                .blurb(
+                    "CPU threads of one model run (0 = leave libtorch's setting, which is the whole process's)",
+                )
+                .maximum(MAX_THREADS)
+                .default_value(0)
+                .mutable_ready()
+                .build(),
+        ]
+    }
+
+    /// Stores a property; `false` where the name is none of these. A null string brings the default back.
+    pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
+        let text = |default: &str| {
+            value.get::<Option<String>>().ok().flatten().unwrap_or_else(|| default.to_owned())
+        };
+        match name {
+            "model-pack" => self.model_pack = text(DEFAULT_PACK),
+            "device" => self.device = text(DEFAULT_DEVICE),
+            "num-threads" => self.num_threads = value.get().unwrap_or(0),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Reads a property; `None` where the name is none of these.
+    pub fn get(&self, name: &str) -> Option<glib::Value> {
+        match name {
+            "model-pack" => Some(self.model_pack.to_value()),
+            "device" => Some(self.device.to_value()),
+            "num-threads" => Some(self.num_threads.to_value()),
+            _ => None,
+        }
+    }
+
+    /// Opens the pack and the device that the properties name. Not for setters: this reads files.
+    ///
+    /// # Errors
+    /// Those of [`Pack::open`] and [`parse_device`].
+    pub fn open(&self) -> Result<(Arc<Pack>, tch::Device), PackError> {
+        Ok((Pack::open(&self.model_pack)?, parse_device(&self.device)?))
+    }
+
+    /// Sets libtorch's threads, where the user asked for it. To be called on the thread that runs the models: the
+    /// setting is the pool's, but OpenMP keeps a copy a thread.
+    pub fn apply_threads(&self) {
+        if let (1.., Ok(count)) = (self.num_threads, i32::try_from(self.num_threads)) {
+            tch::set_num_threads(count);
+        }
+    }
+}
+
+/// The element error that tells the user about a pack that cannot be used.
+pub fn pack_error_message(error: &PackError) -> gst::ErrorMessage {
+    match error {
+        PackError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
+        PackError::Read { .. } | PackError::Digest { .. } => {
+            gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"])
+        }
+        PackError::Untrusted { .. } => gst::error_msg!(gst::ResourceError::NotAuthorized, ["{error}"]),
+        PackError::Torch { .. } => gst::error_msg!(gst::LibraryError::Failed, ["{error}"]),
+        _ => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_round_trip_and_a_null_string_is_the_default() {
+        gst::init().unwrap();
+        let mut settings = ModelSettings::default();
+        assert!(settings.set("model-pack", &"other".to_value()));
+        assert!(settings.set("num-threads", &3u32.to_value()));
+        assert!(!settings.set("nonsense", &3u32.to_value()));
+        assert_eq!(settings.get("model-pack").unwrap().get::<String>().unwrap(), "other");
+        assert_eq!(settings.get("num-threads").unwrap().get::<u32>().unwrap(), 3);
+        assert!(settings.get("nonsense").is_none());
+        assert!(settings.set("model-pack", &None::<String>.to_value()));
+        assert_eq!(settings.model_pack, DEFAULT_PACK);
+    }
+
+    #[test]
+    fn every_property_says_what_it_is_and_when_it_may_change() {
+        gst::init().unwrap();
+        for spec in ModelSettings::param_specs() {
+            assert!(!spec.nick().is_empty() && spec.blurb().is_some(), "{}", spec.name());
+            assert!(spec.flags().contains(gst::PARAM_FLAG_MUTABLE_READY), "{}", spec.name());
+            assert!(ModelSettings::default().get(spec.name()).is_some(), "{}", spec.name());
+        }
+    }
+}
