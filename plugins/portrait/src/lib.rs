@@ -4,4 +4,5 @@
 //! element.
 
 pub mod pack;
+pub mod render;
 pub mod tensor;
