@@ -40,13 +40,15 @@ class Clip:
     extra: dict = field(default_factory=dict)
 
 
-def wave(path: Path) -> np.ndarray:
+def wave(path: Path, level: bool = True) -> np.ndarray:
     """16 kHz mono; active speech brought to one level (the level is augmented later and followed causally by the model)."""
     if path.suffix == ".npz":
         w = np.load(path)["wav"].copy()
     else:
         w = np.frombuffer(subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", "-ar", "16000", "-f", "f32le", "-"],
                                          capture_output=True, stdin=subprocess.DEVNULL).stdout, np.float32).copy()
+    if not level:
+        return w
     e = (w[:len(w) // 640 * 640].reshape(-1, 640) ** 2).mean(1)
     return w * 0.06 / np.sqrt(e[e > e.max() * 10 ** -3.5].mean() + 1e-9)
 

@@ -15,21 +15,29 @@ STATE = PAST * BANDS + HIDDEN + 2
 class Level(nn.Module):
     """Causal running level of active speech; maps log-mel rows to level-free rows where 0 is silence."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.level0: float = LEVEL0
+        self.active: float = ACTIVE
+        self.range: float = RANGE
+        self.floor: float = FLOOR
+        self.scale: float = SCALE
+
     def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """x [B,T,4,80], state [B,2] -> rows [B,T,4,80], state. Energy is the loudest of a frame's four rows."""
         energy = torch.logsumexp(x, 3).amax(2) - 4.38
         off, weight = state[:, 0], state[:, 1]
         levels = []
         for i in range(x.shape[1]):
-            over = energy[:, i] - (LEVEL0 + off)
-            gate = torch.sigmoid(2.0 * (over + ACTIVE))
+            over = energy[:, i] - (self.level0 + off)
+            gate = torch.sigmoid(2.0 * (over + self.active))
             # audible but far below the level: a quiet talker; walk down
             gate = torch.maximum(gate, 0.25 * torch.sigmoid(2.0 * (energy[:, i] + 8.5)))
             weight = torch.clamp(weight + gate, 0.0, 60.0)
-            off = torch.clamp(off + gate * over / (weight + 8.0), -RANGE, RANGE)
+            off = torch.clamp(off + gate * over / (weight + 8.0), -self.range, self.range)
             levels.append(off)
-        level = torch.stack(levels, 1) + LEVEL0
-        return torch.relu(x - level[:, :, None, None] + FLOOR) / SCALE, torch.stack([off, weight], 1)
+        level = torch.stack(levels, 1) + self.level0
+        return torch.relu(x - level[:, :, None, None] + self.floor) / self.scale, torch.stack([off, weight], 1)
 
 
 class Net(nn.Module):
