@@ -20,7 +20,6 @@ ANCHORS = 6
 LEARNED = CODE - ANCHORS
 MOUTH_APPEARANCE = 64
 EYE_APPEARANCE = 32
-NOSE_BASE, NOSE_TIP, CHIN_A, CHIN_B = 2, 4, 152, 175
 
 
 def anchors(L: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
@@ -28,7 +27,8 @@ def anchors(L: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
 
     Upper teeth hang from the skull and lower teeth from the jaw, the lips only hide them: what the lips' landmarks cannot tell.
     """
-    p = affine_inverse(T, torch.stack([L[:, NOSE_BASE, :2], (L[:, CHIN_A, :2] + L[:, CHIN_B, :2]) / 2, L[:, NOSE_TIP, :2]], 1))
+    # 2 nose base, 152 and 175 chin, 4 nose tip (TorchScript reads no constants of a module)
+    p = affine_inverse(T, torch.stack([L[:, 2, :2], (L[:, 152, :2] + L[:, 175, :2]) / 2, L[:, 4, :2]], 1))
     return torch.cat([p[:, 0], p[:, 1], p[:, 2] - p[:, 0]], 1).clamp(-2, 2)
 
 
@@ -145,7 +145,7 @@ class Painter(nn.Module):
 
 
 MOUTH_WIDTH = [32, 48, 64, 96]
-EYE_WIDTH = [16, 32, 48, 64]
+EYE_WIDTH = [32, 48, 64, 64]
 
 
 class MouthPainter(nn.Module):

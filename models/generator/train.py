@@ -121,7 +121,8 @@ class Trainer:
         """The mouth code: from the truth, noisy; in the second phase often what landmarks predict. And the prior's loss."""
         if self.kind != "mouth":
             return None, look.new_zeros(())
-        code = self.part.learned_code(b["truth"], b["maps"][:, :3])
+        with torch.set_grad_enabled(phase == 0):  # the code keeps its meaning: landmarks2latents learns to predict it
+            code = self.part.learned_code(b["truth"], b["maps"][:, :3])
         guess = self.part.prior(affine_inverse(b["T"], b["D"][:, :, :2]), look.detach())
         loss = F.mse_loss(guess, code.detach())
         used = code + torch.randn_like(code) * 0.15
