@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from .geometry import IRIS
+from .fastflow import fast_flow
+from .geometry import CHIN, COARSE, INNER, IRIS, KPS, OUTER, SIDE, Geo, grid, to_map
 
 
 @dataclass
@@ -72,6 +73,8 @@ def load(frames: Path, data: Path, split: str, kind: str, limit: int = 0) -> lis
             continue
         z = np.load(path)
         im, lm = z["im"], z["lm"]
+        if len(im) == 1 and kind != "mouth":
+            continue
         boxes = np.array([(0, 0, 512, 512) if kind == "full" else crop_box(p, kind) for p in lm])
         crops = [np.ascontiguousarray(f[b[1]:b[3], b[0]:b[2]]) for f, b in zip(im, boxes)]
         clips.append(Clip(path.stem, row["identity"], row["kind"], int(z["src"]), crops, boxes, lm, *openness(lm)))
@@ -87,23 +90,36 @@ def weights(clips: list[Clip]) -> np.ndarray:
     return w / w.sum()
 
 
-def mirror_table(clips: list[Clip]) -> np.ndarray:
-    """For each landmark the index of its mirror image, from the mean of aligned faces."""
-    acc = np.zeros((478, 2))
-    for c in clips:
-        L = c.lm[:, :, :2].mean(0)
-        ex = L[263] - L[33]
-        a = np.arctan2(ex[1], ex[0])
-        R = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-        acc += ((L - (L[263] + L[33]) / 2) @ R) / np.linalg.norm(ex)
-    acc /= len(clips)
-    m = acc * [-1, 1]
-    m[:, 0] += acc[:468, 0].mean() * 2
-    d = ((acc[:468, None] - m[None, :468]) ** 2).sum(-1)
+def rigid(P: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """P moved onto Q by a similarity."""
+    p, q = P - P.mean(0), Q - Q.mean(0)
+    U, s, Vt = np.linalg.svd(p.T @ q)
+    d = np.array([1, 1, np.sign(np.linalg.det(U @ Vt))])
+    return (s * d).sum() / (p**2).sum() * p @ (U * d) @ Vt + Q.mean(0)
+
+
+def mirror_table(faces: np.ndarray) -> np.ndarray:
+    """For each landmark the index of its mirror image: the mean face [n,478,3] matched with its reflection."""
+    mean = faces[0, :468]
+    for _ in range(3):
+        mean = np.mean([rigid(f[:468], mean) for f in faces], 0)
     table = np.arange(478)
-    table[:468] = linear_sum_assignment(d)[1]
+    seed = [33, 263, 61, 291, 10, 152, 1, 234, 454]
+    twin = [263, 33, 291, 61, 10, 152, 1, 454, 234]
+    flipped = mean * [-1, 1, 1]
+    pairs = (np.array(seed), np.array(twin))
+    for _ in range(8):
+        p, q = flipped[pairs[0]], mean[pairs[1]]
+        pc, qc = p - p.mean(0), q - q.mean(0)
+        U, _, Vt = np.linalg.svd(pc.T @ qc)
+        R = (U * [1, 1, np.sign(np.linalg.det(U @ Vt))]) @ Vt
+        whole = (flipped - p.mean(0)) @ R + q.mean(0)
+        d = ((whole[:, None] - mean[None]) ** 2).sum(-1)
+        pairs = linear_sum_assignment(d)
+    table[:468] = pairs[1]
     table[468:473], table[473:478] = np.arange(473, 478), np.arange(468, 473)
-    assert table[33] == 263 and table[61] == 291 and table[13] == 13 and table[IRIS[0]] == IRIS[1]
+    known = {33: 263, 61: 291, 13: 13, 234: 454, 468: 473, 152: 152, 78: 308}
+    assert all(table[k] == v for k, v in known.items()) and (table[table] == np.arange(478)).mean() > 0.99
     return table
 
 
@@ -126,23 +142,84 @@ class Frame:
         self.scale = torch.tensor(1 / (zoom * size), dtype=torch.float32)
         self.offset = torch.tensor(((0.5 - (0.5 + shift) / zoom) - np.array([x0, y0]) / 512) / size, dtype=torch.float32)
 
+    def bend(self, geo: Geo, L: torch.Tensor) -> None:
+        """Warps the frame to other landmarks L."""
+        h, w = self.image.shape[-2:]
+        g = (grid(COARSE) / 2 + 0.5 - self.offset) / self.scale  # crop coordinates -> picture units
+        m = torch.nn.functional.interpolate(to_map(fast_flow(geo, g, self.L[None], L[None].float()), COARSE), size=(h, w), mode="bilinear", align_corners=False)
+        self.image, self.L = self.at(m[0]), L.float()
+
     def at(self, xy: torch.Tensor) -> torch.Tensor:
         """The crop at a map [2,n,m] of augmented picture units, as [1,3,n,m]."""
         g = xy.permute(1, 2, 0) * self.scale + self.offset
         return torch.nn.functional.grid_sample(self.image, g[None] * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+UPPER_ARC = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
+LOWER_ARC = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
+
+
+def mouth_closed(L: np.ndarray, share: float, widen: float) -> np.ndarray:
+    """Landmarks with the gap between the lips closed by a share (negative opens), lower face following, lips widened."""
+    out = L.copy()
+    up, lo = L[UPPER_ARC, :2], L[LOWER_ARC, :2]
+    corner_l, corner_r = L[61, :2], L[291, :2]
+    ax = (corner_r - corner_l) / np.linalg.norm(corner_r - corner_l)
+    u = (L[:, :2] - corner_l) @ ax
+    ua = (up - corner_l) @ ax
+    order = np.argsort(ua)
+    gap = np.stack([np.interp(u, ua[order], (lo - up)[order, k]) for k in range(2)], 1) * share
+    full = (L[14, :2] - L[13, :2]) * share
+    lower = [k for k, s in zip(KPS, SIDE) if s > 0]
+    upper = [k for k, s in zip(KPS, SIDE) if s < 0]
+    out[upper, :2] += 0.12 * gap[upper]
+    out[lower, :2] -= 0.88 * gap[lower]
+    for group, k in ((CHIN, 0.85), ([152, 148, 377, 176, 400], 0.8), ([149, 378, 150, 379], 0.6), ([136, 365, 172, 397], 0.35), ([212, 432, 57, 287], 0.3)):
+        rest = [i for i in group if i not in lower]
+        out[rest, :2] -= k * full
+    out[[18, 200, 199, 175, 83, 313], :2] = L[[18, 200, 199, 175, 83, 313], :2] - 0.85 * full
+    c = (corner_l + corner_r) / 2
+    lips = OUTER + INNER
+    out[lips, :2] += np.outer((out[lips, :2] - c) @ ax * widen, ax)
+    return out
+
+
 class Pairs:
-    """Endless random pairs; mostly a closed mouth (or eye) that opens, some that close, some at random."""
+    """Endless random pairs; mostly a closed mouth (or eye) that opens, some that close, some at random.
+
+    Still portraits join as their own truth: the source is the same face, its mouth closed, opened or widened by the
+    analytic warp. They bring many sharp smiles and teeth that the clips lack.
+    """
+
+    stills = 0.3
 
     def __init__(self, clips: list[Clip], kind: str, seed: int = 0) -> None:
-        self.clips, self.kind = clips, kind
+        self.kind = kind
         self.rng = np.random.default_rng(seed)
-        self.weight = weights(clips)
-        self.mirror = mirror_table(clips) if kind == "mouth" else None
+        self.portraits = [c for c in clips if len(c.crops) == 1] if kind == "mouth" else []
+        self.clips = [c for c in clips if len(c.crops) > 1]
+        self.weight = weights(self.clips)
+        if self.portraits:  # those with an open mouth teach most
+            self.portrait_weight = np.array([0.3 + min(c.mouth[0], 0.12) / 0.03 for c in self.portraits])
+            self.portrait_weight /= self.portrait_weight.sum()
+        self.geo = Geo()
+        self.mirror = mirror_table(np.concatenate([c.lm[:1] for c in clips])) if kind == "mouth" else None
+
+    def still(self) -> tuple[Frame, Frame]:
+        rng = self.rng
+        c = self.portraits[rng.choice(len(self.portraits), p=self.portrait_weight)]
+        zoom, shift = float(np.exp(rng.normal() * 0.08)), rng.normal(size=2) * 0.02
+        mirror = self.mirror if rng.random() < 0.5 else None
+        drv, src = Frame(c, 0, zoom, shift, mirror), Frame(c, 0, zoom, shift, mirror)
+        if rng.random() < 0.8:
+            share = 1.0 if rng.random() < 0.45 else rng.uniform(-0.6, 0.95)
+            src.bend(self.geo, torch.from_numpy(mouth_closed(drv.L.numpy(), share, rng.uniform(-0.2, 0.12))))
+        return src, drv
 
     def one(self) -> tuple[Frame, Frame]:
         rng = self.rng
+        if self.portraits and rng.random() < self.stills:
+            return self.still()
         c = self.clips[rng.choice(len(self.clips), p=self.weight)]
         key, n = (c.mouth if self.kind == "mouth" else c.eyes), len(c.crops)
         i, j = rng.integers(n), rng.integers(n)
