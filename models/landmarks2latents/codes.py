@@ -1,0 +1,55 @@
+"""Writes the mouth code of every frame of the clips, as the generator's encoder sees it: CODES/ID.npz (code [n,6]).
+
+    python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD --out CODES     (from models/)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from generator.data import manifest
+from generator.geometry import MOUTH, affine_inverse, cut
+from generator.weights import load_part
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for k in ("data", "tracks", "weights", "out"):
+        ap.add_argument(f"--{k}", type=Path, required=True)
+    ap.add_argument("--limit", type=int, default=0)
+    a = ap.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    part = load_part(a.weights, "mouth")
+    a.out.mkdir(parents=True, exist_ok=True)
+    rows = [r for r in manifest(a.data).values() if r["file"].startswith("clips")]
+    for row in tqdm(rows[: a.limit or None], mininterval=20):
+        track = a.tracks / f"{row['id']}.npz"
+        if not track.exists():
+            continue
+        lm = np.load(track)["lm"]
+        cap, out = cv2.VideoCapture(str(a.data / row["file"])), []
+        for L in torch.from_numpy(lm):
+            ok, im = cap.read()
+            if not ok:
+                break
+            x = torch.from_numpy(cv2.cvtColor(im, cv2.COLOR_BGR2RGB)).permute(2, 0, 1)[None].float() / 255
+            D = L[None]
+            T = part.geo.roi(D, MOUTH)
+            with torch.no_grad():
+                md = part.geo.shape_maps(affine_inverse(T, D[:, :, :2]), MOUTH, part.h)
+                out.append(part.learned_code(cut(x, T, part.n), md)[0].numpy())
+        tmp = a.out / f"{row['id']}.tmp.npz"
+        np.savez(tmp, code=np.stack(out))
+        os.rename(tmp, a.out / f"{row['id']}.npz")
+
+
+if __name__ == "__main__":
+    main()
