@@ -99,6 +99,11 @@ impl ModelSettings {
     }
 }
 
+/// The property `seed` of elements that draw random numbers; `blurb` says for what.
+pub fn seed_param_spec(blurb: &'static str) -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder("seed").nick("Seed").blurb(blurb).mutable_ready().build()
+}
+
 /// The element error that tells the user about a pack that cannot be used.
 pub fn pack_error_message(error: &PackError) -> gst::ErrorMessage {
     match error {

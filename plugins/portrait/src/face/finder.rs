@@ -1,0 +1,173 @@
+//! Finding faces: detector and mesh together.
+
+use tch::Device;
+
+use super::detector::{Detection, Detector, suppress};
+use super::mesh::{MIN_PRESENCE, Mesh};
+use super::sample::{RgbView, Roi};
+use crate::landmark::indices::{CHIN, FOREHEAD, NOSE_TIP};
+use crate::pack::{Pack, PackError};
+
+/// Side of the zoomed-out square over that of the picture: a face that fills the picture is too large for the detector.
+const ZOOM_OUT: f32 = 1.6;
+
+/// Squares smaller than this are not searched: a face of 64 pixels is large in them.
+const MIN_SQUARE: f32 = 240.0;
+
+/// From one square to the next, in sides. A face that the squares twice as large missed is smaller than the overlap.
+const SQUARE_STEP: f32 = 0.6;
+
+/// Times the mesh runs on a new face: the first region comes from the detector and is rough.
+const PASSES: usize = 2;
+
+/// A face with its landmarks.
+#[derive(Clone, Debug)]
+pub struct Face {
+    /// Pixels of the picture, z in the unit of x.
+    pub landmarks: Vec<[f32; 3]>,
+    /// Probability that it is one.
+    pub presence: f32,
+}
+
+impl Face {
+    /// Pixels from the top of the forehead to the chin.
+    pub fn height(&self) -> f32 {
+        match (self.landmarks.get(FOREHEAD), self.landmarks.get(CHIN)) {
+            (Some(a), Some(b)) => (a[0] - b[0]).hypot(a[1] - b[1]),
+            _ => 0.0,
+        }
+    }
+
+    /// Two detections far apart can lead the mesh to one face.
+    fn is_same(&self, other: &Self) -> bool {
+        let apart = match (self.landmarks.get(NOSE_TIP), other.landmarks.get(NOSE_TIP)) {
+            (Some(a), Some(b)) => (a[0] - b[0]).hypot(a[1] - b[1]),
+            _ => return false,
+        };
+        apart < 0.3 * self.height().max(other.height())
+    }
+}
+
+/// Detector and mesh.
+#[derive(Debug)]
+pub struct Finder {
+    detector: Detector,
+    mesh: Mesh,
+}
+
+impl Finder {
+    /// Loads the pack's `detector` and `mesh`.
+    pub fn new(pack: &Pack, device: Device) -> Result<Self, PackError> {
+        Ok(Self { detector: Detector::new(pack, device)?, mesh: Mesh::new(pack, device)? })
+    }
+
+    /// Every face of a photo, largest first. Where the whole photo at once shows none, zoomed out and ever smaller parts of
+    /// it are searched, which takes a few seconds for a huge photo without any.
+    pub fn find_all(&mut self, view: &RgbView<'_>) -> Result<Vec<Face>, PackError> {
+        let whole = view.letterbox();
+        let wide = Roi { side: whole.side * ZOOM_OUT, ..whole };
+        let mut level = vec![whole];
+        let mut side = whole.side;
+        let mut zoomed_out = false;
+        loop {
+            let mut found = Vec::new();
+            for &square in &level {
+                found.append(&mut self.detector.detect(view, square)?);
+            }
+            let mut faces = self.refine(view, suppress(found))?;
+            if !faces.is_empty() {
+                faces.sort_by(|a, b| b.height().total_cmp(&a.height()));
+                return Ok(faces);
+            }
+            if !zoomed_out {
+                zoomed_out = true;
+                level = vec![wide];
+                continue;
+            }
+            side /= 2.0;
+            if side < MIN_SQUARE {
+                return Ok(Vec::new());
+            }
+            level = squares(view, side);
+        }
+    }
+
+    /// The largest face within one square of the picture.
+    pub fn find_in(&mut self, view: &RgbView<'_>, square: Roi) -> Result<Option<Face>, PackError> {
+        let mut found = self.detector.detect(view, square)?;
+        found.sort_by(|a, b| b.side().total_cmp(&a.side()));
+        for detection in found {
+            if let Some(face) = self.refine_one(view, &detection)? {
+                return Ok(Some(face));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Follows a face from the region where it was last; `None` where it is gone.
+    pub fn follow(&mut self, view: &RgbView<'_>, roi: Roi) -> Result<Option<Face>, PackError> {
+        let mut landmarks = Vec::new();
+        let presence = self.mesh.track(view, roi, &mut landmarks)?;
+        Ok((presence >= MIN_PRESENCE).then_some(Face { landmarks, presence }))
+    }
+
+    fn refine(&mut self, view: &RgbView<'_>, found: Vec<Detection>) -> Result<Vec<Face>, PackError> {
+        let mut faces: Vec<Face> = Vec::new();
+        for detection in found {
+            if let Some(face) = self.refine_one(view, &detection)?
+                && !faces.iter().any(|other| other.is_same(&face))
+            {
+                faces.push(face);
+            }
+        }
+        Ok(faces)
+    }
+
+    fn refine_one(&mut self, view: &RgbView<'_>, found: &Detection) -> Result<Option<Face>, PackError> {
+        let mut roi = found.roi();
+        let mut face = None;
+        for _ in 0..PASSES {
+            face = self.follow(view, roi)?;
+            match face.as_ref().and_then(|f| Roi::around(&f.landmarks)) {
+                Some(next) => roi = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(face)
+    }
+}
+
+/// Overlapping squares that cover the picture.
+pub fn squares(view: &RgbView<'_>, side: f32) -> Vec<Roi> {
+    let centres = |length: usize| -> Vec<f32> {
+        let room = length as f32 - side;
+        if room <= 0.0 {
+            return vec![length as f32 / 2.0];
+        }
+        let count = (room / (SQUARE_STEP * side)).ceil().max(1.0);
+        (0..=count as usize).map(|i| side / 2.0 + room * i as f32 / count).collect()
+    };
+    let columns = centres(view.width());
+    centres(view.height())
+        .into_iter()
+        .flat_map(|y| columns.iter().map(move |&x| Roi { x, y, side, angle: 0.0 }).collect::<Vec<_>>())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_cover_the_picture_and_overlap() {
+        let data = vec![0u8; 1000 * 300 * 3];
+        let view = RgbView::new(&data, 3000, 1000, 300).unwrap();
+        let all = squares(&view, 250.0);
+        let left = all.iter().map(|s| s.x - 125.0).fold(f32::INFINITY, f32::min);
+        let right = all.iter().map(|s| s.x + 125.0).fold(0.0, f32::max);
+        assert!((left, right) == (0.0, 1000.0), "{all:?}");
+        let columns: Vec<_> = all.iter().filter(|s| s.y == all[0].y).collect();
+        assert!(columns.windows(2).all(|w| w[1].x - w[0].x <= SQUARE_STEP * 250.0 + 1e-3));
+        assert_eq!(squares(&view, 400.0).iter().filter(|s| s.y != 150.0).count(), 0);
+    }
+}

@@ -1,0 +1,15 @@
+//! Finding a face in a picture and the landmarks on it.
+//!
+//! [`Detector`] finds faces anywhere in a picture, [`Mesh`] puts 478 landmarks on one of them, given roughly where it is
+//! ([`Roi`]). Both read the picture through [`RgbView`] and sample their network's input from it in one go.
+
+mod detector;
+mod finder;
+mod mesh;
+mod sample;
+
+pub use detector::{Detection, Detector};
+pub use finder::{Face, Finder};
+pub use mesh::{MIN_PRESENCE, Mesh};
+pub(crate) use sample::{Outside, sample};
+pub use sample::{RgbView, Roi};

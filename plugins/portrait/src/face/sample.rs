@@ -1,0 +1,217 @@
+//! Square, possibly turned cut-outs of a picture as network inputs.
+
+use std::ops::Range;
+
+/// Samples a side of one network pixel at most: 8 cover a 16-fold reduction without gaps, beyond which a face would
+/// have vanished anyway.
+const MAX_SUPERSAMPLING: usize = 8;
+
+/// A packed RGB picture of 8 bits a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct RgbView<'a> {
+    data: &'a [u8],
+    stride: usize,
+    width: usize,
+    height: usize,
+}
+
+impl<'a> RgbView<'a> {
+    /// `stride` is the bytes from one row to the next. `None` where the data are too short or the picture is empty.
+    pub fn new(data: &'a [u8], stride: usize, width: usize, height: usize) -> Option<Self> {
+        let row = width.checked_mul(3)?;
+        let needed = stride.checked_mul(height.checked_sub(1)?)?.checked_add(row)?;
+        (width > 0 && stride >= row && data.len() >= needed).then_some(Self { data, stride, width, height })
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The smallest square around the whole picture.
+    pub fn letterbox(&self) -> Roi {
+        let (w, h) = (self.width as f32, self.height as f32);
+        Roi { x: w / 2.0, y: h / 2.0, side: w.max(h), angle: 0.0 }
+    }
+
+    fn pixel(&self, x: usize, y: usize) -> [f32; 3] {
+        let at = y * self.stride + x * 3;
+        [self.data[at], self.data[at + 1], self.data[at + 2]].map(f32::from)
+    }
+}
+
+/// A square region of a picture, in pixels (pixel centres lie at .5).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Roi {
+    /// Centre.
+    pub x: f32,
+    /// Centre.
+    pub y: f32,
+    /// Length of a side.
+    pub side: f32,
+    /// Radians that the square's x axis is turned from the picture's towards its y axis (down).
+    pub angle: f32,
+}
+
+impl Roi {
+    /// A point of the square (0 to 1 from its upper left corner) in the picture.
+    pub fn to_picture(self, u: f32, v: f32) -> [f32; 2] {
+        let (s, c) = self.angle.sin_cos();
+        let (u, v) = (self.side * (u - 0.5), self.side * (v - 0.5));
+        [self.x + u * c - v * s, self.y + u * s + v * c]
+    }
+
+    /// Whether sampling it makes sense: finite numbers and a side that is neither nothing nor absurd.
+    pub fn is_sane(&self) -> bool {
+        [self.x, self.y, self.side, self.angle].iter().all(|v| v.is_finite() && v.abs() < 1e6)
+            && self.side > 1.0
+    }
+}
+
+/// What lies outside of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// Black.
+    Black,
+    /// The nearest pixel of the border.
+    Edge,
+}
+
+/// Samples a region to `size` x `size` planar RGB, values mapped from 0..255 to `range`.
+///
+/// Bilinear; where the picture is reduced, the mean of several samples a pixel. `out` holds `3 * size * size` numbers.
+pub fn sample(
+    view: &RgbView<'_>,
+    roi: Roi,
+    size: usize,
+    outside: Outside,
+    range: Range<f32>,
+    out: &mut [f32],
+) {
+    let plane = size * size;
+    if out.len() != 3 * plane || !roi.is_sane() {
+        out.fill(range.start);
+        return;
+    }
+    let step = roi.side / size as f32;
+    let times = ((step / 2.0).ceil() as usize).clamp(1, MAX_SUPERSAMPLING);
+    let (sin, cos) = roi.angle.sin_cos();
+    let (across, along) = ((step * cos, step * sin), (-step * sin, step * cos));
+    let [x0, y0] = roi.to_picture(0.0, 0.0);
+    let gain = (range.end - range.start) / 255.0 / (times * times) as f32;
+    let (red, rest) = out.split_at_mut(plane);
+    let (green, blue) = rest.split_at_mut(plane);
+    for row in 0..size {
+        for column in 0..size {
+            let mut sum = [0.0f32; 3];
+            for i in 0..times {
+                let v = row as f32 + (i as f32 + 0.5) / times as f32;
+                for j in 0..times {
+                    let u = column as f32 + (j as f32 + 0.5) / times as f32;
+                    let x = x0 + u * across.0 + v * along.0 - 0.5;
+                    let y = y0 + u * across.1 + v * along.1 - 0.5;
+                    let value = bilinear(view, x, y, outside);
+                    for (s, v) in sum.iter_mut().zip(value) {
+                        *s += v;
+                    }
+                }
+            }
+            let at = row * size + column;
+            red[at] = range.start + gain * sum[0];
+            green[at] = range.start + gain * sum[1];
+            blue[at] = range.start + gain * sum[2];
+        }
+    }
+}
+
+/// The picture at (x, y), where pixel centres lie on whole numbers.
+fn bilinear(view: &RgbView<'_>, x: f32, y: f32, outside: Outside) -> [f32; 3] {
+    let (right, bottom) = ((view.width - 1) as f32, (view.height - 1) as f32);
+    if outside == Outside::Black && (x < -0.5 || y < -0.5 || x > right + 0.5 || y > bottom + 0.5) {
+        return [0.0; 3];
+    }
+    let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
+    let (x0, y0) = (x as usize, y as usize);
+    let (x1, y1) = ((x0 + 1).min(view.width - 1), (y0 + 1).min(view.height - 1));
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let (a, b) = (view.pixel(x0, y0), view.pixel(x1, y0));
+    let (c, d) = (view.pixel(x0, y1), view.pixel(x1, y1));
+    std::array::from_fn(|i| {
+        let (top, low) = (a[i] + fx * (b[i] - a[i]), c[i] + fx * (d[i] - c[i]));
+        top + fy * (low - top)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_of_too_few_bytes_is_refused() {
+        assert!(RgbView::new(&[0; 12], 6, 2, 2).is_some());
+        assert!(RgbView::new(&[0; 11], 6, 2, 2).is_none());
+        assert!(RgbView::new(&[0; 12], 5, 2, 2).is_none());
+        assert!(RgbView::new(&[], 0, 0, 0).is_none());
+        assert!(RgbView::new(&[0; 4], usize::MAX, 1, 3).is_none());
+    }
+
+    #[test]
+    fn the_whole_picture_at_its_own_size_is_the_picture() {
+        // A padded row: the padding must never be seen.
+        let (w, h, stride) = (4, 4, 14);
+        let mut data = vec![255u8; stride * h];
+        for y in 0..h {
+            for x in 0..w * 3 {
+                data[y * stride + x] = (y * 12 + x) as u8;
+            }
+        }
+        let view = RgbView::new(&data, stride, w, h).unwrap();
+        let mut out = vec![0.0; 48];
+        sample(&view, view.letterbox(), 4, Outside::Black, 0.0..255.0, &mut out);
+        for y in 0..h {
+            for x in 0..w {
+                for c in 0..3 {
+                    assert!((out[c * 16 + y * 4 + x] - (y * 12 + x * 3 + c) as f32).abs() < 1e-3);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_quarter_turn_turns_and_a_reduction_averages() {
+        let data: Vec<u8> = [0u8, 100, 200, 40].iter().flat_map(|&v| [v; 3]).collect();
+        let view = RgbView::new(&data, 6, 2, 2).unwrap();
+        let mut out = vec![0.0; 12];
+        let turned = Roi { angle: std::f32::consts::FRAC_PI_2, ..view.letterbox() };
+        sample(&view, turned, 2, Outside::Edge, 0.0..255.0, &mut out);
+        // The square's x axis runs down the picture: its first row is the right column.
+        for (found, expected) in out.iter().zip([100.0, 40.0, 0.0, 200.0]) {
+            assert!((found - expected).abs() < 1e-3, "{out:?}");
+        }
+        let flat = vec![50u8; 64 * 64 * 3];
+        let view = RgbView::new(&flat, 64 * 3, 64, 64).unwrap();
+        sample(&view, view.letterbox(), 2, Outside::Black, -1.0..1.0, &mut out);
+        assert!(out.iter().all(|v| (v - (50.0 / 127.5 - 1.0)).abs() < 1e-5), "{out:?}");
+    }
+
+    #[test]
+    fn regions_outside_or_absurd_give_a_picture_all_the_same() {
+        let data = [9u8; 12];
+        let view = RgbView::new(&data, 6, 2, 2).unwrap();
+        let mut out = vec![7.0; 12];
+        for side in [0.0, f32::NAN, f32::INFINITY, -3.0] {
+            sample(&view, Roi { side, ..view.letterbox() }, 2, Outside::Edge, 0.0..1.0, &mut out);
+            assert_eq!(out, [0.0; 12]);
+        }
+        let far = Roi { x: -500.0, y: 900.0, side: 4.0, angle: 1.0 };
+        sample(&view, far, 2, Outside::Black, 0.0..1.0, &mut out);
+        assert_eq!(out, [0.0; 12]);
+        sample(&view, far, 2, Outside::Edge, 0.0..255.0, &mut out);
+        assert!(out.iter().all(|v| (v - 9.0).abs() < 1e-4));
+    }
+}

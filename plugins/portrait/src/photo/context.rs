@@ -1,0 +1,92 @@
+//! Sharing a portrait between the elements of a pipeline: GstContext of the type [`CONTEXT_TYPE`].
+//!
+//! The order is GStreamer's: an element that needs the portrait and was not given one by its own property asks its
+//! neighbours ([`from_neighbours`]), then the application and the bins around it ([`ask`]); if nobody has one, it analyses its
+//! photo itself and tells everybody ([`announce`]). Elements that have one answer their neighbours' queries ([`answer`]).
+
+use std::sync::{Arc, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::Portrait;
+use crate::element::lock;
+
+/// Type of the context. Its structure holds `portrait` (a boxed `GstPortraitPhoto`) and `location` (the file, a string).
+pub const CONTEXT_TYPE: &str = "gst.portrait.photo";
+
+/// A portrait as a GValue.
+#[derive(Clone, Debug, glib::Boxed)]
+#[boxed_type(name = "GstPortraitPhoto")]
+struct Boxed(Arc<Portrait>);
+
+/// A context that carries a portrait.
+pub fn make(portrait: &Arc<Portrait>) -> gst::Context {
+    let mut context = gst::Context::new(CONTEXT_TYPE, true);
+    if let Some(context) = context.get_mut() {
+        let s = context.structure_mut();
+        s.set("portrait", Boxed(Arc::clone(portrait)));
+        s.set("location", portrait.path.to_string_lossy().as_ref());
+    }
+    context
+}
+
+/// The portrait in a context, `None` where it is another kind of context.
+pub fn read(context: &gst::ContextRef) -> Option<Arc<Portrait>> {
+    if !context.has_context_type(CONTEXT_TYPE) {
+        return None;
+    }
+    context.structure().get::<Boxed>("portrait").ok().map(|b| b.0)
+}
+
+/// Asks the elements downstream, then upstream. To be called without a lock that a query handler takes.
+pub fn from_neighbours(element: &impl IsA<gst::Element>) -> Option<Arc<Portrait>> {
+    let element = element.as_ref();
+    element.src_pads().into_iter().chain(element.sink_pads()).find_map(|pad| {
+        let mut query = gst::query::Context::new(CONTEXT_TYPE);
+        pad.peer_query(&mut query).then(|| query.context().and_then(read)).flatten()
+    })
+}
+
+/// Asks the application and the bins around the element. They answer by `set_context`, before this returns, so the
+/// element's own `ElementImpl::set_context` has stored the portrait by then.
+pub fn ask(element: &impl IsA<gst::Element>) {
+    let element = element.as_ref();
+    let message = gst::message::NeedContext::builder(CONTEXT_TYPE).src(element).build();
+    // An element outside of a pipeline has no bus: then nobody answers.
+    let _ = element.post_message(message);
+}
+
+/// Tells the application and the bins around the element, which hand it to elements that ask later.
+pub fn announce(element: &impl IsA<gst::Element>, portrait: &Arc<Portrait>) {
+    let element = element.as_ref();
+    let message = gst::message::HaveContext::builder(make(portrait)).src(element).build();
+    let _ = element.post_message(message);
+}
+
+/// The portrait for an element that has none of its own: of its neighbours, else whatever bins and application put into
+/// `slot` (by the element's `set_context`) before or when asked.
+pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Arc<Portrait>>>) -> Option<Arc<Portrait>> {
+    let found = from_neighbours(element);
+    if found.is_none() && lock(slot).is_none() {
+        ask(element);
+    }
+    let mut slot = lock(slot);
+    if found.is_some() {
+        *slot = found;
+    }
+    slot.clone()
+}
+
+/// Answers a CONTEXT query for the portrait; `false` where the query is about something else or there is no portrait yet: then
+/// the default handler is to have it.
+pub fn answer(query: &mut gst::QueryRef, portrait: Option<&Arc<Portrait>>) -> bool {
+    let (gst::QueryViewMut::Context(query), Some(portrait)) = (query.view_mut(), portrait) else {
+        return false;
+    };
+    if query.context_type() != CONTEXT_TYPE {
+        return false;
+    }
+    query.set_context(&make(portrait));
+    true
+}

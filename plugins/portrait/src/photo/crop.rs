@@ -1,0 +1,194 @@
+//! The square around the face, and cutting it out.
+
+use super::portrait::Picture;
+
+/// Side of the square over the height of the face, where the photo has room for it.
+const WIDE: f32 = 2.0;
+
+/// The same where it has not.
+const NARROW: f32 = 1.7;
+
+/// How far the face's centre lies above the middle of the square, in heights of the face.
+const RAISE: f32 = 0.06;
+
+/// Radius of the resampling kernel in pixels of the coarser picture.
+const RADIUS: f32 = 2.0;
+
+/// A square in pixels of the photo. It may stick out: the photo's edges are replicated there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crop {
+    /// Left.
+    pub x: f32,
+    /// Top.
+    pub y: f32,
+    /// Length of a side.
+    pub side: f32,
+}
+
+impl Crop {
+    /// The square around a face, given the top of its forehead and its chin in a photo of `width` x `height` pixels.
+    ///
+    /// It is moved, then made smaller, to stay within the photo; where that is not enough it sticks out around the face.
+    pub fn around(forehead: [f32; 2], chin: [f32; 2], width: usize, height: usize) -> Self {
+        let face = (forehead[0] - chin[0]).hypot(forehead[1] - chin[1]);
+        let room = width.min(height) as f32;
+        let side = room.clamp(NARROW * face, WIDE * face);
+        let place = |centre: f32, length: f32| {
+            let free = length - side;
+            // Moved by more than this, the face would lie at the square's edge: rather stick out.
+            let slack = (side - face) / 2.0 * 0.7;
+            let wanted = centre - side / 2.0;
+            let inside = if free >= 0.0 { wanted.clamp(0.0, free) } else { free / 2.0 };
+            inside.clamp(wanted - slack, wanted + slack)
+        };
+        Self {
+            x: place((forehead[0] + chin[0]) / 2.0, width as f32),
+            y: place((forehead[1] + chin[1]) / 2.0 + RAISE * face, height as f32),
+            side,
+        }
+    }
+
+    /// Cuts the square out of a photo, scaled to `size` x `size`.
+    pub fn cut(&self, photo: &Picture, size: usize) -> Picture {
+        let rgb = self.resample::<3>(&photo.rgb, photo.width, photo.height, size);
+        Picture { width: size, height: size, rgb }
+    }
+
+    /// The same for one byte a pixel.
+    pub fn cut_mask(&self, mask: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
+        self.resample::<1>(mask, width, height, size)
+    }
+
+    /// Separable cubic (Catmull-Rom) resampling; its kernel widens with the reduction, so that nothing aliases.
+    fn resample<const C: usize>(&self, data: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
+        if width == 0 || height == 0 || data.len() < width * height * C {
+            return vec![0; size * size * C];
+        }
+        let columns = kernel(self.x, self.side, size, width);
+        let rows = kernel(self.y, self.side, size, height);
+        let first = rows.iter().map(|t| t.first).min().unwrap_or(0);
+        let last = rows.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0);
+        let mut narrow = vec![0.0f32; (last - first) * size * C];
+        for (line, out) in data.chunks_exact(width * C).skip(first).zip(narrow.chunks_exact_mut(size * C)) {
+            let (pixels, _) = line.as_chunks::<C>();
+            let (out, _) = out.as_chunks_mut::<C>();
+            for (taps, out) in columns.iter().zip(out) {
+                let mut sum = [0.0f32; C];
+                for (weight, pixel) in taps.weights.iter().zip(&pixels[taps.first..]) {
+                    for (sum, &value) in sum.iter_mut().zip(pixel) {
+                        *sum += weight * f32::from(value);
+                    }
+                }
+                *out = sum;
+            }
+        }
+        let mut result = vec![0u8; size * size * C];
+        let mut sum = vec![0.0f32; size * C];
+        for (taps, out) in rows.iter().zip(result.chunks_exact_mut(size * C)) {
+            sum.fill(0.5);
+            let lines = narrow.chunks_exact(size * C).skip(taps.first - first);
+            for (weight, line) in taps.weights.iter().zip(lines) {
+                for (sum, value) in sum.iter_mut().zip(line) {
+                    *sum += weight * value;
+                }
+            }
+            for (out, value) in out.iter_mut().zip(&sum) {
+                *out = *value as u8;
+            }
+        }
+        result
+    }
+}
+
+/// Source pixels of one output pixel. Pixels beyond the border are folded onto the border's.
+struct Taps {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+fn kernel(start: f32, side: f32, size: usize, length: usize) -> Vec<Taps> {
+    let step = side / size as f32;
+    let width = step.max(1.0);
+    let last = length as isize - 1;
+    (0..size)
+        .map(|i| {
+            let centre = start + (i as f32 + 0.5) * step;
+            let low = (centre - RADIUS * width).floor() as isize;
+            let high = (centre + RADIUS * width).ceil() as isize;
+            let first = low.clamp(0, last);
+            let mut weights = vec![0.0f32; (high.clamp(0, last) - first + 1) as usize];
+            for at in low..=high {
+                let weight = catmull_rom((at as f32 + 0.5 - centre) / width);
+                weights[(at.clamp(0, last) - first) as usize] += weight;
+            }
+            let total: f32 = weights.iter().sum();
+            weights.iter_mut().for_each(|w| *w /= total);
+            Taps { first: first as usize, weights }
+        })
+        .collect()
+}
+
+fn catmull_rom(x: f32) -> f32 {
+    let x = x.abs();
+    if x < 1.0 {
+        1.5 * x * x * x - 2.5 * x * x + 1.0
+    } else if x < 2.0 {
+        -0.5 * x * x * x + 2.5 * x * x - 4.0 * x + 2.0
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gradient(width: usize, height: usize) -> Picture {
+        let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 7])).collect();
+        Picture { width, height, rgb }
+    }
+
+    #[test]
+    fn the_square_stays_in_the_photo_where_it_can() {
+        let inside =
+            |c: Crop, w: f32, h: f32| c.x >= 0.0 && c.y >= 0.0 && c.x + c.side <= w && c.y + c.side <= h;
+        // Room all around.
+        let crop = Crop::around([500.0, 400.0], [500.0, 600.0], 1000, 1000);
+        assert_eq!(crop.side, 400.0);
+        assert!((crop.x - 300.0).abs() < 1e-3 && crop.y > 300.0 && crop.y < 330.0, "{crop:?}");
+        // Near a border: moved.
+        let crop = Crop::around([150.0, 100.0], [150.0, 300.0], 1000, 1000);
+        assert!(inside(crop, 1000.0, 1000.0) && crop.side == 400.0, "{crop:?}");
+        // A tight photo: smaller.
+        let crop = Crop::around([180.0, 80.0], [180.0, 280.0], 360, 400);
+        assert!(inside(crop, 360.0, 400.0) && crop.side == 360.0, "{crop:?}");
+        // A face as large as the photo, and one cut by its border: sticks out, the face within.
+        let crop = Crop::around([100.0, 0.0], [100.0, 200.0], 200, 200);
+        assert!((crop.side - 340.0).abs() < 1e-3 && crop.x < 0.0, "{crop:?}");
+        let crop = Crop::around([0.0, 400.0], [0.0, 600.0], 1000, 1000);
+        assert!(crop.x < 0.0 && crop.x + crop.side > 150.0, "{crop:?}");
+    }
+
+    #[test]
+    fn cutting_at_the_same_size_copies_and_edges_are_replicated() {
+        let photo = gradient(40, 30);
+        let cut = Crop { x: 5.0, y: 6.0, side: 16.0 }.cut(&photo, 16);
+        for y in 0..16 {
+            for x in 0..16 {
+                assert_eq!(cut.rgb[(y * 16 + x) * 3..][..3], [x as u8 + 5, y as u8 + 6, 7]);
+            }
+        }
+        let out = Crop { x: -100.0, y: -100.0, side: 16.0 }.cut(&photo, 16);
+        assert!(out.rgb.chunks_exact(3).all(|p| p == [0, 0, 7]));
+    }
+
+    #[test]
+    fn reducing_averages_and_enlarging_interpolates() {
+        let checker: Vec<u8> = (0..64 * 64).map(|i| if (i / 64 + i) % 2 == 0 { 0 } else { 255 }).collect();
+        let all = Crop { x: 0.0, y: 0.0, side: 64.0 };
+        assert!(all.cut_mask(&checker, 64, 64, 8).iter().all(|&v| (120..=135).contains(&v)));
+        let two: Vec<u8> = vec![0, 200];
+        let wide = Crop { x: 0.0, y: 0.0, side: 2.0 }.cut_mask(&two, 2, 1, 8);
+        assert!(wide[..8].is_sorted() && wide[0] == 0 && wide[7] >= 200, "{:?}", &wide[..8]);
+    }
+}

@@ -1,0 +1,204 @@
+//! Which pixels of the crop are the person.
+//!
+//! The segmentation network answers at half the resolution and softly; a guided filter (K. He et al., ECCV 2010) on
+//! the picture's luminance moves its edge to that of the hair.
+
+use tch::Device;
+
+use super::portrait::Picture;
+use crate::face::{Outside, RgbView, sample};
+use crate::landmark::indices::OVAL;
+use crate::pack::{Pack, PackError};
+
+/// Side of the network's input and output.
+const SIZE: usize = 256;
+
+/// Radius of the guided filter's window in pixels.
+const RADIUS: usize = 6;
+
+/// How flat (variance of luminance, 0..1) a window must be for its matte to be smoothed and not steered by the picture.
+const FLATNESS: f32 = 4e-4;
+
+/// Coverage taken for none, and for all: the network is rarely sure.
+const CERTAIN: (f32, f32) = (0.1, 0.9);
+
+/// The matte of a crop, one byte a pixel, 255 = person. `landmarks` are in picture units: the face is always person.
+pub fn matte(
+    picture: &Picture,
+    landmarks: &[[f32; 3]],
+    pack: &Pack,
+    device: Device,
+) -> Result<Vec<u8>, PackError> {
+    let (width, height) = (picture.width, picture.height);
+    let Some(view) = RgbView::new(&picture.rgb, width * 3, width, height) else { return Ok(Vec::new()) };
+    let stage = pack.stage("matte", device)?;
+    let mut input = vec![0.0; 3 * SIZE * SIZE];
+    sample(&view, view.letterbox(), SIZE, Outside::Edge, 0.0..1.0, &mut input);
+    let outputs = stage.run(&[stage.input(0, &input)?])?;
+    let mut coarse = vec![0.0; SIZE * SIZE];
+    if let [output, ..] = &outputs[..] {
+        stage.read(output, &mut coarse)?;
+    }
+    let rough = enlarge(&coarse, SIZE, width, height);
+    let (pixels, _) = picture.rgb.as_chunks::<3>();
+    let luminance: Vec<f32> = pixels
+        .iter()
+        .map(|&[r, g, b]| (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)) / 255.0)
+        .collect();
+    let fine = guided_filter(&luminance, &rough, width, height);
+    let mut matte: Vec<u8> = fine.iter().map(|&v| (255.0 * certainty(v) + 0.5) as u8).collect();
+    cover_face(&mut matte, landmarks, width, height);
+    Ok(matte)
+}
+
+fn certainty(value: f32) -> f32 {
+    let t = ((value - CERTAIN.0) / (CERTAIN.1 - CERTAIN.0)).clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
+}
+
+/// Bilinear enlargement of a square.
+fn enlarge(data: &[f32], size: usize, width: usize, height: usize) -> Vec<f32> {
+    let place = |i: usize, length: usize| {
+        let at = ((i as f32 + 0.5) * size as f32 / length as f32 - 0.5).clamp(0.0, (size - 1) as f32);
+        (at as usize, (at as usize + 1).min(size - 1), at.fract())
+    };
+    let columns: Vec<_> = (0..width).map(|x| place(x, width)).collect();
+    (0..height)
+        .flat_map(|y| {
+            let (y0, y1, fy) = place(y, height);
+            let (top, low) = (&data[y0 * size..][..size], &data[y1 * size..][..size]);
+            columns
+                .iter()
+                .map(move |&(x0, x1, fx)| {
+                    let mix = |row: &[f32]| row[x0] + fx * (row[x1] - row[x0]);
+                    mix(top) + fy * (mix(low) - mix(top))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The matte as a locally linear function of the guide.
+fn guided_filter(guide: &[f32], matte: &[f32], width: usize, height: usize) -> Vec<f32> {
+    let mean = |values: &[f32]| box_mean(values, width, height, RADIUS);
+    let product = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a * b).collect() };
+    let (mean_guide, mean_matte) = (mean(guide), mean(matte));
+    let (square, cross) = (mean(&product(guide, guide)), mean(&product(guide, matte)));
+    let slope: Vec<f32> = (0..guide.len())
+        .map(|i| {
+            let variance = square[i] - mean_guide[i] * mean_guide[i];
+            (cross[i] - mean_guide[i] * mean_matte[i]) / (variance + FLATNESS)
+        })
+        .collect();
+    let offset: Vec<f32> = (0..guide.len()).map(|i| mean_matte[i] - slope[i] * mean_guide[i]).collect();
+    let (slope, offset) = (mean(&slope), mean(&offset));
+    (0..guide.len()).map(|i| slope[i] * guide[i] + offset[i]).collect()
+}
+
+/// Mean over a square window, cut at the borders.
+pub(super) fn box_mean(values: &[f32], width: usize, height: usize, radius: usize) -> Vec<f32> {
+    let mut rows = vec![0.0f32; values.len()];
+    for (line, out) in values.chunks_exact(width).zip(rows.chunks_exact_mut(width)) {
+        // f64: a running sum of f32 would drift over the row.
+        let mut sum: f64 = line.iter().take(radius).map(|&v| f64::from(v)).sum();
+        for (x, out) in out.iter_mut().enumerate() {
+            if let Some(&v) = line.get(x + radius) {
+                sum += f64::from(v);
+            }
+            if let Some(&v) = x.checked_sub(radius + 1).and_then(|i| line.get(i)) {
+                sum -= f64::from(v);
+            }
+            let count = (x + radius).min(width - 1) - x.saturating_sub(radius) + 1;
+            *out = (sum / count as f64) as f32;
+        }
+    }
+    let mut result = vec![0.0f32; values.len()];
+    let mut sum = vec![0.0f64; width];
+    let row = |y: usize| &rows[y * width..][..width];
+    for y in 0..radius.min(height) {
+        sum.iter_mut().zip(row(y)).for_each(|(s, &v)| *s += f64::from(v));
+    }
+    for (y, out) in result.chunks_exact_mut(width).enumerate() {
+        if y + radius < height {
+            sum.iter_mut().zip(row(y + radius)).for_each(|(s, &v)| *s += f64::from(v));
+        }
+        if y > radius {
+            sum.iter_mut().zip(row(y - radius - 1)).for_each(|(s, &v)| *s -= f64::from(v));
+        }
+        let count = (y + radius).min(height - 1) - y.saturating_sub(radius) + 1;
+        out.iter_mut().zip(&sum).for_each(|(o, s)| *o = (s / count as f64) as f32);
+    }
+    result
+}
+
+/// Fills the outline of the face: whatever the network thinks of beards and spectacles, they move with it.
+fn cover_face(matte: &mut [u8], landmarks: &[[f32; 3]], width: usize, height: usize) {
+    let outline: Vec<[f32; 2]> = OVAL
+        .iter()
+        .filter_map(|&i| landmarks.get(i))
+        .map(|p| [p[0] * width as f32 - 0.5, p[1] * height as f32 - 0.5])
+        .collect();
+    for (y, line) in matte.chunks_exact_mut(width).enumerate() {
+        let y = y as f32;
+        let mut crossings: Vec<f32> = (0..outline.len())
+            .filter_map(|i| {
+                let (a, b) = (outline[i], outline[(i + 1) % outline.len()]);
+                ((a[1] <= y) != (b[1] <= y)).then(|| a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]))
+            })
+            .collect();
+        crossings.sort_by(f32::total_cmp);
+        for pair in crossings.chunks_exact(2) {
+            let (from, to) = (pair[0].ceil().max(0.0) as usize, (pair[1].floor() + 1.0).max(0.0) as usize);
+            if let Some(inside) = line.get_mut(from..to.min(width)) {
+                inside.fill(255);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_mean_of_one_value_is_that_value_up_to_the_borders() {
+        let mean = box_mean(&[3.0; 35], 7, 5, 6);
+        assert!(mean.iter().all(|v| (v - 3.0).abs() < 1e-6), "{mean:?}");
+        let mut spot = vec![0.0; 49];
+        spot[24] = 9.0;
+        let mean = box_mean(&spot, 7, 7, 1);
+        assert!((mean[24] - 1.0).abs() < 1e-6 && (mean[16] - 1.0).abs() < 1e-6 && mean[0] == 0.0, "{mean:?}");
+    }
+
+    #[test]
+    fn a_rough_matte_takes_the_edge_of_the_picture() {
+        // The picture's edge lies at column 32, the rough matte's ramp from 26 to 44.
+        let (w, h) = (64, 32);
+        let guide: Vec<f32> = (0..w * h).map(|i| if i % w < 32 { 0.2 } else { 0.8 }).collect();
+        let rough: Vec<f32> = (0..w * h).map(|i| ((i % w) as f32 / 18.0 - 1.44).clamp(0.0, 1.0)).collect();
+        let fine = guided_filter(&guide, &rough, w, h);
+        let line = &fine[16 * w..][..w];
+        let (before, after) = (rough[32] - rough[31], line[32] - line[31]);
+        assert!(after > 4.0 * before, "{before} {after}");
+    }
+
+    #[test]
+    fn the_face_is_person_and_faces_beyond_the_border_do_no_harm() {
+        let mut landmarks = vec![[0.5f32; 3]; crate::landmark::COUNT];
+        for (i, &index) in OVAL.iter().enumerate() {
+            let t = i as f32 / OVAL.len() as f32 * std::f32::consts::TAU;
+            landmarks[index] = [0.5 + 0.3 * t.sin(), 0.5 - 0.3 * t.cos(), 0.0];
+        }
+        let mut matte = vec![0u8; 64 * 64];
+        cover_face(&mut matte, &landmarks, 64, 64);
+        assert_eq!((matte[32 * 64 + 32], matte[0]), (255, 0));
+        let share = matte.iter().filter(|&&v| v == 255).count() as f32 / 4096.0;
+        assert!((share - 0.28).abs() < 0.02, "{share}");
+        for p in &mut landmarks {
+            p[0] -= 0.7;
+            p[1] += 3.0;
+        }
+        cover_face(&mut matte, &landmarks, 64, 64);
+        cover_face(&mut matte, &[[f32::NAN; 3]; crate::landmark::COUNT], 64, 64);
+    }
+}

@@ -1,0 +1,15 @@
+//! The photo: read once, its face found, cut out and measured, shared by all elements of a pipeline.
+//!
+//! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element.
+
+pub mod context;
+mod crop;
+mod error;
+mod matte;
+mod plate;
+mod portrait;
+mod read;
+
+pub use crop::Crop;
+pub use error::PhotoError;
+pub use portrait::{Picture, Portrait};

@@ -1,0 +1,162 @@
+//! The clean background plate: the crop without the person, for what shows when the head moves.
+//!
+//! Pull-push (S. Gortler et al., The Lumigraph, 1996): colours of the background are averaged into ever smaller pictures,
+//! then holes are filled from the next smaller one.
+
+use super::matte::box_mean;
+use super::portrait::Picture;
+
+/// How far the person's colours reach beyond the matte, in pixels of a 512-pixel crop.
+const BLEED: f32 = 10.0;
+
+/// Matte value from which a pixel is not background.
+const PERSON: u8 = 8;
+
+/// Radius of the smoothing of the filled part.
+const SMOOTH: usize = 3;
+
+/// One level of the pyramid: colour times weight, and weight.
+struct Level {
+    width: usize,
+    height: usize,
+    pixels: Vec<[f32; 4]>,
+}
+
+/// The background behind the person. Where the person covers everything, the picture itself.
+pub fn plate(picture: &Picture, matte: &[u8]) -> Picture {
+    let (width, height) = (picture.width, picture.height);
+    let radius = (BLEED * width as f32 / 512.0).ceil() as usize;
+    let person: Vec<f32> = matte.iter().map(|&v| if v >= PERSON { 1.0 } else { 0.0 }).collect();
+    // A pixel is background if its whole neighbourhood is.
+    let near = box_mean(&person, width, height, radius);
+    let (colours, _) = picture.rgb.as_chunks::<3>();
+    let known: Vec<bool> = near.iter().map(|&v| v < 1e-6).collect();
+    if !known.contains(&true) || known.len() != colours.len() {
+        return picture.clone();
+    }
+    let pixels = colours
+        .iter()
+        .zip(&known)
+        .map(
+            |(c, &known)| {
+                if known { [f32::from(c[0]), f32::from(c[1]), f32::from(c[2]), 1.0] } else { [0.0; 4] }
+            },
+        )
+        .collect();
+    let filled = pull_push(Level { width, height, pixels });
+    let smooth: [Vec<f32>; 3] = std::array::from_fn(|i| {
+        let channel: Vec<f32> = filled.iter().map(|p| p[i]).collect();
+        box_mean(&channel, width, height, SMOOTH)
+    });
+    let rgb = (0..colours.len())
+        .flat_map(|i| {
+            if known[i] {
+                colours[i]
+            } else {
+                std::array::from_fn(|c| (smooth[c][i] + 0.5).clamp(0.0, 255.0) as u8)
+            }
+        })
+        .collect();
+    Picture { width, height, rgb }
+}
+
+fn pull_push(level: Level) -> Vec<[f32; 4]> {
+    if level.width == 1 && level.height == 1 {
+        return level.pixels.iter().map(|&p| normalised(p)).collect();
+    }
+    let small = pull(&level);
+    let (w, h) = (small.width, small.height);
+    let below = pull_push(small);
+    level
+        .pixels
+        .iter()
+        .enumerate()
+        .map(|(i, &pixel)| {
+            let missing = 1.0 - pixel[3].min(1.0);
+            if missing <= 0.0 {
+                return normalised(pixel);
+            }
+            let fill = bilinear(
+                &below,
+                w,
+                h,
+                (i % level.width) as f32 / 2.0 - 0.25,
+                (i / level.width) as f32 / 2.0 - 0.25,
+            );
+            // Premultiplied colours: what is there, and the rest from below.
+            std::array::from_fn(|c| if c < 3 { pixel[c] + missing * fill[c] } else { 1.0 })
+        })
+        .collect()
+}
+
+/// Half the size; weights saturate at 1, so that sure pixels are not drowned by many unsure ones.
+fn pull(level: &Level) -> Level {
+    let (width, height) = (level.width.div_ceil(2), level.height.div_ceil(2));
+    let mut pixels = vec![[0.0f32; 4]; width * height];
+    for (y, line) in level.pixels.chunks_exact(level.width).enumerate() {
+        for (x, p) in line.iter().enumerate() {
+            let sum = &mut pixels[y / 2 * width + x / 2];
+            sum.iter_mut().zip(p).for_each(|(s, v)| *s += v);
+        }
+    }
+    for p in &mut pixels {
+        if p[3] > 1.0 {
+            *p = normalised(*p);
+        }
+    }
+    Level { width, height, pixels }
+}
+
+fn normalised(p: [f32; 4]) -> [f32; 4] {
+    if p[3] > 0.0 { p.map(|v| v / p[3]) } else { p }
+}
+
+fn bilinear(pixels: &[[f32; 4]], width: usize, height: usize, x: f32, y: f32) -> [f32; 4] {
+    let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
+    let (x0, y0) = (x as usize, y as usize);
+    let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    std::array::from_fn(|c| {
+        let at = |x: usize, y: usize| pixels[y * width + x][c];
+        let (top, low) =
+            (at(x0, y0) + fx * (at(x1, y0) - at(x0, y0)), at(x0, y1) + fx * (at(x1, y1) - at(x0, y1)));
+        top + fy * (low - top)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A horizontal gradient with a white square of a person in the middle.
+    fn scene(size: usize) -> (Picture, Vec<u8>) {
+        let inside = |i: usize| {
+            (size / 3..2 * size / 3).contains(&(i % size)) && (size / 3..2 * size / 3).contains(&(i / size))
+        };
+        let rgb = (0..size * size)
+            .flat_map(|i| if inside(i) { [255; 3] } else { [(i % size * 200 / size) as u8; 3] })
+            .collect();
+        let matte = (0..size * size).map(|i| if inside(i) { 255 } else { 0 }).collect();
+        (Picture { width: size, height: size, rgb }, matte)
+    }
+
+    #[test]
+    fn the_person_is_gone_and_the_background_untouched() {
+        for size in [96, 127, 512] {
+            let (picture, matte) = scene(size);
+            let plate = plate(&picture, &matte);
+            for i in 0..size * size {
+                let (expected, found) = ((i % size * 200 / size) as i32, i32::from(plate.rgb[i * 3]));
+                assert!((expected - found).abs() < 45, "{size} {i}: {found} where {expected} was due");
+            }
+            assert_eq!(plate.rgb[..size], picture.rgb[..size]);
+        }
+    }
+
+    #[test]
+    fn a_person_everywhere_leaves_the_picture() {
+        let (picture, _) = scene(64);
+        assert_eq!(plate(&picture, &[255; 64 * 64]).rgb, picture.rgb);
+        assert_eq!(plate(&picture, &[0; 64 * 64]).rgb, picture.rgb);
+    }
+}

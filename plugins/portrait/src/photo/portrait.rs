@@ -1,0 +1,239 @@
+//! Everything that is known of a photo before its first frame.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
+
+use tch::Device;
+
+use super::crop::Crop;
+use super::error::PhotoError;
+use super::{matte, plate, read};
+use crate::face::{Face, Finder, RgbView};
+use crate::landmark::indices::{CHIN, FOREHEAD};
+use crate::landmark::{COUNT, Pose, pose};
+use crate::pack::{Pack, PackError};
+
+/// Height of the smallest usable face, forehead to chin, in pixels.
+const MIN_FACE: usize = 64;
+
+/// Share of the landmarks beyond the border from which a face is cut off, and from which it is only worth a warning.
+const CUT: f32 = 0.4;
+const NEAR_CUT: f32 = 0.02;
+
+/// Degrees of yaw from which half of the face is not seen well.
+const PROFILE: f32 = 35.0;
+
+/// A packed RGB picture of 8 bits a channel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `3 * width * height` bytes.
+    pub rgb: Vec<u8>,
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Picture({}x{})", self.width, self.height)
+    }
+}
+
+/// An analysed photo. Picture units: 0 to 1 over the crop, z in the unit of x.
+#[derive(Debug)]
+pub struct Portrait {
+    /// The file.
+    pub path: PathBuf,
+    /// The whole photo, upright.
+    pub photo: Picture,
+    /// Where in it the picture lies.
+    pub crop: Crop,
+    /// The square around the face that is animated, of the pack's resolution.
+    pub picture: Picture,
+    /// 478 landmarks in picture units.
+    pub landmarks: Vec<[f32; 3]>,
+    /// The same with the pose removed: the person's own neutral face.
+    pub neutral: Vec<[f32; 3]>,
+    /// The pose in the photo.
+    pub pose: Pose,
+    /// One byte a pixel of the picture, 255 = person.
+    pub matte: Vec<u8>,
+    /// The picture without the person.
+    pub plate: Picture,
+    /// `[K, 3]` latents that give back the photo.
+    pub source_latents: Vec<f32>,
+    /// The mouth painter's appearance code.
+    pub mouth_code: Vec<f32>,
+    /// The eye painter's appearance codes, one row an eye.
+    pub eye_code: Vec<f32>,
+    /// What the user should know of this photo.
+    pub warnings: Vec<String>,
+}
+
+/// What makes two analyses the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    length: u64,
+    pack: PathBuf,
+    id: String,
+    device: String,
+}
+
+/// A lock a photo: who comes second waits for the first and shares the result.
+type Slot = Arc<Mutex<Weak<Portrait>>>;
+
+static ANALYSED: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
+
+impl Portrait {
+    /// Reads a photo, finds its face and measures all that the renderer needs. Elements and streams that ask for the same photo,
+    /// pack and device share one portrait for as long as somebody holds it.
+    ///
+    /// # Errors
+    /// Where the file is no photo, it shows no usable face, or the pack's models fail.
+    pub fn analyse(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Arc<Self>, PhotoError> {
+        let file = std::fs::metadata(path).ok();
+        let key = Key {
+            path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+            modified: file.as_ref().and_then(|m| m.modified().ok()),
+            length: file.as_ref().map_or(0, std::fs::Metadata::len),
+            pack: pack.dir().to_owned(),
+            id: pack.id(),
+            device: format!("{device:?}"),
+        };
+        let slot = {
+            let mut analysed = ANALYSED.lock().unwrap_or_else(PoisonError::into_inner);
+            // Slots that nobody waits for and whose portrait is gone.
+            analysed.retain(|_, slot| {
+                Arc::strong_count(slot) > 1
+                    || slot.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
+            });
+            Arc::clone(analysed.entry(key).or_default())
+        };
+        let mut shared = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(portrait) = shared.upgrade() {
+            return Ok(portrait);
+        }
+        let portrait = Arc::new(measure(path, pack, device)?);
+        *shared = Arc::downgrade(&portrait);
+        Ok(portrait)
+    }
+}
+
+fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, PhotoError> {
+    let failed = |source: PackError| PhotoError::Pack { path: path.to_owned(), source };
+    let read::Photo { picture: photo, alpha } = read::read(path)?;
+    let (width, height) = (photo.width, photo.height);
+    let too_small = || PhotoError::TooSmall { path: path.to_owned(), width, height, needed: MIN_FACE };
+    if width.min(height) < MIN_FACE {
+        return Err(too_small());
+    }
+    let view = RgbView::new(&photo.rgb, width * 3, width, height).ok_or_else(too_small)?;
+    let faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
+    let mut warnings = Vec::new();
+    let face = choose(path, &faces, width, height, &mut warnings)?;
+    let corner = |i: usize| [face[i][0], face[i][1]];
+    let crop = Crop::around(corner(FOREHEAD), corner(CHIN), width, height);
+    let size = pack.manifest().picture.resolution as usize;
+    let picture = crop.cut(&photo, size);
+    let landmarks: Vec<[f32; 3]> = face
+        .iter()
+        .map(|p| [(p[0] - crop.x) / crop.side, (p[1] - crop.y) / crop.side, p[2] / crop.side])
+        .collect();
+    let pose = pose::decompose(&landmarks, pack.mean_face());
+    if pose.yaw.abs() > PROFILE {
+        warnings.push(format!(
+            "the face in {path:?} is turned by {:.0} degrees: a photo that looks into the camera animates better",
+            pose.yaw.abs()
+        ));
+    }
+    let mut neutral = vec![[0.0; 3]; landmarks.len()];
+    pose.remove(&landmarks, &mut neutral);
+    let matte = match &alpha {
+        Some(alpha) => crop.cut_mask(alpha, width, height, size),
+        None => matte::matte(&picture, &landmarks, pack, device).map_err(failed)?,
+    };
+    let plate = plate::plate(&picture, &matte);
+    let [source_latents, mouth_code, eye_code] =
+        appearance(&picture, &landmarks, pack, device).map_err(failed)?;
+    let path = path.to_owned();
+    Ok(Portrait {
+        path,
+        photo,
+        crop,
+        picture,
+        landmarks,
+        neutral,
+        pose,
+        matte,
+        plate,
+        source_latents,
+        mouth_code,
+        eye_code,
+        warnings,
+    })
+}
+
+/// The largest face, if it can be used.
+fn choose<'a>(
+    path: &Path,
+    faces: &'a [Face],
+    width: usize,
+    height: usize,
+    warnings: &mut Vec<String>,
+) -> Result<&'a [[f32; 3]], PhotoError> {
+    let path = path.to_owned();
+    let face = match faces.first() {
+        Some(face) if face.landmarks.len() == COUNT => face,
+        _ => return Err(PhotoError::NoFace { path }),
+    };
+    let found = face.height().round() as usize;
+    if found < MIN_FACE {
+        return Err(PhotoError::FaceTooSmall { path, found, needed: MIN_FACE });
+    }
+    let beyond = |p: &&[f32; 3]| p[0] < 0.0 || p[1] < 0.0 || p[0] > width as f32 || p[1] > height as f32;
+    let outside = face.landmarks.iter().filter(beyond).count() as f32 / COUNT as f32;
+    if outside > CUT {
+        return Err(PhotoError::FaceCut { path, outside: (100.0 * outside).round() as usize });
+    }
+    if faces.len() > 1 {
+        warnings.push(format!(
+            "{path:?} shows {} faces: the largest is animated; crop the photo to choose another",
+            faces.len()
+        ));
+    }
+    if outside > NEAR_CUT {
+        warnings.push(format!(
+            "the face in {path:?} is cut by the border: what is missing is made up from the edge"
+        ));
+    }
+    Ok(&face.landmarks)
+}
+
+/// Source latents, mouth code and eye codes.
+fn appearance(
+    picture: &Picture,
+    landmarks: &[[f32; 3]],
+    pack: &Pack,
+    device: Device,
+) -> Result<[Vec<f32>; 3], PackError> {
+    let stage = pack.stage("appearance", device)?;
+    let plane = picture.width * picture.height;
+    let mut planar = vec![0.0f32; 3 * plane];
+    for (i, pixel) in picture.rgb.chunks_exact(3).enumerate() {
+        for (c, &v) in pixel.iter().enumerate() {
+            planar[c * plane + i] = f32::from(v) / 255.0;
+        }
+    }
+    let outputs = stage.run(&[stage.input(0, &planar)?, stage.input(1, landmarks.as_flattened())?])?;
+    let read = |index: usize| {
+        let Some(tensor) = outputs.get(index) else { return Ok(Vec::new()) };
+        let mut values = vec![0.0; tensor.numel()];
+        stage.read(tensor, &mut values).map(|()| values)
+    };
+    Ok([read(0)?, read(1)?, read(2)?])
+}

@@ -1,0 +1,173 @@
+//! Reading a photo file: by content, upright, within limits.
+//!
+//! PNG, JPEG and WebP; 16-bit pictures are reduced to 8 bits, grey ones become RGB, CMYK JPEGs are converted by the
+//! decoder without a colour profile. Transparent parts are laid over mid-grey and their alpha is kept: it is the matte.
+
+use std::io::{Cursor, ErrorKind};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::error::PhotoError;
+use super::portrait::Picture;
+
+/// Longest side of a photo in pixels.
+pub const MAX_SIDE: u32 = 16384;
+
+/// Memory that decoding may take.
+pub const MAX_BYTES: u64 = 512 << 20;
+
+/// Largest file.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// Grey behind transparent parts.
+const BEHIND: u32 = 128;
+
+/// Share of pixels that must be transparent for the alpha channel to say anything.
+const MIN_TRANSPARENT: f64 = 0.01;
+
+/// A decoded photo, upright.
+#[derive(Debug)]
+pub struct Photo {
+    /// The colours.
+    pub picture: Picture,
+    /// One byte a pixel, 255 = opaque, where parts of the photo are transparent.
+    pub alpha: Option<Vec<u8>>,
+}
+
+/// Reads and decodes a photo.
+pub fn read(path: &Path) -> Result<Photo, PhotoError> {
+    let bytes = read_bytes(path)?;
+    let not_a_picture = |found: &str| PhotoError::NotAPicture { path: path.to_owned(), found: found.into() };
+    let format = match image::guess_format(&bytes) {
+        Ok(f @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => f,
+        Ok(other) => return Err(not_a_picture(&format!("{other:?}").to_uppercase())),
+        Err(_) if bytes.is_empty() => return Err(not_a_picture("the file is empty")),
+        Err(_) if std::str::from_utf8(&bytes).is_ok() => return Err(not_a_picture("it holds text")),
+        Err(_) => return Err(not_a_picture("unknown content")),
+    };
+    // The JPEG decoder fills what is missing with grey and says nothing.
+    if format == ImageFormat::Jpeg && !jpeg_is_complete(&bytes) {
+        return Err(PhotoError::Truncated { path: path.to_owned() });
+    }
+    let (image, orientation) = decode(path, &bytes, format)?;
+    drop(bytes);
+    Ok(to_photo(image, orientation))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, PhotoError> {
+    let fail = |source: std::io::Error| match source.kind() {
+        ErrorKind::NotFound => PhotoError::NotFound { path: path.to_owned() },
+        _ => PhotoError::Read { path: path.to_owned(), source },
+    };
+    let metadata = std::fs::metadata(path).map_err(fail)?;
+    // Reading a pipe or a device could last for ever.
+    if !metadata.is_file() {
+        return Err(fail(std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(too_large(path, format!("a file of {} MiB", metadata.len() >> 20)));
+    }
+    std::fs::read(path).map_err(fail)
+}
+
+fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), PhotoError> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_BYTES);
+    // The sides are checked below, where the error can name them.
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|e| image_error(path, e, "unknown size"))?;
+    let (width, height) = decoder.dimensions();
+    let size = format!("{width}x{height} pixels");
+    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_BYTES {
+        return Err(too_large(path, size));
+    }
+    // A broken EXIF block is no reason to refuse the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(|e| image_error(path, e, &size))?;
+    Ok((image, orientation))
+}
+
+fn to_photo(mut image: DynamicImage, orientation: Orientation) -> Photo {
+    image.apply_orientation(orientation);
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    if !image.color().has_alpha() {
+        return Photo { picture: Picture { width, height, rgb: image.into_rgb8().into_raw() }, alpha: None };
+    }
+    let rgba = image.into_rgba8().into_raw();
+    let (pixels, _) = rgba.as_chunks::<4>();
+    let alpha: Vec<u8> = pixels.iter().map(|p| p[3]).collect();
+    let over =
+        |v: u8, a: u8| ((u32::from(v) * u32::from(a) + BEHIND * (255 - u32::from(a)) + 127) / 255) as u8;
+    let rgb = pixels.iter().flat_map(|&[r, g, b, a]| [over(r, a), over(g, a), over(b, a)]).collect();
+    let transparent = alpha.iter().filter(|&&a| a < 128).count() as f64;
+    let alpha = (transparent >= MIN_TRANSPARENT * alpha.len() as f64).then_some(alpha);
+    Photo { picture: Picture { width, height, rgb }, alpha }
+}
+
+fn too_large(path: &Path, found: String) -> PhotoError {
+    let limit = format!(
+        "{MAX_SIDE} pixels a side, {} MiB decoded, files of {} MiB",
+        MAX_BYTES >> 20,
+        MAX_FILE_BYTES >> 20
+    );
+    PhotoError::TooLarge { path: path.to_owned(), found, limit }
+}
+
+fn image_error(path: &Path, error: ImageError, size: &str) -> PhotoError {
+    let path_buf = path.to_owned();
+    let text = error.to_string();
+    match error {
+        ImageError::Limits(_) => too_large(path, size.to_owned()),
+        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            PhotoError::Truncated { path: path_buf }
+        }
+        // Some decoders wrap the end of the file into their own error.
+        _ if text.to_lowercase().contains("unexpected end of file") || text.contains("Exhausted") => {
+            PhotoError::Truncated { path: path_buf }
+        }
+        _ => PhotoError::Damaged { path: path_buf, reason: text },
+    }
+}
+
+/// Whether an end-of-image marker follows the start of the scan. Thumbnails carry their own, but within segments before it.
+fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    const SOS: u8 = 0xda;
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4).and_then(|b| b.first_chunk::<4>()) {
+        if marker == 0xff {
+            // Fill bytes may stand before a marker.
+            at += 1;
+            continue;
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == SOS {
+            return bytes.get(at..).is_some_and(|scan| scan.windows(2).any(|w| w == [0xff, 0xd9]));
+        }
+    }
+    // The headers are cut or damaged: that much the decoder notices, unless they just end.
+    at < bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_thumbnail_is_not_the_end_of_the_picture() {
+        let jpeg = |tail: &[u8]| {
+            // APP1 with an EOI inside, then SOS with a header of 2 bytes, then the scan.
+            let mut bytes = vec![0xff, 0xd8, 0xff, 0xe1, 0, 6, 1, 2, 0xff, 0xd9, 0xff, 0xff, 0xda, 0, 2];
+            bytes.extend(tail);
+            bytes
+        };
+        assert!(jpeg_is_complete(&jpeg(&[5, 6, 0xff, 0xd9])));
+        assert!(jpeg_is_complete(&jpeg(&[5, 6, 0xff, 0xd9, 0, 0, 0])));
+        assert!(!jpeg_is_complete(&jpeg(&[5, 6, 7])));
+        assert!(!jpeg_is_complete(&jpeg(&[])));
+        assert!(!jpeg_is_complete(&[0xff, 0xd8]));
+        assert!(!jpeg_is_complete(&[0xff, 0xd8, 0xff, 0xe1, 0x70, 0]));
+    }
+}
