@@ -70,7 +70,10 @@ impl Pipeline {
     /// Starts to play, without waiting.
     pub fn play(&self) {
         if self.0.set_state(gst::State::Playing).is_err() {
-            panic!("{}", self.error().unwrap_or_else(|| "PLAYING was refused without an error message".into()));
+            panic!(
+                "{}",
+                self.error().unwrap_or_else(|| "PLAYING was refused without an error message".into())
+            );
         }
     }
 

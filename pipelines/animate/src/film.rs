@@ -140,7 +140,9 @@ fn make(name: &str) -> Result<gst::Element> {
         format!("GStreamer has no element {name}: set GST_PLUGIN_PATH to the folder that holds {PLUGIN}")
     })?;
     gst::Plugin::load_file(&beside).with_context(|| format!("cannot load {}", beside.display()))?;
-    gst::ElementFactory::make(name).build().with_context(|| format!("{} has no element {name}", beside.display()))
+    gst::ElementFactory::make(name)
+        .build()
+        .with_context(|| format!("{} has no element {name}", beside.display()))
 }
 
 fn path_text(path: &Path) -> Result<&str> {

@@ -10,7 +10,9 @@ pub fn pad_templates(sink: gst::Caps, src: gst::Caps) -> Vec<gst::PadTemplate> {
     // Names and directions are constants: creation cannot fail.
     [("sink", PadDirection::Sink, sink), ("src", PadDirection::Src, src)]
         .into_iter()
-        .filter_map(|(name, direction, caps)| PadTemplate::new(name, direction, PadPresence::Always, &caps).ok())
+        .filter_map(|(name, direction, caps)| {
+            PadTemplate::new(name, direction, PadPresence::Always, &caps).ok()
+        })
         .collect()
 }
 

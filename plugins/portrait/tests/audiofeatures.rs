@@ -8,7 +8,9 @@ use gstportrait::tensor::buffer;
 
 fn look_ahead() -> gst::ClockTime {
     let clock = pack().manifest().clock.clone();
-    gst::ClockTime::from_nseconds(clock.look_ahead_samples as u64 * 1_000_000_000 / u64::from(clock.sample_rate))
+    gst::ClockTime::from_nseconds(
+        clock.look_ahead_samples as u64 * 1_000_000_000 / u64::from(clock.sample_rate),
+    )
 }
 
 /// Latency is the frame itself and the look-ahead, exactly, on top of what comes from upstream.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// How far a timestamp may be off before samples are moved: smaller steps are jitter, not gaps. In milliseconds.
-const JITTER_MS: u64 = 40;
+const JITTER_MS: u64 = 20;
 
 /// Silence is handed on in bites, so that a gap of an hour needs no memory. In milliseconds.
 const SILENCE_BITE_MS: u64 = 1000;

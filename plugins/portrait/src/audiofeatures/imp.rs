@@ -27,7 +27,11 @@ use crate::settings::{ModelSettings, pack_error_message};
 use crate::tensor::{TensorInfo, TensorKind, buffer};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("audiofeatures", gst::DebugColorFlags::empty(), Some("Audio features of video frames"))
+    gst::DebugCategory::new(
+        "audiofeatures",
+        gst::DebugColorFlags::empty(),
+        Some("Audio features of video frames"),
+    )
 });
 
 /// Bytes of one mono float sample.
@@ -74,7 +78,11 @@ impl State {
     }
 
     /// Places a buffer of audio on the grid.
-    fn place(&mut self, audio: &gst::BufferRef, grid: Option<gst::ClockTime>) -> Result<(), buffer::SizeError> {
+    fn place(
+        &mut self,
+        audio: &gst::BufferRef,
+        grid: Option<gst::ClockTime>,
+    ) -> Result<(), buffer::SizeError> {
         let mut samples = vec![0.0; audio.size() / SAMPLE_BYTES];
         // A gap buffer is silence, whatever its bytes.
         if !audio.flags().contains(gst::BufferFlags::GAP) {
@@ -267,7 +275,9 @@ impl BaseTransformImpl for AudioFeatures {
         let other = if direction == gst::PadDirection::Src {
             self.obj().sink_pad().pad_template_caps()
         } else {
-            lock(&self.state).as_ref().map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.info.to_caps())
+            lock(&self.state)
+                .as_ref()
+                .map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.info.to_caps())
         };
         Some(filter.map_or(other.clone(), |f| f.intersect_with_mode(&other, gst::CapsIntersectMode::First)))
     }
@@ -305,15 +315,24 @@ impl BaseTransformImpl for AudioFeatures {
         self.parent_sink_event(event)
     }
 
-    fn generate_output(&self) -> Result<gst_base::subclass::base_transform::GenerateOutputSuccess, gst::FlowError> {
+    fn generate_output(
+        &self,
+    ) -> Result<gst_base::subclass::base_transform::GenerateOutputSuccess, gst::FlowError> {
         use gst_base::subclass::base_transform::GenerateOutputSuccess;
         if let Some(audio) = self.take_queued_buffer() {
             let segment = self.segment().ok_or_else(|| {
-                gst::element_imp_error!(self, gst::StreamError::Format, ["audio must come in a time segment"]);
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Format,
+                    ["audio must come in a time segment"]
+                );
                 gst::FlowError::Error
             })?;
-            let rate = lock(&self.state).as_ref().map(|s| s.framer.clock().rate).ok_or(gst::FlowError::Flushing)?;
-            let Some(audio) = gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32) else {
+            let rate =
+                lock(&self.state).as_ref().map(|s| s.framer.clock().rate).ok_or(gst::FlowError::Flushing)?;
+            let Some(audio) =
+                gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32)
+            else {
                 return Ok(GenerateOutputSuccess::NoOutput);
             };
             let grid = audio.pts().and_then(|pts| grid_time(&segment, pts));

@@ -106,7 +106,8 @@ impl State {
             let info = self.video.as_ref().ok_or("no caps were negotiated")?;
             let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(outbuf, info)
                 .map_err(|_| "the picture buffer cannot be written")?;
-            let stride = usize::try_from(frame.plane_stride()[0]).map_err(|_| "the picture's stride is negative")?;
+            let stride =
+                usize::try_from(frame.plane_stride()[0]).map_err(|_| "the picture's stride is negative")?;
             let plane = frame.plane_data_mut(0).map_err(|_| "the picture buffer has no plane")?;
             self.renderer.render(&self.latents, plane, stride).map_err(|e| e.to_string())?;
         }
@@ -132,7 +133,10 @@ impl FaceSynth {
     /// Analyses the photo and tells the elements before this one.
     fn open_portrait(&self, settings: &Settings) -> Result<Arc<Portrait>, gst::ErrorMessage> {
         let path = settings.portrait.as_deref().ok_or_else(|| {
-            gst::error_msg!(gst::ResourceError::Settings, ["no photo: set the property `portrait` to an image file"])
+            gst::error_msg!(
+                gst::ResourceError::Settings,
+                ["no photo: set the property `portrait` to an image file"]
+            )
         })?;
         let (pack, device) = settings.model.open().map_err(|e| pack_error_message(&e))?;
         let portrait = Portrait::analyse(Path::new(path), &pack, device).map_err(|e| e.to_message())?;

@@ -17,7 +17,10 @@ pub enum Framing {
     #[enum_value(name = "Crop: the pack's square picture around the face", nick = "crop")]
     Crop = 0,
     /// The whole photo at its own size.
-    #[enum_value(name = "Full: the whole photo at its own size, the animated face pasted back", nick = "full")]
+    #[enum_value(
+        name = "Full: the whole photo at its own size, the animated face pasted back",
+        nick = "full"
+    )]
     Full = 1,
 }
 

@@ -32,7 +32,11 @@ use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
 use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("landmarks2latents", gst::DebugColorFlags::empty(), Some("Latents from landmarks"))
+    gst::DebugCategory::new(
+        "landmarks2latents",
+        gst::DebugColorFlags::empty(),
+        Some("Latents from landmarks"),
+    )
 });
 
 #[derive(Clone, Default)]
@@ -115,7 +119,9 @@ impl State {
         let features = input.features.clone().unwrap_or_else(silence);
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
         let (pose, within) = match input.pose {
-            Some(driving) => self.transfer.apply(points, driving, &self.portrait.neutral, &self.portrait.pose),
+            Some(driving) => {
+                self.transfer.apply(points, driving, &self.portrait.neutral, &self.portrait.pose)
+            }
             None => (self.generator.step(&features)?, Within::Range),
         };
         pose.apply(points, &mut self.posed);
@@ -294,7 +300,11 @@ impl BaseTransformImpl for Landmarks2Latents {
         match result {
             Ok(warn) => {
                 if warn {
-                    gst::warning!(CAT, imp = self, "the driving head turns farther than a photo can: clamped");
+                    gst::warning!(
+                        CAT,
+                        imp = self,
+                        "the driving head turns farther than a photo can: clamped"
+                    );
                 }
                 Ok(gst::FlowSuccess::Ok)
             }

@@ -15,5 +15,10 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "landmarks2latents", gst::Rank::NONE, Landmarks2Latents::static_type())
+    gst::Element::register(
+        Some(plugin),
+        "landmarks2latents",
+        gst::Rank::NONE,
+        Landmarks2Latents::static_type(),
+    )
 }

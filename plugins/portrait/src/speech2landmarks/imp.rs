@@ -264,7 +264,13 @@ impl BaseTransformImpl for Speech2Landmarks {
     ) -> Option<gst::Caps> {
         let state = lock(&self.state);
         let loaded = state.as_ref().map(|s| &s.caps);
-        Some(StageCaps::other(loaded, (TensorKind::AudioFeatures, TensorKind::Landmarks), direction, caps, filter))
+        Some(StageCaps::other(
+            loaded,
+            (TensorKind::AudioFeatures, TensorKind::Landmarks),
+            direction,
+            caps,
+            filter,
+        ))
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {

@@ -46,7 +46,12 @@ impl Stages {
     }
 
     fn all(&self) -> [&gst::Element; 4] {
-        [self.features.upcast_ref(), self.speech.upcast_ref(), self.latents.upcast_ref(), self.synth.upcast_ref()]
+        [
+            self.features.upcast_ref(),
+            self.speech.upcast_ref(),
+            self.latents.upcast_ref(),
+            self.synth.upcast_ref(),
+        ]
     }
 
     /// The stages that have a property.

@@ -1,8 +1,8 @@
 //! What the tests of the elements share: the plugin, and for each element inputs that it takes.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use std::path::PathBuf;
-use std::sync::{Arc, Once};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Once};
 
 use gst::prelude::*;
 use gstportrait::pack::{DEFAULT_PACK, Pack};
@@ -36,8 +36,11 @@ pub fn portrait_path() -> String {
     photo("portrait-grace-hopper.jpg").to_str().unwrap().to_owned()
 }
 
+/// That photo, analysed; kept, so that the elements under test share it.
 pub fn portrait() -> Arc<Portrait> {
-    Portrait::analyse(&photo("portrait-grace-hopper.jpg"), &pack(), tch::Device::Cpu).unwrap()
+    static PORTRAIT: LazyLock<Arc<Portrait>> =
+        LazyLock::new(|| Portrait::analyse(Path::new(&portrait_path()), &pack(), tch::Device::Cpu).unwrap());
+    PORTRAIT.clone()
 }
 
 /// An element under test: how to set it up and what to feed it.
@@ -72,7 +75,7 @@ pub const SPEECH2LANDMARKS: Fixture = Fixture {
     factory: "speech2landmarks",
     klass: "Inference/Converter/Audio/Metadata",
     input_caps: || tensor_caps(TensorKind::AudioFeatures),
-    wrong_caps: "other/tensors,format=static,num_tensors=1,types=float32,tensor-id=portrait/latents,dimensions=3:206,framerate=25/1,pack=lite/0",
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/latents,dimensions=(string)3:206,framerate=25/1,pack=(string)lite/0",
     input: |n| at(n, buffer::from_f32(&features(n))),
     prepare: |_| (),
     delay: 0,
@@ -82,7 +85,7 @@ pub const LANDMARKS2LATENTS: Fixture = Fixture {
     factory: "landmarks2latents",
     klass: "Inference/Filter/Metadata",
     input_caps: || tensor_caps(TensorKind::Landmarks),
-    wrong_caps: "other/tensors,format=static,num_tensors=1,types=float32,tensor-id=portrait/landmarks,dimensions=3:68,framerate=25/1,pack=other/1",
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/landmarks,dimensions=(string)3:68,framerate=25/1,pack=(string)other/1",
     input: |n| {
         let mut landmarks: Vec<f32> = portrait().neutral.as_flattened().to_vec();
         // The lower lip's middle moves.
@@ -102,7 +105,7 @@ pub const FACESYNTH: Fixture = Fixture {
     factory: "facesynth",
     klass: "Inference/Converter/Video",
     input_caps: || tensor_caps(TensorKind::Latents),
-    wrong_caps: "other/tensors,format=static,num_tensors=1,types=float32,tensor-id=portrait/latents,dimensions=3:21,framerate=25/1,pack=other/1",
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/latents,dimensions=(string)3:21,framerate=25/1,pack=(string)other/1",
     input: |n| {
         let portrait = portrait();
         let mut latents = portrait.source_latents.clone();
@@ -118,7 +121,10 @@ pub const FACESYNTH: Fixture = Fixture {
         meta::attach(b, FrameMeta::Emotion, &[8], &[0.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         at(n, buffer)
     },
-    prepare: |element| element.set_property("portrait", portrait_path()),
+    prepare: |element| {
+        portrait();
+        element.set_property("portrait", portrait_path());
+    },
     delay: 0,
 };
 
@@ -209,7 +215,7 @@ pub fn features(n: u64) -> Vec<f32> {
 
 /// The first error on a bus.
 pub fn bus_error(bus: &gst::Bus) -> Option<(String, String)> {
-    let message = bus.timed_pop_filtered(gst::ClockTime::ZERO, &[gst::MessageType::Error])?;
+    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
     let gst::MessageView::Error(error) = message.view() else { return None };
     Some((error.error().to_string(), error.debug().map(|d| d.to_string()).unwrap_or_default()))
 }
