@@ -18,6 +18,10 @@ const PERSON: u8 = 26;
 const REACH: usize = 6;
 /// Half width in pixels of the ramp between photo and plate.
 const RAMP: usize = 4;
+/// A matte is doubted where it is soft over more than twice this in all directions, and this far around.
+const DOUBT_CORE: usize = 4;
+const DOUBT_REACH: usize = 40;
+const DOUBT_RAMP: usize = 10;
 /// Side of the cells for which is known whether the person is in them, in pixels.
 const CELL: usize = 8;
 
@@ -50,7 +54,9 @@ impl Layers {
         if source.matte.len() != side * side || source.plate.len() != side * side * 3 {
             return Err(RenderError::Source("matte or plate do not have the size of the picture".to_owned()));
         }
-        let near = reach(source.matte, side);
+        let mut matte = source.matte.to_vec();
+        distrust(&mut matte, side);
+        let near = reach(&matte, side);
         let (width, height) = (raster.region.width, raster.region.height);
         let (stride, cells) = (width + 3, width.div_ceil(CELL) + 1);
         let mut layers = Self {
@@ -81,16 +87,16 @@ impl Layers {
                     continue;
                 }
                 // The network's matte is soft by its resolution, not by hair.
-                let matte = 255.0 * smooth_step((mix(source.matte, 1, 0) / 255.0 - 0.1) / 0.8) * near;
-                let matte = (matte * STEPS).round();
-                let through = 1.0 - matte / (STEPS * 255.0);
+                let opaque = 255.0 * smooth_step((mix(&matte, 1, 0) / 255.0 - 0.1) / 0.8) * near;
+                let opaque = (opaque * STEPS).round();
+                let through = 1.0 - opaque / (STEPS * 255.0);
                 let person = &mut layers.person[(y + 1) * stride + x + 1];
                 for c in 0..3 {
                     let own = f32::from(photo[c]);
                     back[c] = (own + (mix(source.plate, 3, c) - own) * near + 0.5) as u8;
                     person[c] = (STEPS * (own - f32::from(back[c]) * through)).round() as i16;
                 }
-                person[3] = matte as i16;
+                person[3] = opaque as i16;
                 if *person != [0; 4] {
                     layers.seen[(y / CELL + 1) * cells + x / CELL + 1] = 1;
                 }
@@ -136,21 +142,40 @@ impl Layers {
     }
 }
 
+/// Where the matte stays half way over a large area it is a guess (hats, busy backgrounds): there everything near is
+/// taken as the person. Background that moves along looks better than a hat that comes apart.
+fn distrust(matte: &mut [u8], side: usize) {
+    let mut doubt: Vec<u8> = matte.iter().map(|m| if (40..215).contains(m) { 255 } else { 0 }).collect();
+    // The soft edge of a good matte is narrower than twice this.
+    along_both(&mut doubt, side, |line, out| spread(line, out, DOUBT_CORE, Ord::min));
+    along_both(&mut doubt, side, |line, out| spread(line, out, DOUBT_REACH, Ord::max));
+    along_both(&mut doubt, side, |line, out| average(line, out, DOUBT_RAMP));
+    for (m, d) in matte.iter_mut().zip(doubt) {
+        *m = (*m).max(d);
+    }
+}
+
+/// The least or the greatest value within a radius.
+fn spread(line: &[u8], out: &mut [u8], radius: usize, pick: impl Fn(u8, u8) -> u8) {
+    for (x, o) in out.iter_mut().enumerate() {
+        let window = &line[x.saturating_sub(radius)..(x + radius + 1).min(line.len())];
+        *o = window.iter().copied().fold(line[x], &pick);
+    }
+}
+
+/// The mean within a radius.
+fn average(line: &[u8], out: &mut [u8], radius: usize) {
+    for (x, o) in out.iter_mut().enumerate() {
+        let window = &line[x.saturating_sub(radius)..(x + radius + 1).min(line.len())];
+        *o = (window.iter().map(|&v| usize::from(v)).sum::<usize>() / window.len()) as u8;
+    }
+}
+
 /// 255 within reach of the person, falling to 0.
 fn reach(matte: &[u8], side: usize) -> Vec<u8> {
     let mut plane: Vec<u8> = matte.iter().map(|&m| if m >= PERSON { 255 } else { 0 }).collect();
-    along_both(&mut plane, side, |line, out| {
-        for (x, o) in out.iter_mut().enumerate() {
-            let window = &line[x.saturating_sub(REACH)..(x + REACH + 1).min(line.len())];
-            *o = window.iter().copied().max().unwrap_or(0);
-        }
-    });
-    along_both(&mut plane, side, |line, out| {
-        for (x, o) in out.iter_mut().enumerate() {
-            let window = &line[x.saturating_sub(RAMP)..(x + RAMP + 1).min(line.len())];
-            *o = (window.iter().map(|&v| usize::from(v)).sum::<usize>() / window.len()) as u8;
-        }
-    });
+    along_both(&mut plane, side, |line, out| spread(line, out, REACH, Ord::max));
+    along_both(&mut plane, side, |line, out| average(line, out, RAMP));
     plane
 }
 

@@ -132,7 +132,9 @@ struct Geometry {
     rows: Rows,
     /// Numbers in the latents of a frame.
     latents: usize,
-    flow: Flow,
+    /// The flow of the regions, and the smoother one of the head.
+    fine: Flow,
+    smooth: Flow,
     driving: Vec<Point>,
 }
 
@@ -182,10 +184,10 @@ impl Renderer {
     pub fn render(&mut self, latents: &[f32], out: &mut [u8], stride: usize) -> Result<(), RenderError> {
         let start = Instant::now();
         let code = self.geometry.pose(latents)?;
-        let Geometry { rows, flow, driving, .. } = &self.geometry;
-        self.canvas.pose(flow, driving, rows);
+        let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
+        self.canvas.pose(smooth, driving, rows);
         let posed = Instant::now();
-        self.painters.pose(flow, driving, rows, &self.picture, self.side);
+        self.painters.pose(fine, driving, rows, &self.picture, self.side);
         let mapped = Instant::now();
         self.painters.paint(code)?;
         let painted = Instant::now();
@@ -204,7 +206,13 @@ impl Geometry {
     fn new(control: &[usize], count: usize, landmarks: &[[f32; 3]]) -> Result<Self, RenderError> {
         let rows = Rows::new(control)?;
         let source = rows.pick(landmarks)?;
-        Ok(Self { flow: Flow::new(&rows, &source), driving: source, latents: count * 3, rows })
+        Ok(Self {
+            fine: Flow::new(&rows, &source, flow::FINE),
+            smooth: Flow::new(&rows, &source, flow::SMOOTH),
+            driving: source,
+            latents: count * 3,
+            rows,
+        })
     }
 
     /// Takes a frame's latents; gives back their code rows.
@@ -220,7 +228,8 @@ impl Geometry {
         for (out, point) in self.driving.iter_mut().zip(points.as_chunks::<3>().0) {
             *out = [point[0], point[1]].map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
         }
-        self.flow.pose(&self.driving);
+        self.fine.pose(&self.driving);
+        self.smooth.pose(&self.driving);
         Ok(code)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use super::maps::{CHANNELS, Shapes, carry};
-use super::math::{Tap, resize, resize_taps, tap};
+use super::math::{Tap, resize, resize_taps, smooth_step, tap};
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
@@ -22,9 +22,24 @@ pub struct Patch {
     to_half: Vec<Tap>,
     to_full: Vec<Tap>,
     coarse: [Vec<f32>; 4],
+    lids: Option<Lids>,
     scratch: [Vec<f32>; 2],
     frame: Frame,
 }
+
+/// How the lids of an eye close.
+#[derive(Clone, Debug)]
+struct Lids {
+    flow: Flow,
+    /// How far the source's eye is open, in widths.
+    open: f32,
+    /// How far the eye is closed in this frame: 0 as in the source to 1.
+    closed: f32,
+    displacement: [Vec<f32>; 2],
+}
+
+/// Below this opening in widths the source's own eye is closed.
+const CLOSED: f32 = 0.06;
 
 /// What the compositor needs of a region.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +80,7 @@ impl Patch {
             to_half: resize_taps(COARSE, half),
             to_full: resize_taps(COARSE, side),
             coarse: [plane(), plane(), plane(), plane()],
+            lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
@@ -99,7 +115,10 @@ impl Patch {
         let ([cx, cy], [hx, hy]) = (from_patch.origin, from_patch.half_box());
         frame.bounds = [cx - hx, cy - hy, cx + hx, cy + hy];
         frame.painted = false;
-        for (k, plane) in [&*ux, &*uy].into_iter().enumerate() {
+        // The painter sees the plain flow, which squeezes a closing eye; the picture gets lids that slide over it.
+        let lids = self.lids.as_mut().and_then(|lids| lids.pose(driving, x, y, ux, uy));
+        let shown = lids.map_or([&*ux, &*uy], |[x, y]| [x, y]);
+        for (k, plane) in shown.into_iter().enumerate() {
             let fine = &mut self.scratch[0][..frame.half * frame.half];
             resize(plane, COARSE, &self.to_half, fine);
             for (out, v) in frame.flow.iter_mut().zip(fine) {
@@ -157,7 +176,9 @@ impl Patch {
         }
         frame.painted = most > 0.0;
         let half = frame.half;
-        let [[a, b], [c, d]] = self.from_source.m;
+        // The painter's residual belongs to the flow that it saw.
+        let share = 1.0 - self.lids.as_ref().map_or(0.0, |lids| lids.closed);
+        let [[a, b], [c, d]] = self.from_source.m.map(|row| row.map(|v| v * share));
         let (rx, ry) = residual.split_at(half * half);
         for (y, (row, v)) in frame.flow.chunks_exact_mut(half).zip(centres(half)).enumerate() {
             for (x, (out, u)) in row.iter_mut().zip(centres(half)).enumerate() {
@@ -167,6 +188,35 @@ impl Patch {
                 out[1] += (c * x + d * y) * win;
             }
         }
+    }
+}
+
+impl Lids {
+    fn new(flow: Flow) -> Self {
+        let plane = || vec![0.0; COARSE * COARSE];
+        Self { open: flow.opening(), flow, closed: 0.0, displacement: [plane(), plane()] }
+    }
+
+    /// Mixes the lids' flow into the plain one `ux`, `uy` as far as the eye closes; nothing where it does not.
+    fn pose(
+        &mut self,
+        driving: &[Point],
+        x: &[f32],
+        y: &[f32],
+        ux: &[f32],
+        uy: &[f32],
+    ) -> Option<[&Vec<f32>; 2]> {
+        self.flow.pose(driving);
+        self.closed = smooth_step((0.8 - self.flow.opening() / self.open) / 0.5);
+        if self.closed <= 0.0 {
+            return None;
+        }
+        let [lx, ly] = &mut self.displacement;
+        self.flow.displace(x, y, lx, ly);
+        for (lid, plain) in lx.iter_mut().zip(ux).chain(ly.iter_mut().zip(uy)) {
+            *lid = plain + (*lid - plain) * self.closed;
+        }
+        Some([lx, ly])
     }
 }
 

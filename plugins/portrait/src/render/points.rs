@@ -33,6 +33,10 @@ const SIDE_LOWER: [usize; 24] = [
     313,
 ];
 
+/// Points in the folds above and below each eye.
+const FOLDS_UPPER: [[usize; 3]; 2] = [[27, 28, 56], [257, 258, 286]];
+const FOLDS_LOWER: [[usize; 2]; 2] = [[23, 24], [253, 254]];
+
 /// Weight of an iris as a control point: gaze moves the iris inside of the lids, it must not drag them.
 const IRIS_WEIGHT: f32 = 0.35;
 
@@ -80,6 +84,31 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Rows of an eye's upper and lower lid, both from corner to corner, picture's left to right.
+    pub fn lids(&self, eye: usize) -> [Vec<usize>; 2] {
+        let outline = &self.eyes[eye];
+        // The outline runs from the outer corner along the lower lid and back along the upper one.
+        let mut lower = outline[..9].to_vec();
+        let mut upper: Vec<usize> = outline[..1].iter().chain(outline[8..].iter().rev()).copied().collect();
+        if eye == 1 {
+            lower.reverse();
+            upper.reverse();
+        }
+        [upper, lower]
+    }
+
+    /// Which lid a point in the folds around an eye follows.
+    pub fn fold_side(&self, eye: usize, row: usize) -> Side {
+        let index = self.control[row];
+        if FOLDS_UPPER[eye].contains(&index) {
+            Side::Upper
+        } else if FOLDS_LOWER[eye].contains(&index) {
+            Side::Lower
+        } else {
+            Side::Neither
+        }
+    }
+
     /// Looks the geometry's points up among a pack's control points.
     ///
     /// # Errors

@@ -12,10 +12,50 @@ pub fn person_over(layers: &Layers, x: &[f32], y: &[f32], back: &[u8], out: &mut
     over(&layers.person, layers.stride, layers.width, layers.height, x, y, back, out);
 }
 
+/// Pixels whose taps are computed together.
+const TILE: usize = 64;
+
+/// Where the samples of a tile are and what each of their 4 x 4 taps weighs.
+struct Taps {
+    first: [u32; TILE],
+    x: [[f32; TILE]; 4],
+    y: [[f32; TILE]; 4],
+}
+
+/// Catmull-Rom weights of the four neighbours at a fraction between the inner two.
 #[inline(always)]
 fn catmull_rom(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [t2 - 0.5 * (t + t3), 1.0 - 2.5 * t2 + 1.5 * t3, 0.5 * t + 2.0 * t2 - 1.5 * t3, 0.5 * (t3 - t2)]
+}
+
+#[inline(always)]
+fn within(v: f32, last: f32) -> f32 {
+    let v = if v > 0.0 { v } else { 0.0 };
+    if v < last { v } else { last }
+}
+
+impl Taps {
+    #[inline(always)]
+    fn set(&mut self, x: &[f32], y: &[f32], right: f32, bottom: f32, stride: i32) {
+        // Whole tiles of known length, or the compiler finds no vectors here.
+        let (mut tx, mut ty) = ([0.0_f32; TILE], [0.0_f32; TILE]);
+        tx[..x.len()].copy_from_slice(x);
+        ty[..y.len()].copy_from_slice(y);
+        for i in 0..TILE {
+            let (x, y) = (within(tx[i], right), within(ty[i], bottom));
+            let (ix, iy) = (x as i32, y as i32);
+            self.first[i] = iy.wrapping_mul(stride).wrapping_add(ix) as u32;
+            tx[i] = x - ix as f32;
+            ty[i] = y - iy as f32;
+        }
+        for i in 0..TILE {
+            [self.x[0][i], self.x[1][i], self.x[2][i], self.x[3][i]] = catmull_rom(tx[i]);
+        }
+        for i in 0..TILE {
+            [self.y[0][i], self.y[1][i], self.y[2][i], self.y[3][i]] = catmull_rom(ty[i]);
+        }
+    }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
@@ -30,30 +70,33 @@ fn over(
     out: &mut [[f32; 4]],
 ) {
     let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
-    let pixels = out.iter_mut().zip(x.iter().zip(y)).zip(back.as_chunks::<3>().0);
-    for ((out, (x, y)), back) in pixels {
-        let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
-        let (ix, iy) = (x as u32, y as u32);
-        let (wx, wy) = (catmull_rom(x - ix as f32), catmull_rom(y - iy as f32));
-        let first = iy as usize * stride + ix as usize;
-        let mut sum = [0.0_f32; 4];
-        for (row, wy) in wy.into_iter().enumerate() {
-            let Some(taps) = person.get(first + row * stride..).and_then(|p| p.first_chunk::<4>()) else {
-                continue;
+    let mut taps = Taps { first: [0; TILE], x: [[0.0; TILE]; 4], y: [[0.0; TILE]; 4] };
+    let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 3));
+    for (((x, y), out), back) in tiles {
+        taps.set(x, y, right, bottom, stride as i32);
+        for (i, (out, back)) in out.iter_mut().zip(back.as_chunks::<3>().0).enumerate().take(TILE) {
+            let first = taps.first[i] as usize;
+            let row = |k: usize| person.get(first + k * stride..).and_then(|p| p.first_chunk::<4>());
+            let (Some(r0), Some(r1), Some(r2), Some(r3)) = (row(0), row(1), row(2), row(3)) else { continue };
+            let weights = |w: &[[f32; TILE]; 4]| [w[0][i], w[1][i], w[2][i], w[3][i]];
+            let (wx, wy) = (weights(&taps.x), weights(&taps.y));
+            let column = |k: usize, c: usize| {
+                f32::from(r0[k][c]) * wy[0]
+                    + f32::from(r1[k][c]) * wy[1]
+                    + f32::from(r2[k][c]) * wy[2]
+                    + f32::from(r3[k][c]) * wy[3]
             };
-            let mut line = [0.0_f32; 4];
-            for (tap, wx) in taps.iter().zip(wx) {
-                for c in 0..4 {
-                    line[c] += f32::from(tap[c]) * wx;
-                }
-            }
+            // All four channels the same way, or the compiler finds no vectors here.
+            let mut sum = [0.0_f32; 4];
             for c in 0..4 {
-                sum[c] += line[c] * wy;
+                sum[c] =
+                    column(0, c) * wx[0] + column(1, c) * wx[1] + column(2, c) * wx[2] + column(3, c) * wx[3];
             }
-        }
-        let through = 1.0 - sum[3].clamp(0.0, 255.0 * STEPS) * (1.0 / (255.0 * STEPS));
-        for c in 0..3 {
-            out[c] = sum[c] * (1.0 / STEPS) + f32::from(back[c]) * through;
+            let through = 1.0 - within(sum[3], 255.0 * STEPS) * (1.0 / (255.0 * STEPS));
+            let back = [back[0], back[1], back[2], 0];
+            for c in 0..4 {
+                out[c] = sum[c] * (1.0 / STEPS) + f32::from(back[c]) * through;
+            }
         }
     }
 }

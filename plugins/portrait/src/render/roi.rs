@@ -23,6 +23,15 @@ pub enum Part {
 }
 
 impl Part {
+    /// Which eye, if it is one.
+    pub fn eye(self) -> Option<usize> {
+        match self {
+            Self::Mouth => None,
+            Self::EyeRight => Some(0),
+            Self::EyeLeft => Some(1),
+        }
+    }
+
     /// Side of the painter's patch in pixels; its maps have half of that.
     pub fn side(self) -> usize {
         if self == Self::Mouth { 128 } else { 64 }
