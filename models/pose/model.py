@@ -4,13 +4,14 @@ Motion lives in 7 whitened axes. Each is the sum of a slow and a fast damped osc
 GRU that hears the speech: it sets how lively the moment is and nods along. The oscillators always pull back to the initial
 pose and the push is bounded, so the head cannot drift away however long the stream runs.
 style: 0 amplitude, 1 tempo of calm (liveliness in pauses), 2 nodding (pitch), 3 turning (yaw); all zero is the default.
-state = [GRU | slow z, v | fast z, v | level 2 | loudness 2].
+state = [GRU | z of slow, fast | v of slow, fast | smoothed push of slow, fast | level 2 | loudness 2].
 """
 import torch
 from torch import nn
 
 AXES, HIDDEN = 7, 24
-STATE = HIDDEN + 4 * AXES + 4
+SMOOTH = 0.3  # one-pole smoothing of the push: muscles do not jerk
+STATE = HIDDEN + 6 * AXES + 4
 
 
 class Drive(nn.Module):
@@ -47,12 +48,14 @@ class Pose(nn.Module):
         for k, v in tables.items():  # k [2,7], c [2,7], push [2,7], unwhiten [7,7] (whitened rows -> degrees / inter-ocular units), nod
             self.register_buffer(k, v)
         self.hidden: int = HIDDEN
+        self.smooth: float = SMOOTH
 
     def forward(self, features: torch.Tensor, initial_pose: torch.Tensor, style: torch.Tensor, noise: torch.Tensor,
                 state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         h = state[:self.hidden].reshape(1, 1, -1)
         z = state[self.hidden:self.hidden + 14].reshape(2, 7)
         v = state[self.hidden + 14:self.hidden + 28].reshape(2, 7)
+        f = state[self.hidden + 28:self.hidden + 42].reshape(2, 7)
         rows, level = self.level(features[None], state[-4:-2][None])
         loud, means = loudness(rows[0], state[-2:])
         lively, mean, h = self.drive(loud[None], h)
@@ -63,7 +66,8 @@ class Pose(nn.Module):
         out = []
         for i in range(features.shape[0]):
             force = torch.stack([push[i], push[i] * noise[i, 7:8].sign()]) * self.push + torch.stack([torch.zeros_like(nod[i]), nod[i]])
-            v = v * (1 - self.c) - self.k * z + force
+            f = f + self.smooth * (force - f)
+            v = v * (1 - self.c) - self.k * z + f
             z = z + v
             out.append(z.sum(0))
         move = torch.stack(out) @ self.unwhiten
@@ -73,4 +77,4 @@ class Pose(nn.Module):
         move = move * gain * self.gain
         unit = initial_pose[6]
         pose = torch.cat([initial_pose[:3] + move[:, :3], initial_pose[3:6] + move[:, 3:6] * unit, (unit * torch.exp(move[:, 6:7]))], 1)
-        return pose, torch.cat([h.reshape(-1), z.reshape(-1), v.reshape(-1), level[0], means])
+        return pose, torch.cat([h.reshape(-1), z.reshape(-1), v.reshape(-1), f.reshape(-1), level[0], means])

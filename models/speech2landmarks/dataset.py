@@ -158,7 +158,7 @@ def gap_inputs(face: np.ndarray) -> np.ndarray:
     return np.concatenate([g[:, 1], g[:, 2], [np.linalg.norm(face[291] - face[61])], [1.0]])
 
 
-def viseme_track(z: np.ndarray, v: np.ndarray, advance: int = 5) -> np.ndarray:
+def viseme_track(z: np.ndarray, v: np.ndarray, advance: int = 1) -> np.ndarray:
     """Coefficients [n,K] from 10 ms phone classes: targets blended over 40 ms, lips fully closed in p, b, m and teeth on lip in f, v."""
     z = z[np.clip(np.arange(len(z)) + advance, 0, len(z) - 1)]
     y = gaussian_filter1d(v[z], 4.0, axis=0, mode="nearest")

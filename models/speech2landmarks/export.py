@@ -1,4 +1,4 @@
-"""Export the stage. Run: python export.py --work WORK --checkpoint s2l --samples SPEECH.wav --build BUILD
+"""Export the stage. Run: python export.py --work WORK --checkpoint s2l-0 s2l-1 s2l-2 --samples SPEECH.wav --build BUILD
 
 Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}.
 """
@@ -10,24 +10,25 @@ import torch
 from safetensors.torch import save_file
 
 from dataset import COEFS, IDS, PAIRS, prepare, wave
-from model import STATE, Net, Speech2Landmarks
+from model import Net, Speech2Landmarks, state_size
 from paths import sibling
 
-GAIN_MOUTH = 1.0
 
-
-def assemble(work: Path, name: str, gain: float = GAIN_MOUTH) -> Speech2Landmarks:
-    """The stage module from the cached tables and a checkpoint (running mean of the weights)."""
+def assemble(work: Path, names: list[str], gain: float) -> Speech2Landmarks:
+    """The stage module from the cached tables and checkpoints (running mean of the weights)."""
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
-    net = Net(len(basis), IDS)
-    net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=False)["mean"])
-    # spread calibration acts on the speech coefficients, not on the emotion directions behind them
-    with torch.no_grad():
-        net.out.weight[:COEFS] *= gain
-        net.out.bias[:COEFS] *= gain
+    nets = []
+    for name in names:
+        net = Net(len(basis), IDS)
+        net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=False)["mean"])
+        # spread calibration acts on the speech coefficients, not on the emotion directions behind them
+        with torch.no_grad():
+            net.out.weight[:COEFS] *= gain
+            net.out.bias[:COEFS] *= gain
+        nets.append(net.eval())
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
-    return Speech2Landmarks(net.eval(), dict(
+    return Speech2Landmarks(nets, dict(
         basis=basis, mean=f(t["mean"]), ids=f(t["ids"]), rest=f(t["rest"]), basis_rest=basis, touch=torch.tensor(0.002),
         up=torch.tensor([p[0] for p in PAIRS]), low=torch.tensor([p[1] for p in PAIRS]))).eval()
 
@@ -35,13 +36,14 @@ def assemble(work: Path, name: str, gain: float = GAIN_MOUTH) -> Speech2Landmark
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("--work", type=Path, required=True)
-    a.add_argument("--checkpoint", default="s2l")
-    a.add_argument("--gain", type=float, default=GAIN_MOUTH)
+    a.add_argument("--checkpoint", nargs="+", default=["s2l"], help="nets to average")
+    a.add_argument("--gain", type=float, default=1.0, help="gain of the speech part (averaging damps)")
     a.add_argument("--samples", type=Path, required=True)
     a.add_argument("--build", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
     stage = torch.jit.freeze(torch.jit.script(assemble(o.work, o.checkpoint, o.gain)))
+    size = state_size(len(o.checkpoint))
     out = o.build / "speech2landmarks"
     out.mkdir(parents=True, exist_ok=True)
     stage.save(str(out / "speech2landmarks.part"))
@@ -51,15 +53,15 @@ def main() -> None:
     emotion = torch.zeros(8)
     emotion[1] = 0.5
     with torch.no_grad():
-        _, state = stage(torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))[:20].contiguous(), face, emotion, torch.zeros(STATE))
+        _, state = stage(torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))[:20].contiguous(), face, emotion, torch.zeros(size))
         y, after = stage(x, face, emotion, state)
     k = "speech2landmarks"
     save_file({f"{k}.in.0": x, f"{k}.in.1": face, f"{k}.in.2": emotion, f"{k}.in.3": state.clone(), f"{k}.out.0": y.contiguous(),
                f"{k}.out.1": after.clone()}, str(out / f"golden-{k}.safetensors"))
     (out / "stage.toml").write_text(
         'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "identity", shape = [478, 3]}, {name = "emotion", shape = [8]}, '
-        f'{{name = "state", shape = [{STATE}]}}]\n'
-        f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{STATE}]}}]\n')
+        f'{{name = "state", shape = [{size}]}}]\n'
+        f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{size}]}}]\n')
     print("exported", out)
 
 

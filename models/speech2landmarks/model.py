@@ -1,6 +1,7 @@
 """Speech2Landmarks: log-mel frames -> normalised landmarks, with FiLM emotion conditioning and an explicit state.
 
-state = [8 x 80 feature rows of the two frames before | GRU state | level: offset of the running speech level, weight].
+Several nets of the same shape may be averaged (different seeds; each hears the same rows).
+state = [8 x 80 feature rows of the two frames before | GRU state of each net | level: running offset, weight].
 An all-zero state is the start; T frames at once and one by one give the same numbers. Zero features mean silence.
 """
 import torch
@@ -9,7 +10,10 @@ from torch import nn
 
 BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
 LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
-STATE = PAST * BANDS + HIDDEN + 2
+
+
+def state_size(nets: int) -> int:
+    return PAST * BANDS + nets * HIDDEN + 2
 
 
 class Level(nn.Module):
@@ -72,11 +76,11 @@ class Net(nn.Module):
 class Speech2Landmarks(nn.Module):
     """The exported stage around Net: state packing, identity code, closed rest pose, basis, lips that never cross."""
 
-    def __init__(self, net: Net, tables: dict[str, torch.Tensor]) -> None:
+    def __init__(self, nets: list[Net], tables: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self.level = Level()
-        self.net = net
-        for k, v in tables.items():  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low
+        self.nets = nn.ModuleList(nets)
+        for k, v in tables.items():  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, touch
             self.register_buffer(k, v)
         self.past: int = PAST * BANDS
 
@@ -94,7 +98,14 @@ class Speech2Landmarks(nn.Module):
         rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
         flat = identity.reshape(-1)
         code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
-        c, _, h = self.net(rows, code[None], torch.clamp(emotion, 0.0, 1.5)[None], h.reshape(1, 1, -1))
+        felt = torch.clamp(emotion, 0.0, 1.5)[None]
+        h = h.reshape(len(self.nets), 1, 1, -1)
+        cs, hs = [], []
+        for i, net in enumerate(self.nets):
+            c, _, k = net(rows, code[None], felt, h[i])
+            cs.append(c)
+            hs.append(k.reshape(-1))
+        c = torch.stack(cs).mean(0)
         base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
         face = (base + c[0] @ self.basis).reshape(n, 478, 3)
         # lips may touch, never cross: both sides meet half-way
@@ -102,4 +113,4 @@ class Speech2Landmarks(nn.Module):
         cross = torch.relu(self.touch + up[:, :, 1] - low[:, :, 1]) / 2
         face = face.index_add(1, self.up, torch.stack([torch.zeros_like(cross), -cross, torch.zeros_like(cross)], 2))
         face = face.index_add(1, self.low, torch.stack([torch.zeros_like(cross), cross, torch.zeros_like(cross)], 2))
-        return face, torch.cat([rows[0, -8:].reshape(-1), h.reshape(-1), lev[0]])
+        return face, torch.cat([rows[0, -8:].reshape(-1), torch.cat(hs), lev[0]])

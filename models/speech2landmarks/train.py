@@ -40,7 +40,7 @@ class Heads:
                 b[:, [0, 17, 13, 14], 2].mean(1), b[:, BROWS, 1].mean(1)]
         self.measure = torch.from_numpy(np.stack(rows, 1).astype(np.float32))
         self.spread = torch.tensor([1.0, 1.0, 1.0, 0.7, 0.6])     # share of the true spread to aim at
-        self.weight = torch.tensor([1.0, 0.4, 0.5, 0.2, 0.3])
+        self.weight = torch.tensor([1.0, 0.4, 0.5, 0.2, 1.5])
 
 
 def spread(x: torch.Tensor, m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,7 +120,7 @@ def phone_tables(tts: list[Clip]) -> None:
         onehot = np.eye(len(CLASSES), dtype=np.float32)[c.phone]
         c.extra["phones"] = onehot.reshape(-1, 4, len(CLASSES)).mean(1)
         shut = gaussian_filter1d((np.isin(c.phone, [pbm, CLASSES.index("FV")])).astype(np.float32), 2.5)
-        shut = np.clip(shift(shut, 5) / 0.5, 0, 1)
+        shut = np.clip(shift(shut, 1) / 0.5, 0, 1)
         sil = gaussian_filter1d((c.phone == 0).astype(np.float32), 4.0)
         c.extra["open"] = ((1 - shut) * (1 - 0.4 * sil)).reshape(-1, 4).mean(1)[:, None].astype(np.float32)
 
@@ -221,7 +221,7 @@ def options() -> argparse.ArgumentParser:
     a.add_argument("--lr", type=float, default=2e-3)
     a.add_argument("--drop", nargs="*", default=["o024"], help="clips whose sound does not match")
     a.add_argument("--lags", type=Path, help="json of per-clip lag in frames and weight (from sync.py)")
-    for k, v in dict(spread=0.02, corr=0.03, tts=0.7, phone=0.02, quiet=1.0).items():
+    for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0).items():
         a.add_argument(f"--w-{k}", type=float, default=v)
     a.add_argument("--smoke", action="store_true", help="a minute's run on a few clips")
     return a
@@ -253,6 +253,8 @@ def main() -> None:
     v = visemes(net, t, clips)
     for c in tts:
         c.y = viseme_track(c.phone, v)
+    with torch.no_grad():  # start from the emotions' own displacement; training adapts it to speech
+        net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
     run(net, b, h, o.steps, o.work / f"{o.name}.pt", (20, 9, 3), w, o.lr)
 
 
