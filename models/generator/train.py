@@ -170,7 +170,8 @@ class Trainer:
             k = grad.norm()
             grad = grad + phase * (self.a.adversary * k / (ga.norm() + 1e-8) * ga + 0.5 * k / (gm.norm() + 1e-8) * gm)
         # paint and flow get a little signal of their own
-        own = ((colour - gt).abs() * w).mean() * 0.15 + alpha.mean() * 0.01 + prior_loss
+        # and where the photo's own pixels serve, they stay: paint belongs to lips, gap and lids
+        own = ((colour - gt).abs() * w).mean() * 0.15 + alpha.mean() * 0.01 + (alpha * (1 - b["focus"])).mean() * 0.06 + prior_loss
         self.opt.zero_grad(set_to_none=True)
         torch.autograd.backward([out, own], [grad, None])
         torch.nn.utils.clip_grad_norm_(self.part.parameters(), 1.0)
