@@ -91,6 +91,8 @@ class Compositor:
             rgb = rgb * (1 - z[:, 2:3]) + z[:, 3:6]
         out = (sample(p.image, fl) * (1 - alpha) + rgb).clamp(0, 1)
         if p.matte is not None and p.plate is not None:
-            m = sample(p.matte, fl)
+            # above and beside the photo there is nobody: its border row must not be drawn out; below, the body goes on
+            beyond = torch.stack([-fl[:, 0], fl[:, 0] - 1, -fl[:, 1]], 1).amax(1, keepdim=True)
+            m = sample(p.matte, fl) * (1 - beyond * 256).clamp(0, 1)
             out = out * m + p.plate * (1 - m)
         return out

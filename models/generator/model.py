@@ -95,9 +95,8 @@ class Critic(nn.Module):
 
     def __init__(self, channels: int = 6) -> None:
         super().__init__()
-        sn = torch.nn.utils.parametrizations.spectral_norm
-        self.layers = nn.ModuleList([sn(nn.Conv2d(channels, 32, 4, 2, 1)), sn(nn.Conv2d(32, 64, 4, 2, 1)), sn(nn.Conv2d(64, 96, 3, 1, 1))])
-        self.score = sn(nn.Conv2d(96, 1, 3, 1, 1))
+        self.layers = nn.ModuleList([nn.Conv2d(channels, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1), nn.Conv2d(64, 96, 3, 1, 1)])
+        self.score = nn.Conv2d(96, 1, 3, 1, 1)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         f = []

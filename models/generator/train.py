@@ -67,15 +67,16 @@ class Trainer:
         self.part.painter = self.part.painter.to(memory_format=torch.channels_last)
         self.geo, self.n, self.h = self.part.geo, self.part.n, self.part.h
         self.opt = torch.optim.Adam(self.part.parameters(), lr=1e-3, betas=(0.9, 0.99))
-        self.opt_critic = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+        self.opt_critic = torch.optim.Adam(self.critic.parameters(), lr=1e-3, betas=(0.5, 0.99))
         self.path = a.out / f"{a.kind}.ckpt"
-        self.spent, self.it, self.stat = 0.0, 0, {}
+        self.spent, self.it, self.stat, self.gap, self.trust = 0.0, 0, {}, 0.0, 0.0
         if self.path.exists() and not a.smoke:
             z = torch.load(self.path)
             self.part.load_state_dict(z["part"])
-            self.critic.load_state_dict(z["critic"])
+            if z["spent"] / a.minutes > a.critic_from:
+                self.critic.load_state_dict(z["critic"])
+                self.opt_critic.load_state_dict(z["opt_critic"])
             self.opt.load_state_dict(z["opt"])
-            self.opt_critic.load_state_dict(z["opt_critic"])
             self.spent, self.it = z["spent"], z["it"]
         self.pairs = Pairs(load(a.frames, a.data, "train", a.kind, limit=6 if a.smoke else 0), a.kind, seed=self.it)
         torch.manual_seed(self.it)
@@ -131,8 +132,8 @@ class Trainer:
             used = used * (1 - pick) + guess.detach() * pick
         return torch.cat([anchors(b["D"], b["T"]), used], 1), loss + 1e-3 * (code**2).mean()
 
-    def step(self, phase: float, lr: float) -> dict[str, float]:
-        """phase 0: reconstruction only; (0, 1]: weight of the critic."""
+    def step(self, phase: float, lr: float, warm: bool = False) -> dict[str, float]:
+        """phase 0: reconstruction only; (0, 1]: weight of the critic; warm: the critic learns but is not listened to yet."""
         b = self.batch()
         for g in self.opt.param_groups:
             g["lr"] = lr
@@ -153,7 +154,7 @@ class Trainer:
         edges = ((F.conv2d(leaf, LAPLACE, groups=3) - F.conv2d(gt, LAPLACE, groups=3)).abs() * w[:, :, 1:-1, 1:-1]).mean()
         seen = self.perceptual(leaf[self.box], gt[self.box])
         rec = l1 * 2 + coarse + edges * (0.3 if phase == 0 else 0.1) + seen * 0.5
-        adv = score = leaf.new_zeros(())
+        adv = score = gap = leaf.new_zeros(())
         grad = torch.autograd.grad(rec, leaf)[0]
         if phase > 0:
             md = resize(b["maps"][:, :3], n)[self.box]
@@ -168,14 +169,15 @@ class Trainer:
             ga = torch.autograd.grad(adv, leaf, retain_graph=True)[0]
             gm = torch.autograd.grad(match, leaf)[0]
             k = grad.norm()
-            grad = grad + phase * (self.a.adversary * k / (ga.norm() + 1e-8) * ga + 0.5 * k / (gm.norm() + 1e-8) * gm)
+            grad = grad + phase * (self.trust * self.a.adversary * k / (ga.norm() + 1e-8) * ga + 0.5 * k / (gm.norm() + 1e-8) * gm)
         # paint and flow get a little signal of their own
-        own = ((colour - gt).abs() * w).mean() * 0.15 + alpha.mean() * 0.01 + prior_loss
+        # and where the photo's own pixels serve, they stay: paint belongs to lips, gap and lids
+        own = ((colour - gt).abs() * w).mean() * 0.15 + alpha.mean() * 0.01 + (alpha * (1 - b["focus"])).mean() * 0.06 + prior_loss
         self.opt.zero_grad(set_to_none=True)
         torch.autograd.backward([out, own], [grad, None])
         torch.nn.utils.clip_grad_norm_(self.part.parameters(), 1.0)
         self.opt.step()
-        if phase > 0 or self.a.smoke:
+        if phase > 0 or warm:
             md = resize(b["maps"][:, :3], n)[self.box]
             real, fake = torch.cat([gt[self.box] * 2 - 1, md], 1), torch.cat([out.detach()[self.box] * 2 - 1, md], 1)
             self.critic.requires_grad_(True)
@@ -183,15 +185,23 @@ class Trainer:
             f = F.adaptive_avg_pool2d(b["focus"][self.box], s.shape[-1]) + 0.02
             sr, sf = s.chunk(2)
             score = ((F.relu(1 - sr) + F.relu(1 + sf)) * f).sum() / f.sum()
+            gap = ((sr - sf) * f).sum() / f.sum()
+            self.gap = 0.97 * self.gap + 0.03 * gap.item()
+            self.trust = min(1.0, max(0.0, self.gap))  # a critic that cannot tell has nothing to say
             self.opt_critic.zero_grad(set_to_none=True)
             score.backward()
+            if self.it % 8 == 0:  # R1: a flat critic at the truth, else its gradient is noise that the painter would draw
+                real = real.detach().requires_grad_(True)
+                s = self.critic(real)[0]
+                g = torch.autograd.grad((s * f).sum() / f.mean() / s[0].numel(), real, create_graph=True)[0]
+                (0.2 * g[:, :3].pow(2).sum((1, 2, 3)).mean()).backward()
             self.opt_critic.step()
         lap = lambda x: ((F.conv2d(x, LAPLACE, groups=3) ** 2) * b["focus"][:, :, 1:-1, 1:-1]).mean()
         with torch.no_grad():
             base = ((b["patch"] - gt).abs() * w).mean()
-            sharp = lap(out) / lap(gt)
+            sharp = (lap(out) / lap(gt)).clamp(max=5)
         return {"l1": l1.item(), "analytic": base.item(), "perc": seen.item(), "sharp": sharp.item(), "alpha": alpha.mean().item(),
-                "adv": adv.item(), "critic": score.item(), "prior": prior_loss.item()}
+                "adv": adv.item(), "critic": score.item(), "gap": gap.item(), "prior": prior_loss.item()}
 
     def run(self) -> None:
         start, last = time.time(), time.time()
@@ -203,7 +213,7 @@ class Trainer:
                 break
             phase = min(1.0, max(0.0, (t - self.a.critic_from) / 0.1))
             lr = 1e-3 * min(1, (self.it + 1) / 50) * (1 if t < 0.5 else 0.05 + 0.95 * (1 - (t - 0.5) / 0.5)) * (1 if phase == 0 else 0.7)
-            v = self.step(1.0 if self.a.smoke else phase, lr)
+            v = self.step(1.0 if self.a.smoke else phase, lr, warm=t > self.a.critic_from - 0.03)
             self.it += 1
             self.stat = {k: x if k not in self.stat else self.stat[k] * 0.97 + x * 0.03 for k, x in v.items()}
             if self.it in (1, 5) or self.it % 50 == 0:

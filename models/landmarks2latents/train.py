@@ -109,7 +109,8 @@ def batch(seqs: list[Sequence], p: np.ndarray, n: int, rng: np.random.Generator,
         truth = s.lm[i:i + WINDOW]
         posed = truth if rng.random() < clean else corrupt(truth, rng)
         f = s.features[i:i + WINDOW]
-        f = np.zeros_like(f) if rng.random() < mute else np.where(f == 0, f, f + rng.normal() * 0.7)
+        level, silent = rng.normal() * 0.7, rng.random() < mute
+        f = np.zeros_like(f) if silent else np.where(f == 0, f, f + level)
         e = s.emotion if rng.random() < 0.6 else s.emotion * 0
         rows.append((posed, truth, f.reshape(WINDOW, -1), s.code[i:i + WINDOW], s.lm[k], s.code[k], e))
     z = [torch.from_numpy(np.stack([r[j] for r in rows]).astype(np.float32)) for j in range(7)]
@@ -152,6 +153,7 @@ def main() -> None:
         ap.add_argument(f"--{k}", type=Path, required=True)
     ap.add_argument("--window", type=int, default=880)
     ap.add_argument("--look-ahead", type=int, default=2560)
+    ap.add_argument("--residual", action="store_true", help="train and measure the residual at the lips too")
     ap.add_argument("--steps", type=int, default=2500)
     ap.add_argument("--smoke", action="store_true")
     a = ap.parse_args()
@@ -161,6 +163,7 @@ def main() -> None:
     train, dev = load(a, "train"), load(a, "dev")
     print(f"{len(train)} training clips, {len(dev)} development clips", flush=True)
     net, path, it = Landmarks2Latents(), a.out / "landmarks2latents.ckpt", 0
+    net.residual_gain = float(a.residual)
     opt = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-5)
     if path.exists() and not a.smoke:
         z = torch.load(path)
@@ -181,10 +184,12 @@ def main() -> None:
         it += 1
         if it % 100 == 0:
             print(f"{it} code {c.mean(0).sum():.4f} lips {after.mean().sqrt():.5f} from {before.mean().sqrt():.5f}", flush=True)
-        if it % 500 == 0 or it == steps:
+        if it % 500 == 0 or it == steps:  # a smoke run reports, and keeps nothing
             net.eval()
             print(report(net, dev), flush=True)
             net.train()
+            if a.smoke:
+                break
             torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "it": it}, path.with_suffix(".tmp"))
             os.replace(path.with_suffix(".tmp"), path)
 

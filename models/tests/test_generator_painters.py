@@ -56,6 +56,7 @@ def test_appearance() -> None:
 def test_landmarks2latents_streams() -> None:
     torch.manual_seed(1)
     m = alive(Landmarks2Latents())
+    m.residual_gain = 1.0  # what ships has none
     s = frozen(m)
     posed = torch.cat([face(0.01 * t) for t in range(5)])
     latents = torch.cat([posed[0, KPS], torch.rand(CODE_ROWS, 3)])
