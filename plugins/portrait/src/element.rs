@@ -47,11 +47,33 @@ impl StageCaps {
         carry_rate(caps, &base, filter)
     }
 
+    /// `BaseTransform::set_caps`: [`check_input`] against what is loaded.
+    pub fn check(&self, caps: &gst::CapsRef) -> Result<TensorInfo, String> {
+        check_input(self.input.0, &self.input.1, &self.pack, caps)
+    }
+
     /// `BaseTransform::transform_size`: bytes of a buffer on the other side.
     pub fn other_size(&self, direction: gst::PadDirection) -> usize {
         let (_, shape) = if direction == gst::PadDirection::Sink { &self.output } else { &self.input };
         shape.iter().product::<usize>() * size_of::<f32>()
     }
+}
+
+/// Reads input caps and holds them against what the element has loaded: numbers of another pack would be nonsense.
+pub fn check_input(
+    kind: TensorKind,
+    shape: &[usize],
+    pack: &str,
+    caps: &gst::CapsRef,
+) -> Result<TensorInfo, String> {
+    let info = TensorInfo::from_caps(kind, caps).map_err(|e| e.to_string())?;
+    if info.shape != shape {
+        return Err(format!("input has shape {:?}, the pack {pack} takes {shape:?}", info.shape));
+    }
+    if info.pack != pack {
+        return Err(format!("input is of the pack {}, this element runs {pack}", info.pack));
+    }
+    Ok(info)
 }
 
 /// `base` with the frame rates of `caps`, through the filter in its order.

@@ -23,12 +23,12 @@ use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 
 use super::{Framing, pool, source};
-use crate::element::{carry_rate, lock, pad_templates, tensor_caps};
+use crate::element::{carry_rate, check_input, lock, pad_templates, tensor_caps};
 use crate::landmark::pose::Pose;
 use crate::photo::{Portrait, context};
 use crate::render::{RenderError, Renderer};
 use crate::settings::{ModelSettings, pack_error_message};
-use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facesynth", gst::DebugColorFlags::empty(), Some("Pictures from latents"))
@@ -266,11 +266,11 @@ impl BaseTransformImpl for FaceSynth {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        TensorInfo::from_caps(TensorKind::Latents, incaps)
-            .map_err(|e| gst::loggable_error!(CAT, "input caps: {e}"))?;
         let info = gst_video::VideoInfo::from_caps(outcaps)?;
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        check_input(TensorKind::Latents, &state.latent_shape, &state.pack, incaps)
+            .map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         state.video = Some(info);
         Ok(())
     }

@@ -29,7 +29,7 @@ use crate::landmark::pose::Pose;
 use crate::pack::{PackError, Stage};
 use crate::photo::{Portrait, context};
 use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
-use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -253,8 +253,9 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = TensorInfo::from_caps(TensorKind::Landmarks, incaps)
-            .map_err(|e| gst::loggable_error!(CAT, "input caps: {e}"))?;
+        let state = lock(&self.state);
+        let state = state.as_ref().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         gst::debug!(CAT, imp = self, "landmarks {:?} at {}", info.shape, info.framerate);
         Ok(())
     }

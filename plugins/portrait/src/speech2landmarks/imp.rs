@@ -30,7 +30,7 @@ use crate::landmark::neutral::close_mouth;
 use crate::pack::{PackError, Stage};
 use crate::photo::{Portrait, context};
 use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
-use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("speech2landmarks", gst::DebugColorFlags::empty(), Some("Landmarks from speech"))
@@ -274,8 +274,9 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = TensorInfo::from_caps(TensorKind::AudioFeatures, incaps)
-            .map_err(|e| gst::loggable_error!(CAT, "input caps: {e}"))?;
+        let state = lock(&self.state);
+        let state = state.as_ref().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         gst::debug!(CAT, imp = self, "features {:?} at {}", info.shape, info.framerate);
         Ok(())
     }
