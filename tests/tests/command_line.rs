@@ -23,9 +23,14 @@ fn speech(dir: &Path) -> std::path::PathBuf {
 #[test]
 fn no_object_outlives_the_pipeline() {
     let dir = tempfile::tempdir().unwrap();
-    for chain in ["talkinghead", "audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth"] {
+    for chain in
+        ["talkinghead", "audioconvert ! audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth"]
+    {
         let mut command = launch(&speech(dir.path()));
-        command.args(words(chain)).arg(format!("portrait={}", photo())).args(words("! videoconvert ! fakesink"));
+        command
+            .args(words(chain))
+            .arg(format!("portrait={}", photo()))
+            .args(words("! videoconvert ! fakesink"));
         command.envs([("GST_TRACERS", "leaks"), ("GST_DEBUG", "GST_TRACER:7"), ("GST_DEBUG_NO_COLOR", "1")]);
         let log = String::from_utf8_lossy(&process::run(&mut command).stderr).into_owned();
         assert!(log.contains("GST_TRACER"), "the tracer did not run");

@@ -78,7 +78,8 @@ fn every_property_says_in_which_states_it_may_change() {
                     .any(|inherited| l.starts_with(inherited))
             })
             .count();
-        let flags = properties.matches("changeable only in").count() + properties.matches("changeable in").count();
+        let flags =
+            properties.matches("changeable only in").count() + properties.matches("changeable in").count();
         assert!(flags >= count, "{name}: {count} properties, {flags} with a state\n{properties}");
     }
 }

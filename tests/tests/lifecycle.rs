@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use gst::prelude::*;
-use portrait_tests::pipeline::Pipeline;
 use portrait_tests::photo;
+use portrait_tests::pipeline::Pipeline;
 
 const CYCLES: usize = 200;
 

@@ -42,7 +42,9 @@ fn a_video_drives_the_photo() {
         driver.display()
     );
     process::run(process::command("gst-launch-1.0").arg("--quiet").args(line.split_whitespace()));
-    process::run(script("video-drives-photo").env("SOURCE", &driver).env("OUTPUT", &film).current_dir(dir.path()));
+    process::run(
+        script("video-drives-photo").env("SOURCE", &driver).env("OUTPUT", &film).current_dir(dir.path()),
+    );
     assert_film(&film);
 }
 

@@ -57,7 +57,8 @@ fn queues_between_the_stages_change_nothing() {
 #[test]
 fn another_seed_moves_the_head_differently_and_the_same_seed_does_not() {
     let speech = samples::speech(4000, SAMPLES);
-    let with_seed = |seed: u32| frames(&format!("talkinghead portrait={} seed={seed}", photo()), &speech, 4096);
+    let with_seed =
+        |seed: u32| frames(&format!("talkinghead portrait={} seed={seed}", photo()), &speech, 4096);
     assert_eq!(with_seed(7), with_seed(7));
     assert_ne!(with_seed(7), with_seed(8));
 }
