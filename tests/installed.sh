@@ -29,7 +29,8 @@ env -i PATH=/usr/bin:/bin HOME="$work" GST_PLUGIN_PATH="$(dirname "$plugin")" GS
     gst-launch-1.0 -q -e filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample ! tee name=t \
     t. ! queue ! talkinghead portrait=photo.jpg ! videoconvert ! video/x-raw,format=I420 \
     ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location=demo.mp4 \
-    t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! avenc_aac ! m.
+    t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
+    ! audio/x-raw,rate=48000 ! avenc_aac ! m.
 if [ ! -s demo.mp4 ]; then
     echo "error: the installed plugin rendered nothing" >&2
     exit 1

@@ -13,6 +13,9 @@ from dataset import COEFS, IDS, PAIRS, prepare, wave
 from model import Net, Speech2Landmarks, state_size
 from paths import sibling
 
+# what intensity 1 means: the strongest acted level of labelled clips is half to a quarter of the trained brow motion; between the two
+STRENGTH = [0.0, 0.95, 0.85, 0.85, 0.8, 0.6, 0.95, 1.0]
+
 
 def assemble(work: Path, names: list[str], gain: float) -> Speech2Landmarks:
     """The stage module from the cached tables and checkpoints (running mean of the weights)."""
@@ -29,7 +32,7 @@ def assemble(work: Path, names: list[str], gain: float) -> Speech2Landmarks:
         nets.append(net.eval())
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
     return Speech2Landmarks(nets, dict(
-        basis=basis, mean=f(t["mean"]), ids=f(t["ids"]), rest=f(t["rest"]), basis_rest=basis, touch=torch.tensor(0.002),
+        basis=basis, mean=f(t["mean"]), ids=f(t["ids"]), rest=f(t["rest"]), basis_rest=basis, touch=torch.tensor(0.002), strength=torch.tensor(STRENGTH),
         up=torch.tensor([p[0] for p in PAIRS]), low=torch.tensor([p[1] for p in PAIRS]))).eval()
 
 

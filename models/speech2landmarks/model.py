@@ -80,7 +80,7 @@ class Speech2Landmarks(nn.Module):
         super().__init__()
         self.level = Level()
         self.nets = nn.ModuleList(nets)
-        for k, v in tables.items():  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, touch
+        for k, v in tables.items():  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, touch, strength
             self.register_buffer(k, v)
         self.past: int = PAST * BANDS
 
@@ -98,7 +98,7 @@ class Speech2Landmarks(nn.Module):
         rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
         flat = identity.reshape(-1)
         code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
-        felt = torch.clamp(emotion, 0.0, 1.5)[None]
+        felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
         h = h.reshape(len(self.nets), 1, 1, -1)
         cs, hs = [], []
         for i, net in enumerate(self.nets):

@@ -14,7 +14,7 @@ const TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(120);
 /// A frame as an appsink saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Presentation time.
+    /// Presentation time, from the beginning of the stream.
     pub pts: Option<gst::ClockTime>,
     /// How long it is shown.
     pub duration: Option<gst::ClockTime>,
@@ -111,7 +111,12 @@ impl Pipeline {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     let mut recording = frames.0.lock().expect("no test panics while it records");
                     recording.caps = sample.caps_owned();
-                    recording.frames.extend(sample.buffer().map(Frame::of));
+                    // An edit list, as MP4 files have for reordered pictures, moves the stream's own times.
+                    let segment = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>());
+                    recording.frames.extend(sample.buffer().map(|buffer| {
+                        let frame = Frame::of(buffer);
+                        Frame { pts: segment.and_then(|s| s.to_running_time(frame.pts)), ..frame }
+                    }));
                     Ok(gst::FlowSuccess::Ok)
                 })
                 .build(),

@@ -23,7 +23,9 @@ fn speech(dir: &Path) -> std::path::PathBuf {
 #[test]
 fn no_object_outlives_the_pipeline() {
     let dir = tempfile::tempdir().unwrap();
-    for chain in ["talkinghead", "audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth"] {
+    for chain in
+        ["talkinghead", "audioconvert ! audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth"]
+    {
         let mut command = launch(&speech(dir.path()));
         command
             .args(words(chain))

@@ -77,7 +77,10 @@ fn launch_lines_of_the_elements_run() {
     let elements = elements();
     assert!(elements.len() >= 6, "{elements:?}");
     for path in elements {
-        let lines = lines_between(&std::fs::read_to_string(&path).unwrap(), "|[", "]|");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let docs = text.split("*/").next().unwrap_or_default();
+        let mut lines = lines_between(docs, "|[", "]|");
+        lines.extend(lines_between(docs, "```", "```"));
         assert!(!lines.is_empty(), "{} shows no launch line", path.display());
         try_lines(&path, &lines);
     }

@@ -133,8 +133,9 @@ fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Re
     words.extend(split(picture));
     words.extend(split("! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink"));
     words.push(format!("location={}", name(&output.display())));
-    words.extend(split("t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert !"));
-    words.extend(split(&format!("{aac} ! m.")));
+    words.extend(split("t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert"));
+    // At 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
+    words.extend(split(&format!("! audioresample ! audio/x-raw,rate=48000 ! {aac} ! m.")));
     Ok(words)
 }
 
@@ -164,13 +165,17 @@ fn reason(stderr: &str) -> Option<String> {
     let line =
         stderr.lines().find(|l| l.starts_with("ERROR: from element") || l.contains("erroneous pipeline"))?;
     let text = line.splitn(3, ": ").nth(2).or_else(|| line.split_once(": ").map(|(_, t)| t))?;
-    // The element's own words stand behind "Additional debug info", after the place in its source.
+    // Elements tell the details, such as a file's name, behind the place in their source.
     let detail = stderr
         .lines()
         .skip_while(|l| !l.starts_with("Additional debug info"))
         .nth(2)
         .filter(|d| !d.is_empty() && !d.starts_with("ERROR") && *d != text);
-    Some(detail.map_or_else(|| text.to_owned(), |d| format!("{text} ({d})")))
+    Some(match detail {
+        Some(detail) if detail.contains('/') => detail.to_owned(),
+        Some(detail) => format!("{text} ({detail})"),
+        None => text.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -182,6 +187,9 @@ mod tests {
         let stderr = "WARNING: x\nERROR: from element /GstPipeline:p/GstTalkingHead:h: cannot read \"a.png\": no face\n\
                       Additional debug info:\nsrc/imp.rs(1): f (): /GstPipeline:p\nERROR: pipeline doesn't want to preroll.\n";
         assert_eq!(reason(stderr).unwrap(), "cannot read \"a.png\": no face");
+        let stderr = "ERROR: from element /GstPipeline:p/GstFaceSynth:s: Wrong type.\nAdditional debug info:\n\
+                      src/imp.rs(1): f (): /GstPipeline:p\n\"/b/a.png\" shows no face\nERROR: no preroll.\n";
+        assert_eq!(reason(stderr).unwrap(), "\"/b/a.png\" shows no face");
         let stderr = "WARNING: erroneous pipeline: no element \"talkinghead\"\n";
         assert_eq!(reason(stderr).unwrap(), "no element \"talkinghead\"");
         assert_eq!(reason("nothing"), None);

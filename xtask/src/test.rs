@@ -60,6 +60,8 @@ fn rust_tests(root: &Path) -> Command {
     } else {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
     }
+    // Tests already run side by side: threads of libtorch on top would only wait for each other.
+    command.env("OMP_NUM_THREADS", "1");
     command
 }
 

@@ -174,12 +174,19 @@ fn link_decoded_audio(decode: &gst::Element, convert: &gst::Element) {
     });
 }
 
-/// The sentence of an error message, with the file where it is about the recording.
+/// One line that says what is wrong: elements tell the details, such as a file's name, in the debug text, behind the
+/// place in their source.
 fn error_of(message: &gst::Message) -> anyhow::Error {
     let gst::MessageView::Error(error) = message.view() else { return anyhow!("unknown error") };
-    let text = error.error().to_string();
-    let source = message.src().map(|s| s.name().to_string()).unwrap_or_default();
-    // One line, whatever the element wrote.
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.contains('/') { anyhow!("{text}") } else { anyhow!("{text} ({source})") }
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let debug = error.debug().unwrap_or_default();
+    let detail = one_line(debug.split_once('\n').map_or("", |(_, detail)| detail));
+    let text = one_line(error.error().message());
+    if detail.is_empty() {
+        anyhow!("{text}")
+    } else if detail.contains('/') {
+        anyhow!("{detail}")
+    } else {
+        anyhow!("{text} ({detail})")
+    }
 }
