@@ -4,6 +4,7 @@
 //! and [`photo`] look at pictures; then one folder an element.
 
 pub mod face;
+pub mod facelandmarks;
 pub mod landmark;
 pub mod pack;
 pub mod photo;
