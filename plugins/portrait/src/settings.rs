@@ -106,13 +106,13 @@ pub fn seed_param_spec(blurb: &'static str) -> glib::ParamSpec {
 /// The element error that tells the user about a pack that cannot be used.
 pub fn pack_error_message(error: &PackError) -> gst::ErrorMessage {
     match error {
-        PackError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
+        PackError::NotFound { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
         PackError::Read { .. } | PackError::Digest { .. } => {
-            gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"])
+            gst::error_msg!(gst::ResourceError::OpenRead, ("{error}"))
         }
-        PackError::Untrusted { .. } => gst::error_msg!(gst::ResourceError::NotAuthorized, ["{error}"]),
-        PackError::Torch { .. } => gst::error_msg!(gst::LibraryError::Failed, ["{error}"]),
-        _ => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
+        PackError::Untrusted { .. } => gst::error_msg!(gst::ResourceError::NotAuthorized, ("{error}")),
+        PackError::Torch { .. } => gst::error_msg!(gst::LibraryError::Failed, ("{error}")),
+        _ => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
     }
 }
 
