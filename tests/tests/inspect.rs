@@ -69,7 +69,8 @@ fn every_property_says_in_which_states_it_may_change() {
     for name in ELEMENTS {
         let text = inspect(name);
         let properties = text.split("Element Properties:").nth(1).unwrap_or_default();
-        let own = properties.lines().filter(|l| l.starts_with("  ") && !l.starts_with("   "));
+        let own =
+            properties.lines().filter(|l| l.starts_with("  ") && !l.starts_with("   ") && l.contains(" : "));
         let count = own
             .clone()
             .filter(|l| {
