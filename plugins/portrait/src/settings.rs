@@ -98,9 +98,13 @@ impl ModelSettings {
     }
 }
 
-/// The property `seed` of elements that draw random numbers; `blurb` says for what.
-pub fn seed_param_spec(blurb: &'static str) -> glib::ParamSpec {
-    glib::ParamSpecUInt::builder("seed").nick("Seed").blurb(blurb).mutable_ready().build()
+/// The property `seed` of elements that draw random numbers.
+pub fn seed_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder("seed")
+        .nick("Seed")
+        .blurb("Seed of what is random (blinks, head motion): the same seed and input give the same frames")
+        .mutable_ready()
+        .build()
 }
 
 /// The element error that tells the user about a pack that cannot be used.

@@ -66,6 +66,8 @@ struct FrameInput {
     features: Option<Vec<f32>>,
     emotion: [f32; EMOTION_LEN],
     pose: Option<Pose>,
+    /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
+    lost: bool,
 }
 
 impl FrameInput {
@@ -75,6 +77,7 @@ impl FrameInput {
             features: numbers(FrameMeta::AudioFeatures),
             emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
             pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
+            lost: inbuf.flags().contains(gst::BufferFlags::GAP),
         }
     }
 }
@@ -119,6 +122,10 @@ impl State {
         let features = input.features.clone().unwrap_or_else(silence);
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
         let (pose, within) = match input.pose {
+            Some(_) if input.lost && !self.transfer.has_started() => {
+                points.copy_from_slice(&self.portrait.neutral);
+                (self.portrait.pose, Within::Range)
+            }
             Some(driving) => {
                 self.transfer.apply(points, driving, &self.portrait.neutral, &self.portrait.pose)
             }
@@ -151,7 +158,7 @@ pub struct Landmarks2Latents {
 /// A new set of the properties: one class each, the element's and that of the bin that proxies them.
 pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
     let mut specs = ModelSettings::param_specs();
-    specs.push(seed_param_spec("Seed of the head motion: the same seed and input give the same frames"));
+    specs.push(seed_param_spec());
     specs
 }
 

@@ -94,6 +94,11 @@ pub enum Within {
 }
 
 impl Transfer {
+    /// Whether a face was seen: the first one is what all later ones are relative to.
+    pub fn has_started(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// Puts the change of a tracked face since the first frame onto the photo's `neutral` landmarks (written to
     /// `landmarks`, which holds the tracked ones) and pose.
     pub fn apply(

@@ -161,7 +161,7 @@ pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .controllable()
             .build(),
-        seed_param_spec("Seed of the blinks: the same seed and input give the same frames"),
+        seed_param_spec(),
     ]);
     specs
 }
