@@ -3,6 +3,8 @@
 //! Only what moves is touched. The picture is cut into the cells between the coarse grid's points; a cell in which
 //! nothing moves, or from which the flow does not reach the person, keeps the photo's own bytes.
 
+use std::ops::Range;
+
 use super::flow::Flow;
 use super::head::Head;
 use super::layers::Layers;
@@ -18,12 +20,24 @@ const GRID: usize = 64;
 const CELLS: usize = GRID + 1;
 /// Pixels that a sample reaches beyond its position.
 const SUPPORT: f32 = 3.0;
+/// From this many pixels of the crop on the rows are shared by threads: below, starting them costs what it saves.
+const SPLIT_AREA: usize = 600 * 600;
+/// More threads would starve the speech models and the encoder.
+const MAX_THREADS: usize = 2;
 /// No motion is larger, in picture units: control points beyond are not those of a face.
 const MAX_MOTION: f32 = 0.25;
 
 /// Draws frames over a photo at rest.
 #[derive(Clone, Debug)]
 pub struct Canvas {
+    scene: Scene,
+    /// Buffers, one for each thread.
+    lines: Vec<Line>,
+}
+
+/// What is drawn in a frame.
+#[derive(Clone, Debug)]
+struct Scene {
     raster: Raster,
     layers: Layers,
     /// Neighbours of a column in the coarse grid, and the first column of each cell.
@@ -34,7 +48,6 @@ pub struct Canvas {
     first_row: Vec<usize>,
     grid: Grid,
     active: Vec<bool>,
-    line: Line,
 }
 
 /// Displacement towards the source on the coarse grid, in pixels of the output.
@@ -56,6 +69,8 @@ struct Line {
     x: Vec<f32>,
     y: Vec<f32>,
     pixels: Vec<[f32; 4]>,
+    /// Positions and pixels of what a painter saw.
+    under: ([Vec<f32>; 2], Vec<[f32; 4]>),
 }
 
 impl Canvas {
@@ -65,7 +80,7 @@ impl Canvas {
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
         let plane = || vec![0.0; GRID * GRID];
-        Self {
+        let scene = Scene {
             columns,
             first_column,
             rows,
@@ -79,26 +94,32 @@ impl Canvas {
                 flow: Default::default(),
             },
             active: vec![false; CELLS * CELLS],
-            line: Line {
-                grid: [[0.0; GRID]; 2],
-                x: vec![0.0; region.width],
-                y: vec![0.0; region.width],
-                pixels: vec![[0.0; 4]; region.width],
-            },
             raster,
             layers,
-        }
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if region.width * region.height >= SPLIT_AREA { cores.min(MAX_THREADS) } else { 1 };
+        let line = || vec![0.0; region.width];
+        let pixels = || vec![[0.0; 4]; region.width];
+        let buffers = || Line {
+            grid: [[0.0; GRID]; 2],
+            x: line(),
+            y: line(),
+            pixels: pixels(),
+            under: ([line(), line()], pixels()),
+        };
+        Self { scene, lines: (0..threads).map(|_| buffers()).collect() }
     }
 
     /// Width and height of the output.
     pub fn size(&self) -> (usize, usize) {
-        (self.raster.width, self.raster.height)
+        (self.scene.raster.width, self.scene.raster.height)
     }
 
     /// Computes the head's motion of a frame on the coarse grid.
     pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
         let head = Head::new(driving, rows);
-        let grid = &mut self.grid;
+        let (grid, scale) = (&mut self.scene.grid, self.scene.raster.scale);
         grid.x.fill(0.0);
         grid.y.fill(0.0);
         grid.index.clear();
@@ -119,7 +140,7 @@ impl Canvas {
         fy.resize(grid.index.len(), 0.0);
         flow.displace(&grid.at[0], &grid.at[1], fx, fy);
         for (k, &i) in grid.index.iter().enumerate() {
-            let motion = |v: f32| v.clamp(-MAX_MOTION, MAX_MOTION) * grid.weight[k] * self.raster.scale;
+            let motion = |v: f32| v.clamp(-MAX_MOTION, MAX_MOTION) * grid.weight[k] * scale;
             grid.x[i] = motion(fx[k]);
             grid.y[i] = motion(fy[k]);
         }
@@ -135,32 +156,92 @@ impl Canvas {
         if stride < width * 3 || needed.is_none_or(|n| n > out.len()) {
             return Err(RenderError::Output { width, height, stride, bytes: out.len() });
         }
-        self.raster.copy(out, stride);
-        self.activate(patches);
+        self.scene.activate(patches);
+        let (scene, lines) = (&self.scene, &mut self.lines);
+        let split = scene.split(lines.len());
+        let mut rest = &mut out[..];
+        let mut start = 0;
+        std::thread::scope(|scope| {
+            for (line, &(first, last, end)) in lines.iter_mut().zip(&split) {
+                let taken = std::mem::take(&mut rest);
+                let (band, below) = taken.split_at_mut(((end - start) * stride).min(taken.len()));
+                rest = below;
+                let mut draw = move || scene.draw_band(first..last, start..end, patches, line, band, stride);
+                start = end;
+                // The last band is this thread's own.
+                if end == height { draw() } else { drop(scope.spawn(draw)) }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Scene {
+    /// Bands of about the same work: cell rows from, to, and the output row at which the band ends.
+    fn split(&self, bands: usize) -> Vec<(usize, usize, usize)> {
+        let height = self.raster.height;
+        let work: Vec<usize> = (0..CELLS)
+            .map(|row| {
+                let active = self.active[row * CELLS..][..CELLS].iter().filter(|a| **a).count();
+                active * (self.first_row[row + 1] - self.first_row[row])
+            })
+            .collect();
+        let total: usize = work.iter().sum();
+        let mut split = Vec::with_capacity(bands);
+        let (mut first, mut done) = (0, 0);
+        for (row, work) in work.iter().enumerate() {
+            done += work;
+            if split.len() + 1 < bands && row + 1 < CELLS && done * bands >= total * (split.len() + 1) {
+                split.push((first, row + 1, self.raster.region.y + self.first_row[row + 1]));
+                first = row + 1;
+            }
+        }
+        split.push((first, CELLS, height));
+        split
+    }
+
+    /// Draws the output rows `rows` into `out`; the cells that may move in them are `cells`.
+    fn draw_band(
+        &self,
+        cells: Range<usize>,
+        rows: Range<usize>,
+        patches: &[&Frame],
+        line: &mut Line,
+        out: &mut [u8],
+        stride: usize,
+    ) {
+        self.raster.copy(rows.clone(), out, stride);
         let region = self.raster.region;
-        for cell_row in 0..CELLS {
+        for cell_row in cells {
             let runs = runs(&self.active[cell_row * CELLS..][..CELLS]);
             if runs.is_empty() {
                 continue;
             }
             for y in self.first_row[cell_row]..self.first_row[cell_row + 1] {
-                let row = &mut out[(region.y + y) * stride + region.x * 3..][..region.width * 3];
-                self.line.mix_grid(&self.grid, self.rows[y]);
+                let at = (region.y + y - rows.start) * stride + region.x * 3;
+                let row = &mut out[at..][..region.width * 3];
+                line.mix_grid(&self.grid, self.rows[y]);
                 for &(first, last) in &runs {
                     let span = self.first_column[first]..self.first_column[last];
                     if !span.is_empty() {
-                        self.draw_run(y, span.start, span.end, patches, row);
+                        self.draw_run(y, span.start, span.end, patches, line, row);
                     }
                 }
             }
         }
-        Ok(())
     }
 
     /// Draws the pixels `start..end` of a row of the region.
-    fn draw_run(&mut self, y: usize, start: usize, end: usize, patches: &[&Frame], row: &mut [u8]) {
+    fn draw_run(
+        &self,
+        y: usize,
+        start: usize,
+        end: usize,
+        patches: &[&Frame],
+        line: &mut Line,
+        row: &mut [u8],
+    ) {
         let (scale, width) = (self.raster.scale, self.layers.width);
-        let line = &mut self.line;
         let (fx, fy) = (&mut line.x[start..end], &mut line.y[start..end]);
         for (i, tap) in self.columns[start..end].iter().enumerate() {
             let mix = |row: &[f32; GRID]| row[tap.a] + (row[tap.b] - row[tap.a]) * tap.t;
@@ -182,20 +263,39 @@ impl Canvas {
                 patch.blend_flow(self.raster.unit_x(a), 1.0 / scale, v, scale, fx, fy);
             }
         }
-        for (i, (x, y_)) in fx.iter_mut().zip(fy.iter_mut()).enumerate() {
-            *x += (start + i) as f32;
-            *y_ += y as f32;
-        }
-        let back = &self.layers.back[(y * width + start) * 3..(y * width + end) * 3];
-        let pixels = &mut line.pixels[start..end];
-        remap::person_over(&self.layers, fx, fy, back, pixels);
+        self.sample(y, start, end, fx, fy, &mut line.pixels[start..end]);
         for patch in patches.iter().filter(|p| p.painted) {
-            if let Some((a, b)) = span(patch) {
-                let pixels = &mut pixels[a - start..b - start];
-                patch.blend_paint(self.raster.unit_x(a), 1.0 / scale, v, pixels);
-            }
+            let Some((a, b)) = span(patch) else { continue };
+            let u = self.raster.unit_x(a);
+            let under = patch.coarser_than(scale).then(|| {
+                let ([x, y_], pixels) = &mut line.under;
+                let (x, y_, pixels) = (&mut x[a..b], &mut y_[a..b], &mut pixels[a..b]);
+                patch.seen_flow(u, 1.0 / scale, v, scale, x, y_);
+                self.sample(y, a, b, x, y_, pixels);
+                &*pixels
+            });
+            patch.blend_paint(u, 1.0 / scale, v, under, &mut line.pixels[a..b]);
         }
-        remap::store(pixels, &mut row[start * 3..end * 3]);
+        remap::store(&line.pixels[start..end], &mut row[start * 3..end * 3]);
+    }
+
+    /// Samples the pixels `start..end` of a row, displaced by `x`, `y`.
+    fn sample(
+        &self,
+        row: usize,
+        start: usize,
+        end: usize,
+        x: &mut [f32],
+        y: &mut [f32],
+        out: &mut [[f32; 4]],
+    ) {
+        for (i, (x, y)) in x.iter_mut().zip(y.iter_mut()).enumerate() {
+            *x += (start + i) as f32;
+            *y += row as f32;
+        }
+        let line = row * self.layers.width;
+        let back = &self.layers.back[(line + start) * 3..(line + end) * 3];
+        remap::person_over(&self.layers, x, y, back, out);
     }
 
     /// Finds the cells that have to be drawn.

@@ -3,6 +3,8 @@
 //! Both are drawn the same way, at the resolution of the pixels that are there: the flow is scaled, not the picture, so
 //! the pasted crop is as sharp as the photo around it and needs no matching of colours at its seam.
 
+use std::ops::Range;
+
 use super::{RenderError, Source};
 
 /// What the output shows.
@@ -101,13 +103,12 @@ impl Raster {
         ((self.region.y + row) as f32 + 0.5 - self.origin[1]) / self.scale
     }
 
-    /// Copies the output at rest.
-    pub fn copy(&self, out: &mut [u8], stride: usize) {
+    /// Copies rows of the output at rest.
+    pub fn copy(&self, rows: Range<usize>, out: &mut [u8], stride: usize) {
         let line = self.width * 3;
-        for (to, from) in out.chunks_mut(stride).zip(self.rgb.chunks_exact(line)) {
-            if let Some(to) = to.get_mut(..line) {
-                to.copy_from_slice(from);
-            }
+        let still = self.rgb[rows.start * line..rows.end * line].chunks_exact(line);
+        for (to, from) in out.chunks_mut(stride).zip(still) {
+            to[..line].copy_from_slice(from);
         }
     }
 }

@@ -52,10 +52,14 @@ pub struct Frame {
     pub half: usize,
     /// Displacement towards the source in picture units.
     pub flow: Vec<[f32; 2]>,
+    /// The same as the painter saw it: without its residual, eyes squeezed instead of closed.
+    pub seen: Vec<[f32; 2]>,
     /// Side of `paint`.
     pub side: usize,
-    /// Colour times alpha in levels, and alpha.
+    /// Change of colour times alpha in levels, and alpha.
     pub paint: Vec<[f32; 4]>,
+    /// Colour of the patch times alpha in levels.
+    pub base: Vec<[f32; 3]>,
     /// Whether any alpha is above zero.
     pub painted: bool,
 }
@@ -85,8 +89,10 @@ impl Patch {
             frame: Frame {
                 half,
                 flow: vec![[0.0; 2]; half * half],
+                seen: vec![[0.0; 2]; half * half],
                 side,
                 paint: vec![[0.0; 4]; side * side],
+                base: vec![[0.0; 3]; side * side],
                 ..Frame::default()
             },
         }
@@ -117,13 +123,19 @@ impl Patch {
         frame.painted = false;
         // The painter sees the plain flow, which squeezes a closing eye; the picture gets lids that slide over it.
         let lids = self.lids.as_mut().and_then(|lids| lids.pose(driving, x, y, ux, uy));
-        let shown = lids.map_or([&*ux, &*uy], |[x, y]| [x, y]);
-        for (k, plane) in shown.into_iter().enumerate() {
-            let fine = &mut self.scratch[0][..frame.half * frame.half];
-            resize(plane, COARSE, &self.to_half, fine);
-            for (out, v) in frame.flow.iter_mut().zip(fine) {
-                out[k] = *v;
+        let fine = &mut self.scratch[0][..frame.half * frame.half];
+        let mut spread = |planes: [&Vec<f32>; 2], out: &mut [[f32; 2]]| {
+            for (k, plane) in planes.into_iter().enumerate() {
+                resize(plane, COARSE, &self.to_half, fine);
+                for (out, v) in out.iter_mut().zip(fine.iter()) {
+                    out[k] = *v;
+                }
             }
+        };
+        spread([ux, uy], &mut frame.seen);
+        match lids {
+            Some(lids) => spread(lids, &mut frame.flow),
+            None => frame.flow.copy_from_slice(&frame.seen),
         }
     }
 
@@ -165,14 +177,12 @@ impl Patch {
         let frame = &mut self.frame;
         let area = frame.side * frame.side;
         let mut most = 0.0_f32;
-        for (i, (out, alpha)) in frame.paint.iter_mut().zip(alpha).enumerate() {
+        for (i, ((out, base), alpha)) in frame.paint.iter_mut().zip(&mut frame.base).zip(alpha).enumerate() {
             let alpha = alpha.clamp(0.0, 1.0);
             most = most.max(alpha);
-            let colour = |c: usize| {
-                let k = c * area + i;
-                (delta[k] + patch[k]).clamp(0.0, 1.0) * alpha * 255.0
-            };
-            *out = [colour(0), colour(1), colour(2), alpha];
+            let colour = |plane: &[f32], c: usize| plane[c * area + i].clamp(-1.0, 1.0) * alpha * 255.0;
+            *out = [colour(delta, 0), colour(delta, 1), colour(delta, 2), alpha];
+            *base = [colour(patch, 0), colour(patch, 1), colour(patch, 2)];
         }
         frame.painted = most > 0.0;
         let half = frame.half;
@@ -221,6 +231,13 @@ impl Lids {
 }
 
 impl Frame {
+    /// Whether pixels of the output are so small that the patch would blur it: then the paint is laid over the photo
+    /// itself, sampled where the painter's patch came from.
+    pub fn coarser_than(&self, scale: f32) -> bool {
+        let [left, _, right, _] = self.bounds;
+        (right - left) * scale > 1.35 * self.side as f32
+    }
+
     /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
     pub fn blend_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
         let n = self.half as f32 / 2.0;
@@ -236,17 +253,33 @@ impl Frame {
         }
     }
 
-    /// Lays the paint over a run of pixels.
-    pub fn blend_paint(&self, u: f32, du: f32, v: f32, pixels: &mut [[f32; 4]]) {
+    /// The displacement that the painter saw, for a run of pixels.
+    pub fn seen_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+        let n = self.half as f32 / 2.0;
+        for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
+            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
+            let [x, y] = bilinear(&self.seen, self.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+            (*fx, *fy) = (x * scale, y * scale);
+        }
+    }
+
+    /// Lays the paint over a run of pixels, over `under` (what the painter saw) if it is given, else over the patch.
+    pub fn blend_paint(&self, u: f32, du: f32, v: f32, under: Option<&[[f32; 4]]>, pixels: &mut [[f32; 4]]) {
         let n = self.side as f32 / 2.0;
         for (i, pixel) in pixels.iter_mut().enumerate() {
             let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
             if px.abs() >= 1.0 || py.abs() >= 1.0 {
                 continue;
             }
-            let paint = bilinear(&self.paint, self.side, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-            for c in 0..3 {
-                pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - paint[3]) + paint[c];
+            let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+            let [r, g, b, alpha] = bilinear(&self.paint, self.side, x, y);
+            let base = match under {
+                Some(under) => [0, 1, 2].map(|c| under[i][c].clamp(0.0, 255.0) * alpha),
+                None => bilinear(&self.base, self.side, x, y),
+            };
+            for (c, delta) in [r, g, b].into_iter().enumerate() {
+                let paint = (delta + base[c]).clamp(0.0, 255.0 * alpha);
+                pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
             }
         }
     }

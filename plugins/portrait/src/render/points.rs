@@ -37,6 +37,9 @@ const SIDE_LOWER: [usize; 24] = [
 const FOLDS_UPPER: [[usize; 3]; 2] = [[27, 28, 56], [257, 258, 286]];
 const FOLDS_LOWER: [[usize; 2]; 2] = [[23, 24], [253, 254]];
 
+/// Landmarks of a face.
+const LANDMARKS: usize = 478;
+
 /// Weight of an iris as a control point: gaze moves the iris inside of the lids, it must not drag them.
 const IRIS_WEIGHT: f32 = 0.35;
 
@@ -141,6 +144,9 @@ impl Rows {
     /// Where a landmark is missing or not a number.
     pub fn pick(&self, landmarks: &[[f32; 3]]) -> Result<Vec<Point>, RenderError> {
         let wrong = || RenderError::Source("landmarks are not 478 finite points".to_owned());
+        if landmarks.len() != LANDMARKS {
+            return Err(wrong());
+        }
         self.control
             .iter()
             .map(|&i| landmarks.get(i).filter(|p| p.iter().all(|v| v.is_finite())).map(|p| [p[0], p[1]]))
