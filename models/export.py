@@ -1,13 +1,19 @@
-"""Assemble a model pack from stage folders. Run: python export.py --build BUILD --blocks BLOCKS --out packs/lite [--partial]
+"""Assemble a model pack from stage folders.
+
+Run: python export.py --build BUILD --blocks BLOCKS --out packs/lite [--partial]
 
 Convention: every stage's own exporter leaves in BUILD/<stage>/
   <stage>.pt                     TorchScript, CPU, float32, frozen where possible
-  golden-<stage>.safetensors     <stage>.in.<i> and <stage>.out.<i>; further keys with a prefix of their own (geometry.*)
-  stage.toml                     inputs/outputs = [{name, shape}]; optional [pack-extra.<table>] merged into pack.toml's tables,
+  golden-<stage>.safetensors     <stage>.in.<i> and <stage>.out.<i>; further keys with a prefix of their own
+                                 (geometry.*)
+  stage.toml                     inputs/outputs = [{name, shape}]; optional [pack-extra.<table>] merged into
+                                 pack.toml's tables,
                                  optional files = [...] copied as they are
 BLOCKS holds the TorchScript detector, mesh and matte networks; BUILD/data/mean_face.safetensors the mean face.
 Here the parts are copied, hashed and described in pack.toml; all goldens are merged into golden.safetensors.
+
 """
+
 import argparse
 import hashlib
 import json
@@ -48,6 +54,7 @@ def table(name: str, entries: dict) -> str:
 def probe(path: Path, inputs: list[tuple[str, list[int]]]) -> list[dict]:
     """Output names and shapes of a block, by running it once."""
     import torch
+
     torch.set_num_threads(1)
     with torch.no_grad():
         y = torch.jit.load(str(path)).eval()(*[torch.zeros(s) for _, s in inputs])
@@ -100,13 +107,20 @@ def main() -> None:
             golden[k] = v
     for s, (name, ins) in BLOCKS.items():
         f = put(o.blocks / name, o.out / f"{s}.pt")
-        stages[s] = {"file": f.name, "sha256": sha256(f), "inputs": [{"name": n, "shape": x} for n, x in ins], "outputs": probe(f, ins)}
+        stages[s] = {
+            "file": f.name,
+            "sha256": sha256(f),
+            "inputs": [{"name": n, "shape": x} for n, x in ins],
+            "outputs": probe(f, ins),
+        }
     f = put(o.build / "data" / "mean_face.safetensors", o.out / "mean_face.safetensors")
     pack["landmarks"]["mean-face-sha256"] = sha256(f)
     save_file(golden, str(o.out / "golden.safetensors"))
     text = "".join(table(k, v) for k, v in pack.items() if v)
     text = f"emotions = {value(EMOTIONS)}\n\n" + text + "".join(table(f"stages.{k}", v) for k, v in stages.items())
-    text += table("golden", {"file": "golden.safetensors", "sha256": sha256(o.out / "golden.safetensors")}) + table("card", {"file": "README.md"})
+    text += table("golden", {"file": "golden.safetensors", "sha256": sha256(o.out / "golden.safetensors")}) + table(
+        "card", {"file": "README.md"}
+    )
     (o.out / "pack.toml").write_text(text)
     if o.card:
         put(o.card, o.out / "README.md")

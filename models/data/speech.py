@@ -1,8 +1,12 @@
-"""Synthetic speech with phone times, made by espeak-ng and festival. Run: python speech.py --out TTS [--count N]
+"""Synthetic speech with phone times, made by espeak-ng and festival.
 
-Writes TTS/{train,test}_{e,f}_NNN.npz: `wav` (16 kHz, RMS 0.06) and `seg` [n,3] (class, start, end). The test sentences are
-rich in p, b, m against open vowels and are never used for training. Training sentences come from the machine's own manuals.
+Run: python speech.py --out TTS [--count N]
+
+Writes TTS/{train,test}_{e,f}_NNN.npz: `wav` (16 kHz, RMS 0.06) and `seg` [n,3] (class, start, end). The test
+sentences are rich in p, b, m against open vowels and are never used for training. Training sentences come from the
+machine's own manuals.
 """
+
 import argparse
 import ctypes as c
 import glob
@@ -19,13 +23,51 @@ from scipy.signal import resample_poly
 
 CLASSES = ["SIL", "PBM", "FV", "TH", "TDNL", "SZ", "SH", "KGH", "R", "W", "AA", "AE", "EH", "IY", "AO", "UW", "ER"]
 INDEX = {k: i for i, k in enumerate(CLASSES)}
-ARPA = {p: k for k, s in dict(
-    SIL="sil pau h# brth", PBM="p b m em", FV="f v", TH="th dh", TDNL="t d n l dx el en nx", SZ="s z", SH="sh zh ch jh",
-    KGH="k g ng hh hv y q", R="r", W="w", AA="aa ah ay aw", AE="ae", EH="eh ey", IY="iy ih", AO="ao ow oy", UW="uw uh",
-    ER="er ax axr ix").items() for p in s.split()}
-IPA = {p: k for k, s in dict(
-    PBM="pbm", FV="fv", TH="θð", TDNL="tdnlɾʔ", SZ="szʦ", SH="ʃʒʧʤ", KGH="kɡgŋhjxç", R="ɹr", W="w", AA="ɑaʌɐ", AE="æ", EH="ɛe",
-    IY="iɪᵻ", AO="ɔoɒ", UW="uʊ", ER="əɜɚɝ").items() for p in s}
+ARPA = {
+    p: k
+    for k, s in dict(
+        SIL="sil pau h# brth",
+        PBM="p b m em",
+        FV="f v",
+        TH="th dh",
+        TDNL="t d n l dx el en nx",
+        SZ="s z",
+        SH="sh zh ch jh",
+        KGH="k g ng hh hv y q",
+        R="r",
+        W="w",
+        AA="aa ah ay aw",
+        AE="ae",
+        EH="eh ey",
+        IY="iy ih",
+        AO="ao ow oy",
+        UW="uw uh",
+        ER="er ax axr ix",
+    ).items()
+    for p in s.split()
+}
+IPA = {
+    p: k
+    for k, s in dict(
+        PBM="pbm",
+        FV="fv",
+        TH="θð",
+        TDNL="tdnlɾʔ",
+        SZ="szʦ",
+        SH="ʃʒʧʤ",
+        KGH="kɡgŋhjxç",
+        R="ɹr",
+        W="w",
+        AA="ɑaʌɐ",
+        AE="æ",
+        EH="ɛe",
+        IY="iɪᵻ",
+        AO="ɔoɒ",
+        UW="uʊ",
+        ER="əɜɚɝ",
+    ).items()
+    for p in s
+}
 TEST = """Peter bought a big map before the market opened.|My mother baked apple pie and put it by the balcony.
 A happy mob of bumblebees hopped past the barn.|Bob and Pam amble about the pond at lunch.
 Papa may bark but he would not bother a puppy.|The campus lamp was broken in the past month.
@@ -34,14 +76,18 @@ Stop the pump and open the top of the pot.|The bomber jacket came back in a brig
 We hope the problem can be mapped to a simple number.|Amber dropped a cup of hot apple punch on the map.
 The public market buys ham and lamb by the pound.|Combat robots battle on top of a marble platform.
 Pat my arm and promise me a proper breakfast.|Abby climbed up the ladder but Mark jumped back.
-Please remember to bring paper cups to the party.|Somebody must have bumped the table before supper.""".replace("\n", "|").split("|")
+Please remember to bring paper cups to the party.|Somebody must have bumped the table before supper.""".replace(
+    "\n", "|"
+).split("|")
 # energy-calibrated offset of the reported phone times against the sound, seconds
 OFFSET = {"e": -0.010, "f": 0.015}
 
 
 def sentences() -> list[str]:
     """Plain English sentences of 6 to 14 words out of installed documentation, in a seeded order."""
-    text = "\n\n".join(open(f, errors="ignore").read() for f in sorted(glob.glob("/usr/share/perl/5*/**/*.pod", recursive=True)))
+    text = "\n\n".join(
+        open(f, errors="ignore").read() for f in sorted(glob.glob("/usr/share/perl/5*/**/*.pod", recursive=True))
+    )
     text = re.sub(r"[A-Z]<+([^<>]*)>+", r"\1", text)
     found = set()
     for p in re.split(r"\n\s*\n", text):
@@ -49,17 +95,20 @@ def sentences() -> list[str]:
             for s in re.split(r"(?<=[.!?])\s+", p.replace("\n", " ")):
                 if re.fullmatch(r"[A-Z][a-z]*(?: [a-z]+,?){5,13}[.]", s):
                     found.add(s)
-    out = sorted(found) or WORDS()
+    out = sorted(found) or invented()
     random.Random(0).shuffle(out)
     return out
 
 
-def WORDS() -> list[str]:
+def invented() -> list[str]:
     """Random word sequences where no manuals are installed."""
-    pool = ("people water little number before become maybe better family probably open move above simple member happy paper "
-            "problem father river voice think measure judge church yellow young power house about always children animal map "
-            "back bring body book time while where there should other another first after light night right found good goose "
-            "food blue group boat phone home moment month summer winter week year music public system program question").split()
+    pool = """
+        people water little number before become maybe better family probably open move above simple member
+        happy paper problem father river voice think measure judge church yellow young power house about always
+        children animal map back bring body book time while where there should other another first after light
+        night right found good goose food blue group boat phone home moment month summer winter week year music
+        public system program question
+    """.split()
     r = random.Random(1)
     return [" ".join(r.choices(pool, k=r.randint(6, 11))).capitalize() + "." for _ in range(600)]
 
@@ -69,7 +118,7 @@ def save(path: Path, wave: np.ndarray, rate: int, seg: list[tuple[str, float, fl
     if rate != 16000:
         g = gcd(rate, 16000)
         wave = resample_poly(wave, 16000 // g, rate // g).astype(np.float32)
-    wave = wave * (0.06 / max(1e-3, float(np.sqrt((wave ** 2).mean()))))
+    wave = wave * (0.06 / max(1e-3, float(np.sqrt((wave**2).mean()))))
     off = OFFSET[path.stem.split("_")[1]]
     np.savez(path, wav=wave, seg=np.array([(INDEX[k], a + off, b + off) for k, a, b in seg], np.float32))
 
@@ -79,8 +128,16 @@ class _Id(c.Union):
 
 
 class _Event(c.Structure):
-    _fields_ = [("type", c.c_int), ("uid", c.c_uint), ("text_position", c.c_int), ("length", c.c_int),
-                ("audio_position", c.c_int), ("sample", c.c_int), ("user", c.c_void_p), ("id", _Id)]
+    _fields_ = [
+        ("type", c.c_int),
+        ("uid", c.c_uint),
+        ("text_position", c.c_int),
+        ("length", c.c_int),
+        ("audio_position", c.c_int),
+        ("sample", c.c_int),
+        ("user", c.c_void_p),
+        ("id", _Id),
+    ]
 
 
 def espeak(jobs: list[tuple[Path, str, str, int]]) -> None:
@@ -126,8 +183,10 @@ def festival(jobs: list[tuple[Path, str, str]]) -> None:
         for i, (_, voice, text) in enumerate(jobs):
             if voice != now:
                 script, now = script + f"(voice_{voice})\n", voice
-            script += (f'(set! u (Utterance Text "{text}"))(utt.synth u)(utt.save.wave u "{d}/{i}.wav")'
-                       f'(utt.save.segs u "{d}/{i}.lab")\n')
+            script += (
+                f'(set! u (Utterance Text "{text}"))(utt.synth u)(utt.save.wave u "{d}/{i}.wav")'
+                f'(utt.save.segs u "{d}/{i}.lab")\n'
+            )
         Path(d, "job.scm").write_text(script)
         subprocess.run(["festival", "-b", f"{d}/job.scm"], capture_output=True, check=False)
         for i, (path, _, _) in enumerate(jobs):
@@ -151,18 +210,34 @@ def main() -> None:
     o = a.parse_args()
     o.out.mkdir(parents=True, exist_ok=True)
     text = sentences()
-    voices = ["en-us+m3", "en-us+f3", "en-gb+m1", "en-gb-scotland+m5", "en-us+f4", "en-gb-x-rp+m7", "en-029+f1", "en-us",
-              "en-us+m7", "en-gb+f5"]
-    espeak([(o.out / f"test_e_{i:03d}.npz", ["en-us", "en-gb+f2"][i % 2], s, 160) for i, s in enumerate(TEST)]
-           + [(o.out / f"train_e_{i:03d}.npz", voices[i % len(voices)], s, 140 + 20 * (i % 4))
-              for i, s in enumerate(text[:o.count // 2])])
+    voices = [
+        "en-us+m3",
+        "en-us+f3",
+        "en-gb+m1",
+        "en-gb-scotland+m5",
+        "en-us+f4",
+        "en-gb-x-rp+m7",
+        "en-029+f1",
+        "en-us",
+        "en-us+m7",
+        "en-gb+f5",
+    ]
+    espeak(
+        [(o.out / f"test_e_{i:03d}.npz", ["en-us", "en-gb+f2"][i % 2], s, 160) for i, s in enumerate(TEST)]
+        + [
+            (o.out / f"train_e_{i:03d}.npz", voices[i % len(voices)], s, 140 + 20 * (i % 4))
+            for i, s in enumerate(text[: o.count // 2])
+        ]
+    )
     have = sorted(p.name for p in Path("/usr/share/festival/voices").glob("*/*") if p.is_dir())
     test = "kal_diphone" if "kal_diphone" in have else have[0]
     train = [v for v in have if v != test] or have
-    half = text[o.count // 2:o.count]
+    half = text[o.count // 2 : o.count]
     per = -(-len(half) // len(train))
-    festival([(o.out / f"test_f_{i:03d}.npz", test, s) for i, s in enumerate(TEST)]
-             + [(o.out / f"train_f_{i:03d}.npz", train[i // per], s) for i, s in enumerate(half)])
+    festival(
+        [(o.out / f"test_f_{i:03d}.npz", test, s) for i, s in enumerate(TEST)]
+        + [(o.out / f"train_f_{i:03d}.npz", train[i // per], s) for i, s in enumerate(half)]
+    )
     print(len(text), "sentences;", len(list(o.out.glob("*.npz"))), "files; festival voices:", have)
 
 

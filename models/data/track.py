@@ -5,6 +5,7 @@ Each file holds `lm` [n,478,3] float32 in picture units of the square frame (x =
 and `ok` [n] bool (False where no face was found: those rows repeat the nearest tracked frame).
 Real clips come first, then generated ones; a file appears only when its clip is complete, so the run resumes.
 """
+
 import argparse
 import csv
 import os
@@ -24,8 +25,13 @@ def track(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import mediapipe as mp
 
     cap = cv2.VideoCapture(str(path))
-    mesh = mp.solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True,
-                                           min_detection_confidence=0.4, min_tracking_confidence=0.5)
+    mesh = mp.solutions.face_mesh.FaceMesh(
+        static_image_mode=False,
+        max_num_faces=1,
+        refine_landmarks=True,
+        min_detection_confidence=0.4,
+        min_tracking_confidence=0.5,
+    )
     rows, flags = [], []
     while True:
         good, frame = cap.read()
@@ -33,8 +39,11 @@ def track(path: Path) -> tuple[np.ndarray, np.ndarray]:
             break
         found = mesh.process(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)).multi_face_landmarks
         flags.append(bool(found))
-        rows.append(np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32) if found
-                    else np.full((POINTS, 3), np.nan, np.float32))
+        rows.append(
+            np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32)
+            if found
+            else np.full((POINTS, 3), np.nan, np.float32)
+        )
     mesh.close()
     cap.release()
     lm, ok = np.stack(rows), np.array(flags)

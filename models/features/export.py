@@ -1,4 +1,5 @@
 """Export the stage. Run: python export.py --samples SPEECH.wav --build BUILD"""
+
 import argparse
 import sys
 from pathlib import Path
@@ -24,12 +25,14 @@ def main() -> None:
     net = torch.jit.freeze(torch.jit.script(m.Features().eval()))
     net.save(str(out / "features.part"))
     (out / "features.part").rename(out / "features.pt")
-    pcm = torch.from_numpy(wave(o.samples)[16000:16000 + m.WINDOW].copy())
+    pcm = torch.from_numpy(wave(o.samples)[16000 : 16000 + m.WINDOW].copy())
     with torch.no_grad():
         y = net(pcm)
     save_file({"features.in.0": pcm, "features.out.0": y.contiguous()}, str(out / "golden-features.safetensors"))
-    (out / "stage.toml").write_text(f'inputs = [{{name = "pcm", shape = [{m.WINDOW}]}}]\noutputs = [{{name = "features", shape = [4, 80]}}]\n'
-                                    f'[pack-extra.clock]\nwindow-samples = {m.WINDOW}\nlook-ahead-samples = {m.LOOK_AHEAD}\n')
+    (out / "stage.toml").write_text(
+        f'inputs = [{{name = "pcm", shape = [{m.WINDOW}]}}]\noutputs = [{{name = "features", shape = [4, 80]}}]\n'
+        f"[pack-extra.clock]\nwindow-samples = {m.WINDOW}\nlook-ahead-samples = {m.LOOK_AHEAD}\n"
+    )
     print("exported", out)
 
 

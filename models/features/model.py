@@ -1,8 +1,10 @@
 """Log-mel front end of one video frame: forward(pcm[S]) -> [4, 80], stateless.
 
-Four rows of 10 ms hop per 40 ms frame; pcm ends `LOOK_AHEAD` samples after the end of the frame. The windows are ordinary
-25 ms Hann windows, the power spectrum comes from a 512-point FFT, 80 triangular mel bands from 50 to 7600 Hz, natural log.
+Four rows of 10 ms hop per 40 ms frame; pcm ends `LOOK_AHEAD` samples after the end of the frame. The windows are
+ordinary 25 ms Hann windows, the power spectrum comes from a 512-point FFT, 80 triangular mel bands from 50 to 7600
+Hz, natural log.
 """
+
 import numpy as np
 import torch
 from torch import nn
@@ -15,6 +17,7 @@ FLOOR = 1e-6
 
 def filterbank(fmin: float = 50.0, fmax: float = 7600.0) -> np.ndarray:
     """Triangular mel filters [FFT/2+1, BANDS]."""
+
     def mel(f: float) -> float:
         return 2595 * np.log10(1 + f / 700)
 
@@ -41,16 +44,18 @@ class Features(nn.Module):
 
 
 def rows(wave: np.ndarray, look_ahead: int = LOOK_AHEAD) -> np.ndarray:
-    """Features [n,4,80] of a whole recording, the same numbers as calling the module frame by frame on a padded stream."""
+    """Features [n,4,80] of a whole recording, the same numbers as calling the module frame by frame on a padded
+    stream.
+    """
     n = len(wave) // (HOP * ROWS)
     start = WINDOW - HOP * ROWS - look_ahead
     x = np.pad(wave.astype(np.float32), (max(0, start), look_ahead + WINDOW))
-    x = x[max(0, -start):]
+    x = x[max(0, -start) :]
     net = Features()
     with torch.no_grad():
         out = []
         for i in range(0, n, 500):
             k = min(500, n - i)
-            part = torch.from_numpy(x[i * HOP * ROWS:i * HOP * ROWS + (k - 1) * HOP * ROWS + WINDOW].copy())
+            part = torch.from_numpy(x[i * HOP * ROWS : i * HOP * ROWS + (k - 1) * HOP * ROWS + WINDOW].copy())
             out.append(net(part).numpy().reshape(k, ROWS, BANDS))
     return np.concatenate(out)

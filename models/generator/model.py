@@ -91,16 +91,23 @@ class Part(nn.Module):
 
 
 class Critic(nn.Module):
-    """Patch discriminator, told the shape it should see; returns scores and its features."""
+    """Patch discriminator of pictures [B,3,h,h], told the shape it should see (md) and the warped photo; scores and features.
 
-    def __init__(self, channels: int = 6) -> None:
+    It sees fine detail amplified, of the picture and of the photo: how sharp this photo is decides how sharp paint must be.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([nn.Conv2d(channels, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1), nn.Conv2d(64, 96, 3, 1, 1)])
+        self.layers = nn.ModuleList([nn.Conv2d(12, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1), nn.Conv2d(64, 96, 3, 1, 1)])
         self.score = nn.Conv2d(96, 1, 3, 1, 1)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        f = []
         for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            f.append(x)
-        return self.score(x), f
+            nn.init.kaiming_normal_(layer.weight, 0.2)
+
+    def forward(self, x: torch.Tensor, md: torch.Tensor, photo: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        fine = (x - F.avg_pool2d(x, 3, 1, 1)) * 6
+        other = (photo - F.avg_pool2d(photo, 3, 1, 1)) * 6
+        y, f = torch.cat([x * 2 - 1, fine, md, other], 1), []
+        for layer in self.layers:
+            y = F.leaky_relu(layer(y), 0.2)
+            f.append(y)
+        return self.score(y), f

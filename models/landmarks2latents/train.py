@@ -170,6 +170,8 @@ def main() -> None:
         net.load_state_dict(z["net"])
         opt.load_state_dict(z["opt"])
         it = z["it"]
+        if it >= a.steps:
+            print(report(net.eval(), dev))
     w = np.array([s.weight for s in train])
     steps, rng = (5 if a.smoke else a.steps), np.random.default_rng(it)
     while it < steps:

@@ -1,4 +1,5 @@
 """Export the stage. Run: python export.py --work WORK --samples SPEECH.wav --build BUILD"""
+
 import argparse
 import sys
 from pathlib import Path
@@ -21,7 +22,9 @@ def main() -> None:
     z = torch.load(o.work / "pose.pt", weights_only=False)
     drive = m.Drive()
     drive.load_state_dict(z["drive"])
-    net = torch.jit.freeze(torch.jit.script(m.Pose(sibling("speech2landmarks", "model").Level(), drive, z["tables"]).eval()))
+    net = torch.jit.freeze(
+        torch.jit.script(m.Pose(sibling("speech2landmarks", "model").Level(), drive, z["tables"]).eval())
+    )
     out = o.build / "pose"
     out.mkdir(parents=True, exist_ok=True)
     net.save(str(out / "pose.part"))
@@ -32,12 +35,24 @@ def main() -> None:
     with torch.no_grad():
         _, state = net(x[:20].contiguous(), first, torch.zeros(4), noise[:20], torch.zeros(m.STATE))
         y, after = net(x[20:25].contiguous(), first, torch.zeros(4), noise[20:], state)
-    save_file({"pose.in.0": x[20:25].clone(), "pose.in.1": first, "pose.in.2": torch.zeros(4), "pose.in.3": noise[20:].clone(),
-               "pose.in.4": state.clone(), "pose.out.0": y.contiguous(), "pose.out.1": after.clone()}, str(out / "golden-pose.safetensors"))
+    save_file(
+        {
+            "pose.in.0": x[20:25].clone(),
+            "pose.in.1": first,
+            "pose.in.2": torch.zeros(4),
+            "pose.in.3": noise[20:].clone(),
+            "pose.in.4": state.clone(),
+            "pose.out.0": y.contiguous(),
+            "pose.out.1": after.clone(),
+        },
+        str(out / "golden-pose.safetensors"),
+    )
     (out / "stage.toml").write_text(
-        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "initial_pose", shape = [7]}, {name = "style", shape = [4]}, '
+        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "initial_pose", shape = [7]}, '
+        '{name = "style", shape = [4]}, '
         f'{{name = "noise", shape = [1, 8]}}, {{name = "state", shape = [{m.STATE}]}}]\n'
-        f'outputs = [{{name = "pose", shape = [1, 7]}}, {{name = "state", shape = [{m.STATE}]}}]\n')
+        f'outputs = [{{name = "pose", shape = [1, 7]}}, {{name = "state", shape = [{m.STATE}]}}]\n'
+    )
     print("exported", out)
 
 

@@ -5,6 +5,7 @@
 3. A gain per axis brings the spread, simulated on the clips' own sound, to that of the real clips.
 Writes WORK/pose.pt (checkpoint with all parts; a rerun resumes step 1).
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def autocov(parts: list[np.ndarray]) -> np.ndarray:
     """[lags, axes]"""
     out = []
     for lag in LAGS:
-        num = sum((p[:len(p) - lag] * p[lag:]).sum(0) for p in parts if len(p) > lag + 10)
+        num = sum((p[: len(p) - lag] * p[lag:]).sum(0) for p in parts if len(p) > lag + 10)
         out.append(num / sum(len(p) - lag for p in parts if len(p) > lag + 10))
     return np.array(out)
 
@@ -61,16 +62,17 @@ def impulse(k: torch.Tensor, c: torch.Tensor, n: int = 700) -> torch.Tensor:
 
 
 def fit_oscillators(target: np.ndarray, steps: int = 500) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    a = torch.tensor([[-5.5] * 7, [-3.2] * 7], requires_grad=True)   # log k
-    b = torch.tensor([[-1.8] * 7, [-1.2] * 7], requires_grad=True)   # logit-like damping
-    g = torch.tensor([[-3.5] * 7, [-2.5] * 7], requires_grad=True)   # log push
+    a = torch.tensor([[-5.5] * 7, [-3.2] * 7], requires_grad=True)  # log k
+    b = torch.tensor([[-1.8] * 7, [-1.2] * 7], requires_grad=True)  # logit-like damping
+    g = torch.tensor([[-3.5] * 7, [-2.5] * 7], requires_grad=True)  # log push
     y = torch.from_numpy(target.astype(np.float32))
     opt = torch.optim.Adam([a, b, g], lr=0.03)
     for it in tqdm(range(steps), desc="oscillators", mininterval=20):
         k, c, push = a.exp().clamp(5e-4, 0.15), 0.9 * torch.sigmoid(b) + 0.02, g.exp()
         h = impulse(k, c, 500) * push
-        model = torch.stack([(h[:500 - n] * h[n:]).sum((0, 1)) for n in LAGS])
-        # two banks move independently: cross terms vanish, so the sum over banks is right; velocity = small-lag differences
+        model = torch.stack([(h[: 500 - n] * h[n:]).sum((0, 1)) for n in LAGS])
+        # two banks move independently: cross terms vanish, so the sum over banks is right; velocity = small-lag
+        # differences
         vel = 2 * (model[0] - model[1:4])
         vy = 2 * (y[0] - y[1:4])
         loss = (((model - y) / y[0]) ** 2).mean() + 0.3 * (((vel + 1e-5).log() - (vy + 1e-5).log()) ** 2).mean()
@@ -96,7 +98,7 @@ def main() -> None:
     if o.smoke:
         clips, o.steps = clips[:6], 10
     m = sibling("pose", "model")
-    moves = {c.name: motion(o.norm, c.name)[:len(c.y)] for c in clips}
+    moves = {c.name: motion(o.norm, c.name)[: len(c.y)] for c in clips}
     parts = [p for x in moves.values() for p in windows(x)]
     # a few very lively clips must not set the spread for everyone
     limit = np.quantile([p.std(0) for p in parts], 0.9, axis=0)
@@ -112,7 +114,9 @@ def main() -> None:
         for c in clips:
             rows, _ = lev(torch.from_numpy(c.mel).reshape(1, -1, 4, 80), torch.zeros(1, 2))
             loud[c.name] = m.loudness(rows[0], torch.zeros(2))[0]
-    vels = {k: torch.from_numpy((np.diff(x, axis=0, prepend=x[:1]) @ whiten).astype(np.float32)) for k, x in moves.items()}
+    vels = {
+        k: torch.from_numpy((np.diff(x, axis=0, prepend=x[:1]) @ whiten).astype(np.float32)) for k, x in moves.items()
+    }
     v_sd = torch.cat(list(vels.values())).std(0)
     opt = torch.optim.Adam(drive.parameters(), lr=3e-3)
     ck, first = o.work / ("pose_smoke.pt" if o.smoke else "pose_drive.pt"), 0
@@ -125,7 +129,7 @@ def main() -> None:
         for c in rng.choice(len(clips), 16):
             k = clips[c].name
             s = int(rng.integers(0, max(1, len(loud[k]) - 75)))
-            x, y = loud[k][s:s + 75], vels[k][s:s + 75] / vels[k].std(0)
+            x, y = loud[k][s : s + 75], vels[k][s : s + 75] / vels[k].std(0)
             xs.append(F.pad(x, (0, 0, 75 - len(x), 0))), ys.append(F.pad(y, (0, 0, 75 - len(y), 0)))
         a, b, _ = drive(torch.stack(xs), torch.zeros(1, 16, m.HIDDEN))
         nll = (a + 0.5 * ((torch.stack(ys) - b) / a.exp()) ** 2)[:, 10:].clamp(max=8).mean()
@@ -146,17 +150,21 @@ def main() -> None:
         for c_ in clips:
             x = torch.from_numpy(c_.mel).reshape(-1, 4, 80)
             long = len(x)
-            x = torch.cat([x] * (2 + 1000 // long))[:3 * long + 50]
-            y, _ = net(x, torch.tensor([0, 0, 0, 0, 0, 0, 1.0]), torch.zeros(4), torch.randn(len(x), 8), torch.zeros(m.STATE))
+            x = torch.cat([x] * (2 + 1000 // long))[: 3 * long + 50]
+            y, _ = net(
+                x, torch.tensor([0, 0, 0, 0, 0, 0, 1.0]), torch.zeros(4), torch.randn(len(x), 8), torch.zeros(m.STATE)
+            )
             y = y.numpy().astype(np.float64)
             y[:, 6] = np.log(y[:, 6])
-            spreads += [p.std(0) for j in range(50, len(y) - long + 1, long) for p in windows(y[j:j + long])]
+            spreads += [p.std(0) for j in range(50, len(y) - long + 1, long) for p in windows(y[j : j + long])]
     have = np.median(spreads, 0)
     # a little calmer than the median clip: a picture warped from one photo suffers with every degree
     want = np.quantile([p.std(0) for p in parts], 0.4, axis=0)
     print("simulated spread", have.round(4), "real", want.round(4), "gain", (want / have).round(2))
     tables["gain"] = f(want / have)
-    torch.save(dict(drive=drive.state_dict(), tables=tables, want=want), o.work / ("pose_smoke.pt" if o.smoke else "pose.pt"))
+    torch.save(
+        dict(drive=drive.state_dict(), tables=tables, want=want), o.work / ("pose_smoke.pt" if o.smoke else "pose.pt")
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Compare the emotions with labelled dev clips, never used in training. Run: python check_emotions.py --data DATA --norm NORM --work WORK --build BUILD
+"""Compare the emotions with labelled dev clips, never used in training.
 
-MEAD-derived clips of three dev persons carry the emotion in their file name. Displacement = mean face of the emotional clip minus
-that of the same person's neutral clip (different sentences, strongest level); ours = the stage at intensity 1 minus 0.
-Prints cosine and size ratio over brow and mouth points, and the tell-tale signs.
+Run: python check_emotions.py --data DATA --norm NORM --work WORK --build BUILD
+
+MEAD-derived clips of three dev persons carry the emotion in their file name. Displacement = mean face of the
+emotional clip minus that of the same person's neutral clip (different sentences, strongest level); ours = the stage
+at intensity 1 minus 0. Prints cosine and size ratio over brow and mouth points, and the tell-tale signs.
 """
+
 import argparse
 import csv
 import re
@@ -15,15 +18,27 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dataset import BROWS, LIPS, prepare, wave  # noqa: E402
 from emotions import EMOTIONS  # noqa: E402
+
 from evaluate import Stages  # noqa: E402
 
-LABEL = dict(angry="angry", contempt="contempt", disgusted="disgust", fear="fear", happy="happy", neutral="neutral", sad="sad",
-             surprised="surprise")
+LABEL = dict(
+    angry="angry",
+    contempt="contempt",
+    disgusted="disgust",
+    fear="fear",
+    happy="happy",
+    neutral="neutral",
+    sad="sad",
+    surprised="surprise",
+)
 
 
 def signs(d: np.ndarray) -> str:
-    return (f"corners {d[[61, 291], 1].mean():+.3f} inner brows {d[[55, 285], 1].mean():+.3f} outer brows {d[[70, 300], 1].mean():+.3f} "
-            f"chin {d[152, 1]:+.3f}")
+    return (
+        f"corners {d[[61, 291], 1].mean():+.3f} inner brows {d[[55, 285], 1].mean():+.3f} "
+        f"outer brows {d[[70, 300], 1].mean():+.3f} "
+        f"chin {d[152, 1]:+.3f}"
+    )
 
 
 def main() -> None:
@@ -45,7 +60,10 @@ def main() -> None:
         out = []
         for pts in (BROWS, LIPS):
             p, q = d[pts, :2].ravel(), them[pts, :2].ravel()
-            out.append(f"cos {p @ q / np.linalg.norm(p) / np.linalg.norm(q):+.2f} size {np.linalg.norm(p) / np.linalg.norm(q):.2f}")
+            out.append(
+                f"cos {p @ q / np.linalg.norm(p) / np.linalg.norm(q):+.2f} "
+                f"size {np.linalg.norm(p) / np.linalg.norm(q):.2f}"
+            )
         print(f"{e:9s} brows {out[0]}  lips {out[1]}\n   ours {signs(d)}\n   dev  {signs(them)}")
 
 

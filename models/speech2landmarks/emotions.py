@@ -1,11 +1,15 @@
-"""Emotion displacements [8,478,3] in normalised units. Run: python emotions.py --data DATA --tracks T --norm NORM --blocks B --out WORK
+"""Emotion displacements [8,478,3] in normalised units.
 
-No clip of the train split shows all emotions of one person against a neutral take, so directions are measured instead:
-the 52 blendshape scores of every tracked frame (a network over landmarks) are regressed on within-clip landmark
-displacement, giving the landmark motion per unit of smile, brow raise, sneer...; recipes of units make the emotions.
-They are mirrored for symmetry where the emotion is symmetric. Lids move little: blinks are edited in by the element.
-Writes WORK/emotions.npz: full [8,478,3] (without jaw opening), jaw [8,478,3] (the part that must yield to lip closures).
+Run: python emotions.py --data DATA --tracks T --norm NORM --blocks B --out WORK
+
+No clip of the train split shows all emotions of one person against a neutral take, so directions are measured
+instead: the 52 blendshape scores of every tracked frame (a network over landmarks) are regressed on within-clip
+landmark displacement, giving the landmark motion per unit of smile, brow raise, sneer...; recipes of units make the
+emotions. They are mirrored for symmetry where the emotion is symmetric. Lids move little: blinks are edited in by
+the element. Writes WORK/emotions.npz: full [8,478,3] (without jaw opening), jaw [8,478,3] (the part that must yield
+to lip closures).
 """
+
 import argparse
 import csv
 import sys
@@ -20,13 +24,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 from normalise import EYES, PAIRS  # noqa: E402
 
 EMOTIONS = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"]
-NAMES = ("_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft cheekSquintRight "
-         "eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight eyeLookOutLeft eyeLookOutRight "
-         "eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight jawForward jawLeft jawOpen jawRight "
-         "mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft "
-         "mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower "
-         "mouthShrugUpper mouthSmileLeft mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight "
-         "noseSneerLeft noseSneerRight").split()
+NAMES = """
+_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
+cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
+eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft
+eyeWideRight jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft
+mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight
+mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft
+mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft
+noseSneerRight
+""".split()
 
 
 def scores(tracks: np.ndarray, net: torch.jit.ScriptModule) -> np.ndarray:
@@ -35,12 +42,20 @@ def scores(tracks: np.ndarray, net: torch.jit.ScriptModule) -> np.ndarray:
 
 
 def measure(a: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Ridge regression of within-clip displacement on within-clip scores: directions [52,478,3] per unit score, and score std."""
+    """Ridge regression of within-clip displacement on within-clip scores: directions [52,478,3] per unit score,
+    and score std.
+    """
     net = torch.jit.load(str(a.blocks / "face_blendshapes_52.pt")).eval()
     xx, xy = np.zeros((52, 52)), np.zeros((52, 1434))
     n = 0
-    for r in tqdm([r for r in csv.DictReader(open(a.data / "manifest.tsv"), delimiter="\t")
-                   if r["split"] == "train" and r["file"].endswith(".mp4")], unit="clip"):
+    for r in tqdm(
+        [
+            r
+            for r in csv.DictReader(open(a.data / "manifest.tsv"), delimiter="\t")
+            if r["split"] == "train" and r["file"].endswith(".mp4")
+        ],
+        unit="clip",
+    ):
         f = a.norm / f"{r['id']}.npz"
         if not f.exists():
             continue
@@ -60,7 +75,7 @@ def measure(a: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
         xy += x.T @ y
         n += len(x)
     sd = np.sqrt(np.diag(xx) / n)
-    w = np.linalg.solve(xx / n + np.diag(0.02 * sd ** 2 + 1e-5), xy / n)
+    w = np.linalg.solve(xx / n + np.diag(0.02 * sd**2 + 1e-5), xy / n)
     return w.reshape(52, 478, 3).astype(np.float32), sd
 
 
@@ -81,7 +96,7 @@ def bump(mean: np.ndarray, centres: list[int], sigma: float, move: tuple[float, 
     """Smooth local displacement around landmarks, for what the blendshape network does not see (sneer, lids, frown)."""
     d = np.zeros((478, 3), np.float32)
     for i in centres:
-        w = np.exp(-((mean[:, :2] - mean[i, :2]) ** 2).sum(1) / (2 * sigma ** 2))
+        w = np.exp(-((mean[:, :2] - mean[i, :2]) ** 2).sum(1) / (2 * sigma**2))
         d = np.maximum(np.abs(d), w[:, None] * np.abs(np.array(move, np.float32))) * np.sign(np.array(move, np.float32))
     return d
 
@@ -151,7 +166,14 @@ if __name__ == "__main__":
     np.savez(o.out / "emotions.npz", shape=shape, jaw=jaw)
     for i, e in enumerate(EMOTIONS):
         full = shape[i] + jaw[i]
-        print(f"{e:9s} corner dy {full[[61, 291], 1].mean():+.3f} dx {(full[291, 0] - full[61, 0]) / 2:+.3f}  inner brow dy "
-              f"{full[[55, 285], 1].mean():+.3f} outer {full[[70, 300], 1].mean():+.3f}  gap {full[14, 1] - full[13, 1]:+.3f}  chin {full[152, 1]:+.3f}")
+        print(
+            f"{e:9s} corner dy {full[[61, 291], 1].mean():+.3f} "
+            f"dx {(full[291, 0] - full[61, 0]) / 2:+.3f}  inner brow dy "
+            f"{full[[55, 285], 1].mean():+.3f} outer {full[[70, 300], 1].mean():+.3f}  "
+            f"gap {full[14, 1] - full[13, 1]:+.3f}  chin {full[152, 1]:+.3f}"
+        )
     for k, s, d in zip(NAMES, sd, w):
-        print(f"{k:20s} sd {s:.4f}  |d| per unit {np.linalg.norm(d, axis=1).max():.3f} at {np.linalg.norm(d, axis=1).argmax()}")
+        print(
+            f"{k:20s} sd {s:.4f}  |d| per unit {np.linalg.norm(d, axis=1).max():.3f} "
+            f"at {np.linalg.norm(d, axis=1).argmax()}"
+        )

@@ -2,18 +2,21 @@
 
 Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}.
 """
+
 import argparse
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-
 from dataset import COEFS, IDS, PAIRS, prepare, wave
 from model import Net, Speech2Landmarks, state_size
 from paths import sibling
+from safetensors.torch import save_file
 
-# what intensity 1 means: the strongest acted level of labelled clips is half to a quarter of the trained brow motion; between the two
+# lip pairs from corner to corner: share of the closing pull
+PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
+# what intensity 1 means: labelled clips at their strongest level show half to a quarter of the trained brow motion;
+# this is between
 STRENGTH = [0.0, 0.95, 0.85, 0.85, 0.8, 0.6, 0.95, 1.0]
 
 
@@ -31,9 +34,21 @@ def assemble(work: Path, names: list[str], gain: float) -> Speech2Landmarks:
             net.out.bias[:COEFS] *= gain
         nets.append(net.eval())
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
-    return Speech2Landmarks(nets, dict(
-        basis=basis, mean=f(t["mean"]), ids=f(t["ids"]), rest=f(t["rest"]), basis_rest=basis, touch=torch.tensor(0.002), strength=torch.tensor(STRENGTH),
-        up=torch.tensor([p[0] for p in PAIRS]), low=torch.tensor([p[1] for p in PAIRS]))).eval()
+    pairs = dict(
+        up=torch.tensor([p[0] for p in PAIRS]), low=torch.tensor([p[1] for p in PAIRS]), pull=0.012 * torch.tensor(PULL)
+    )
+    return Speech2Landmarks(
+        nets,
+        dict(
+            basis=basis,
+            mean=f(t["mean"]),
+            ids=f(t["ids"]),
+            rest=f(t["rest"]),
+            basis_rest=basis,
+            strength=torch.tensor(STRENGTH),
+            **pairs,
+        ),
+    ).eval()
 
 
 def main() -> None:
@@ -56,15 +71,31 @@ def main() -> None:
     emotion = torch.zeros(8)
     emotion[1] = 0.5
     with torch.no_grad():
-        _, state = stage(torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))[:20].contiguous(), face, emotion, torch.zeros(size))
+        _, state = stage(
+            torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))[:20].contiguous(),
+            face,
+            emotion,
+            torch.zeros(size),
+        )
         y, after = stage(x, face, emotion, state)
     k = "speech2landmarks"
-    save_file({f"{k}.in.0": x, f"{k}.in.1": face, f"{k}.in.2": emotion, f"{k}.in.3": state.clone(), f"{k}.out.0": y.contiguous(),
-               f"{k}.out.1": after.clone()}, str(out / f"golden-{k}.safetensors"))
+    save_file(
+        {
+            f"{k}.in.0": x,
+            f"{k}.in.1": face,
+            f"{k}.in.2": emotion,
+            f"{k}.in.3": state.clone(),
+            f"{k}.out.0": y.contiguous(),
+            f"{k}.out.1": after.clone(),
+        },
+        str(out / f"golden-{k}.safetensors"),
+    )
     (out / "stage.toml").write_text(
-        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "identity", shape = [478, 3]}, {name = "emotion", shape = [8]}, '
+        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "identity", shape = [478, 3]}, '
+        '{name = "emotion", shape = [8]}, '
         f'{{name = "state", shape = [{size}]}}]\n'
-        f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{size}]}}]\n')
+        f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{size}]}}]\n'
+    )
     print("exported", out)
 
 

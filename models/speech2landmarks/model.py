@@ -4,6 +4,7 @@ Several nets of the same shape may be averaged (different seeds; each hears the 
 state = [8 x 80 feature rows of the two frames before | GRU state of each net | level: running offset, weight].
 An all-zero state is the start; T frames at once and one by one give the same numbers. Zero features mean silence.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -61,8 +62,9 @@ class Net(nn.Module):
         self.phone = nn.Linear(HIDDEN, phones)
         self.drop = nn.Dropout(0.25)
 
-    def forward(self, rows: torch.Tensor, ident: torch.Tensor, emotion: torch.Tensor, h: torch.Tensor
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        self, rows: torch.Tensor, ident: torch.Tensor, emotion: torch.Tensor, h: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """rows [B,8+4T,80], ident [B,I], emotion [B,8], h [1,B,H] -> coefficients [B,T,K], hidden [B,T,H], h."""
         x = F.relu(self.c2(F.relu(self.c1(rows.transpose(1, 2))))).transpose(1, 2)
         i = torch.tanh(self.ident(ident))
@@ -80,20 +82,28 @@ class Speech2Landmarks(nn.Module):
         super().__init__()
         self.level = Level()
         self.nets = nn.ModuleList(nets)
-        for k, v in tables.items():  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, touch, strength
+        for (
+            k,
+            v,
+        ) in (
+            tables.items()
+        ):  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, strength, pull
             self.register_buffer(k, v)
+        self.touch: float = 0.002
         self.past: int = PAST * BANDS
 
     def gaps(self, identity: torch.Tensor) -> torch.Tensor:
         """Lip gaps and mouth width of a face, the inputs of the rest-pose regression."""
         g = identity[self.low] - identity[self.up]
-        return torch.cat([g[:, 1], g[:, 2], torch.linalg.vector_norm(identity[291:292] - identity[61:62], dim=1),
-                          torch.ones(1)])
+        return torch.cat(
+            [g[:, 1], g[:, 2], torch.linalg.vector_norm(identity[291:292] - identity[61:62], dim=1), torch.ones(1)]
+        )
 
-    def forward(self, features: torch.Tensor, identity: torch.Tensor, emotion: torch.Tensor, state: torch.Tensor
-                ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, features: torch.Tensor, identity: torch.Tensor, emotion: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         n = features.shape[0]
-        past, h, lev = state[:self.past], state[self.past:-2], state[-2:]
+        past, h, lev = state[: self.past], state[self.past : -2], state[-2:]
         x, lev = self.level(features[None], lev[None])
         rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
         flat = identity.reshape(-1)
@@ -108,9 +118,11 @@ class Speech2Landmarks(nn.Module):
         c = torch.stack(cs).mean(0)
         base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
         face = (base + c[0] @ self.basis).reshape(n, 478, 3)
-        # lips may touch, never cross: both sides meet half-way
+        # small gaps are drawn together (an almost closed p is a closed p), and lips touch but never cross
         up, low = face.index_select(1, self.up), face.index_select(1, self.low)
-        cross = torch.relu(self.touch + up[:, :, 1] - low[:, :, 1]) / 2
-        face = face.index_add(1, self.up, torch.stack([torch.zeros_like(cross), -cross, torch.zeros_like(cross)], 2))
-        face = face.index_add(1, self.low, torch.stack([torch.zeros_like(cross), cross, torch.zeros_like(cross)], 2))
+        gap = low[:, :, 1] - up[:, :, 1]
+        open_ = torch.relu(gap)
+        move = (torch.clamp(open_ * open_ / (open_ + self.pull), min=self.touch) - gap) / 2
+        move = torch.stack([torch.zeros_like(move), move, torch.zeros_like(move)], 2)
+        face = face.index_add(1, self.up, -move).index_add(1, self.low, move)
         return face, torch.cat([rows[0, -8:].reshape(-1), torch.cat(hs), lev[0]])

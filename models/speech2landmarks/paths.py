@@ -1,4 +1,5 @@
 """Loads modules of the sibling model folders whose names would clash (each folder has a model.py)."""
+
 import importlib.util
 import sys
 from pathlib import Path

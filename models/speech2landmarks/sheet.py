@@ -1,7 +1,11 @@
-"""Contact sheets of an exported stage. Run: python sheet.py --work WORK --build BUILD --sound FILE.wav|TTS.npz --out SHEET.png
+"""Contact sheets of an exported stage.
 
-Frames of one recording with the phone under way where it is known; the last row shows all emotions at one open frame.
+Run: python sheet.py --work WORK --build BUILD --sound FILE.wav|TTS.npz --out SHEET.png
+
+Frames of one recording with the phone under way where it is known; the last row shows all emotions at one open
+frame.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -13,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dataset import CLASSES, aperture, prepare, wave  # noqa: E402
 from draw import face, sheet  # noqa: E402
 from emotions import EMOTIONS  # noqa: E402
+
 from evaluate import Stages  # noqa: E402
 
 

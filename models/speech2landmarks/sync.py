@@ -1,13 +1,15 @@
-"""Out-of-fold sync check of the training clips. Run: python sync.py (the options of train.py) -> WORK/lags.json
+"""Out-of-fold sync check of the training clips.
 
-Two nets, each trained on half of the identities, predict the other half. A clip's lag is the mean of the manifest's and the
-predicted one where both exist; clips that nothing can predict get weight 0 and are left out of training.
+Run: python sync.py (the options of train.py) -> WORK/lags.json
+
+Two nets, each trained on half of the identities, predict the other half. A clip's lag is the mean of the manifest's
+and the predicted one where both exist; clips that nothing can predict get weight 0 and are left out of training.
 """
+
 import json
 
 import numpy as np
 import torch
-
 from dataset import IDS, shift, viseme_track
 from model import HIDDEN, Level, Net
 from train import Batches, options, run, seed, tables, visemes
@@ -15,12 +17,12 @@ from train import Batches, options, run, seed, tables, visemes
 
 def corr(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / np.sqrt((a ** 2).sum() * (b ** 2).sum() + 1e-12))
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
 
 
 def best(p: np.ndarray, g: np.ndarray, span: int = 5) -> tuple[float, int]:
     n = len(g)
-    return max((corr(p[max(0, -k):n - max(0, k)], g[max(0, k):n - max(0, -k)]), k) for k in range(-span, span + 1))
+    return max((corr(p[max(0, -k) : n - max(0, k)], g[max(0, k) : n - max(0, -k)]), k) for k in range(-span, span + 1))
 
 
 def main() -> None:
@@ -35,7 +37,16 @@ def main() -> None:
     for k in (0, 1):
         mine = [c for c in clips if fold[c.ident] != k]
         net = Net(t["basis"].shape[0], IDS)
-        net = run(net, Batches(t, mine, tts, rng), h, o.phone_steps, o.work / "phone.pt", (0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
+        net = run(
+            net,
+            Batches(t, mine, tts, rng),
+            h,
+            o.phone_steps,
+            o.work / "phone.pt",
+            (0, 24, 0),
+            dict(w, tts=0.0, phone=1.0),
+            2e-3,
+        )
         v = visemes(net, t, mine)
         for c in tts:
             c.y = viseme_track(c.phone, v)
@@ -57,8 +68,15 @@ def main() -> None:
             else:
                 use = c.lag
             least = 0.2 if c.speech == "yes" else 0.3
-            out[c.name] = dict(lag=use, weight=0.0 if r < least else 1.0 if c.kind == "real" else 0.8, r=round(r, 3), measured=lag, manifest=c.lag,
-                               r0=round(r0, 3), kind=c.kind)
+            out[c.name] = dict(
+                lag=use,
+                weight=0.0 if r < least else 1.0 if c.kind == "real" else 0.8,
+                r=round(r, 3),
+                measured=lag,
+                manifest=c.lag,
+                r0=round(r0, 3),
+                kind=c.kind,
+            )
     (o.work / "lags.json").write_text(json.dumps(out, indent=1))
     for n, z in sorted(out.items(), key=lambda q: q[1]["r"]):
         print(n, z)

@@ -1,10 +1,14 @@
-"""Train Speech2Landmarks. Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--steps N] [--smoke]
+"""Train Speech2Landmarks.
 
-1. phone classifier on synthetic speech; 2. its posteriors on real talking clips give the mean mouth shape of each viseme;
-3. joint training: clips (position, velocity, correlation and spread of the aperture), synthetic speech with viseme tracks
-whose lips close on p, b, m, silence with a calm closed mouth, random emotions added to every target.
+Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--steps N] [--smoke]
+
+1. phone classifier on synthetic speech;
+2. its posteriors on real talking clips give the mean mouth shape of each viseme;
+3. joint training: clips (position, velocity, correlation and spread of the aperture), synthetic speech with viseme
+tracks whose lips close on p, b, m, silence with a calm closed mouth, random emotions added to every target.
 Checkpoints (WORK/<name>.pt) hold weights, their running mean, optimiser and step: a run resumes where it stopped.
 """
+
 import argparse
 import time
 from pathlib import Path
@@ -12,12 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import gaussian_filter1d
-from tqdm import tqdm
-
 from augment import crop, silence
 from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, viseme_track
 from model import HIDDEN, Level, Net
+from scipy.ndimage import gaussian_filter1d
+from tqdm import tqdm
 
 SUB = sorted(set(LIPS + JAW + BROWS))
 GAP_PAIRS = PAIRS[1:8]
@@ -36,10 +39,15 @@ class Heads:
         w = np.where(np.isin(SUB, LIPS), 1.5, 0.8)[:, None] * np.array([1, 1, 0.5])
         self.points = torch.from_numpy((b[:, SUB] * w).reshape(len(b), -1).astype(np.float32))
         up, low = [p[0] for p in GAP_PAIRS], [p[1] for p in GAP_PAIRS]
-        rows = [(b[:, low] - b[:, up])[:, :, 1].mean(1), b[:, 291, 0] - b[:, 61, 0], b[:, JAW, 1].mean(1),
-                b[:, [0, 17, 13, 14], 2].mean(1), b[:, BROWS, 1].mean(1)]
+        rows = [
+            (b[:, low] - b[:, up])[:, :, 1].mean(1),
+            b[:, 291, 0] - b[:, 61, 0],
+            b[:, JAW, 1].mean(1),
+            b[:, [0, 17, 13, 14], 2].mean(1),
+            b[:, BROWS, 1].mean(1),
+        ]
         self.measure = torch.from_numpy(np.stack(rows, 1).astype(np.float32))
-        self.spread = torch.tensor([1.0, 1.0, 1.0, 0.7, 0.6])     # share of the true spread to aim at
+        self.spread = torch.tensor([1.0, 1.0, 1.0, 0.7, 0.6])  # share of the true spread to aim at
         self.weight = torch.tensor([1.0, 0.4, 0.5, 0.2, 1.5])
 
 
@@ -52,7 +60,9 @@ def spread(x: torch.Tensor, m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
 
 def clip_loss(c: torch.Tensor, y: torch.Tensor, m: torch.Tensor, h: Heads, w: dict) -> torch.Tensor:
     p, q = c @ h.points, y @ h.points
-    loss = ((p - q).abs() * m).mean() + 2.0 * (((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs() * m[:, 1:]).mean()
+    loss = ((p - q).abs() * m).mean() + 2.0 * (
+        ((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs() * m[:, 1:]
+    ).mean()
     dp, sp = spread(c @ h.measure, m)
     dq, sq = spread(y @ h.measure, m)
     ref = sq.mean(0)
@@ -62,8 +72,11 @@ def clip_loss(c: torch.Tensor, y: torch.Tensor, m: torch.Tensor, h: Heads, w: di
 
 
 class Batches:
-    def __init__(self, t: dict, clips: list[Clip], tts: list[Clip], rng: np.random.Generator, frames: int = 80) -> None:
-        self.t, self.clips, self.tts, self.r, self.frames, self.level = t, clips, tts, rng, frames, Level()
+    def __init__(
+        self, t: dict, clips: list[Clip], tts: list[Clip], rng: np.random.Generator, amount: float = 1.0
+    ) -> None:
+        self.t, self.clips, self.tts, self.r, self.level = t, clips, tts, rng, Level()
+        self.frames, self.amount = 80, amount
         n = np.array([len(c.y) * c.extra.get("weight", 1.0) for c in clips], float)
         self.p = n / n.sum()
 
@@ -92,17 +105,17 @@ class Batches:
 
     def take(self, n_clip: int, n_tts: int, n_quiet: int) -> dict[str, torch.Tensor]:
         xs, ys, ms, es, ids, ph = [], [], [], [], [], []
-        for i in (self.r.choice(len(self.clips), n_clip, p=self.p) if n_clip else []):
+        for i in self.r.choice(len(self.clips), n_clip, p=self.p) if n_clip else []:
             c = self.clips[i]
             e = self.emotion()
-            x, (y,), m = crop(c.mel, [shift(c.y, c.lag) / c.scale], self.frames, self.r)
+            x, (y,), m = crop(c.mel, [shift(c.y, c.lag) / c.scale], self.frames, self.r, self.amount)
             gap = y @ self.t["gap"]
             ys.append(y + self.felt(e, np.clip(gap / 0.04, 0.3, 1)))
             xs.append(x), ms.append(m), es.append(e), ids.append(c.code + self.r.normal(0, 0.3, IDS))
         for _ in range(n_tts):
             c = self.tts[self.r.integers(len(self.tts))]
             e = self.emotion()
-            x, (y, p, o), m = crop(c.mel, [c.y, c.extra["phones"], c.extra["open"]], self.frames, self.r)
+            x, (y, p, o), m = crop(c.mel, [c.y, c.extra["phones"], c.extra["open"]], self.frames, self.r, self.amount)
             ys.append(y + self.felt(e, o[:, 0]))
             xs.append(x), ms.append(m), es.append(e), ph.append(p), ids.append(self.r.normal(0, 1, IDS))
         for _ in range(n_quiet):
@@ -111,7 +124,14 @@ class Batches:
             ys.append(self.felt(e, np.full(self.frames, 0.6)) + self.t["closed"] * 0.5)
             ms.append(np.ones(self.frames)), es.append(e), ids.append(self.r.normal(0, 1, IDS))
         f = lambda a: torch.from_numpy(np.stack(a).astype(np.float32))  # noqa: E731
-        return dict(x=self.levelled(f(xs)), y=f(ys), m=f(ms)[..., None], e=f(es), id=f(ids).clamp(-3, 3), ph=f(ph) if ph else None)
+        return dict(
+            x=self.levelled(f(xs)),
+            y=f(ys),
+            m=f(ms)[..., None],
+            e=f(es),
+            id=f(ids).clamp(-3, 3),
+            ph=f(ph) if ph else None,
+        )
 
 
 def phone_tables(tts: list[Clip]) -> None:
@@ -146,8 +166,17 @@ def visemes(net: Net, t: dict, clips: list[Clip]) -> np.ndarray:
     return v
 
 
-def run(net: Net, batches: Batches, h: Heads, steps: int, path: Path, mix: tuple[int, int, int], w: dict, lr: float,
-        budget: float = 1e9) -> Net:
+def run(
+    net: Net,
+    batches: Batches,
+    h: Heads,
+    steps: int,
+    path: Path,
+    mix: tuple[int, int, int],
+    w: dict,
+    lr: float,
+    budget: float = 1e9,
+) -> Net:
     """Train with checkpoints; returns the net with the running mean of its weights."""
     opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01)
     mean = {k: v.clone() for k, v in net.state_dict().items()}
@@ -187,7 +216,9 @@ def run(net: Net, batches: Batches, h: Heads, steps: int, path: Path, mix: tuple
         stop = time.time() - t0 > budget
         if it % 200 == 199 or it + 1 == steps or stop:
             print(it + 1, {n: round(v, 4) for n, v in acc.items()}, f"{time.time() - t0:.0f} s", flush=True)
-            torch.save(dict(net=net.state_dict(), mean=mean, opt=opt.state_dict(), step=it + 1), path.with_suffix(".part"))
+            torch.save(
+                dict(net=net.state_dict(), mean=mean, opt=opt.state_dict(), step=it + 1), path.with_suffix(".part")
+            )
             path.with_suffix(".part").rename(path)
         if stop:
             break
@@ -219,6 +250,7 @@ def options() -> argparse.ArgumentParser:
     a.add_argument("--name", default="s2l")
     a.add_argument("--seed", type=int, default=0)
     a.add_argument("--lr", type=float, default=2e-3)
+    a.add_argument("--augment", type=float, default=1.0, help="strength of the sound augmentation")
     a.add_argument("--drop", nargs="*", default=["o024"], help="clips whose sound does not match")
     a.add_argument("--lags", type=Path, help="json of per-clip lag in frames and weight (from sync.py)")
     for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0).items():
@@ -234,6 +266,7 @@ def main() -> None:
     t, clips, tts, h = tables(o)
     if o.lags:
         import json
+
         for k, v in json.loads(o.lags.read_text()).items():
             for c in clips:
                 if c.name == k:
@@ -245,9 +278,18 @@ def main() -> None:
             f.unlink()
     w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet)
     net = Net(t["basis"].shape[0], IDS)
-    print(len(clips), "clips", round(sum(len(c.y) for c in clips) / 1500, 1), "min;", len(tts), "sentences;",
-          sum(p.numel() for p in net.parameters()), "parameters", flush=True)
-    b = Batches(t, clips, tts, rng)
+    print(
+        len(clips),
+        "clips",
+        round(sum(len(c.y) for c in clips) / 1500, 1),
+        "min;",
+        len(tts),
+        "sentences;",
+        sum(p.numel() for p in net.parameters()),
+        "parameters",
+        flush=True,
+    )
+    b = Batches(t, clips, tts, rng, o.augment)
     phone = o.work / ("phone_smoke.pt" if o.smoke else "phone.pt")
     net = run(net, b, h, o.phone_steps, phone, (0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
     v = visemes(net, t, clips)

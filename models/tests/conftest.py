@@ -1,4 +1,5 @@
 """Paths for the tests; built packs are optional (MODELS_BUILD=folder of stage folders)."""
+
 import os
 import sys
 from pathlib import Path

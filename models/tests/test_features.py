@@ -10,7 +10,7 @@ def plain(pcm: np.ndarray) -> np.ndarray:
     w = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(m.WIN) / m.WIN)
     out = []
     for i in range(m.ROWS):
-        p = np.abs(np.fft.rfft(pcm[i * m.HOP:i * m.HOP + m.WIN] * w, m.FFT)) ** 2
+        p = np.abs(np.fft.rfft(pcm[i * m.HOP : i * m.HOP + m.WIN] * w, m.FFT)) ** 2
         out.append(np.log(p @ m.filterbank().astype(np.float64) + m.FLOOR))
     return np.array(out)
 
@@ -27,4 +27,4 @@ def test_recording_equals_frame_by_frame():
     stream = np.pad(wave, (m.WINDOW, m.LOOK_AHEAD + m.WINDOW))
     for n in (0, 3, 24):
         end = m.WINDOW + (n + 1) * 640 + m.LOOK_AHEAD
-        assert np.abs(net(torch.from_numpy(stream[end - m.WINDOW:end])).numpy() - whole[n]).max() < 1e-4
+        assert np.abs(net(torch.from_numpy(stream[end - m.WINDOW : end])).numpy() - whole[n]).max() < 1e-4

@@ -81,5 +81,5 @@ def test_anchors_ignore_the_pose_in_the_picture() -> None:
 
 
 def test_critic() -> None:
-    score, features = Critic()(torch.rand(2, 6, 88, 88))
+    score, features = Critic()(*[torch.rand(2, 3, 88, 88)] * 3)
     assert score.shape[0] == 2 and len(features) == 3

@@ -7,8 +7,18 @@ def faces(n: int = 20) -> tuple[np.ndarray, np.ndarray]:
     base = r.normal(0, 0.3, (478, 3))
     base = (base - base[4]) / np.linalg.norm(base[33] - base[263])
     own = base + r.normal(0, 0.02, (n, 478, 3))
-    p = np.stack([r.uniform(-40, 40, n), r.uniform(-30, 30, n), r.uniform(-30, 30, n), r.uniform(0.3, 0.7, n), r.uniform(0.3, 0.7, n),
-                  r.uniform(-0.1, 0.1, n), r.uniform(0.1, 0.4, n)], 1)
+    p = np.stack(
+        [
+            r.uniform(-40, 40, n),
+            r.uniform(-30, 30, n),
+            r.uniform(-30, 30, n),
+            r.uniform(0.3, 0.7, n),
+            r.uniform(0.3, 0.7, n),
+            r.uniform(-0.1, 0.1, n),
+            r.uniform(0.1, 0.4, n),
+        ],
+        1,
+    )
     return base.astype(np.float32), pose(own, p)
 
 
@@ -41,4 +51,6 @@ def test_rotation_matches_the_written_convention():
 def test_mean_face_is_anchored():
     _, tracked = faces()
     m = mean_face([tracked])
-    assert np.abs(m[4]).max() < 1e-6 and abs(np.linalg.norm(m[33] - m[263]) - 1) < 1e-5 and len(STABLE) == len(set(STABLE))
+    assert (
+        np.abs(m[4]).max() < 1e-6 and abs(np.linalg.norm(m[33] - m[263]) - 1) < 1e-5 and len(STABLE) == len(set(STABLE))
+    )

@@ -1,4 +1,5 @@
 """Exported stages: golden replay, chunk equality, emotion monotonicity."""
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_frames_at_once_equal_one_by_one(build, name):
     whole, _ = net(x, *ins[1:], state)
     parts, s = [], state
     for n in range(60):
-        y, s = net(x[n:n + 1], *[v[n:n + 1] if i in per_frame else v for i, v in enumerate(ins) if i > 0], s)
+        y, s = net(x[n : n + 1], *[v[n : n + 1] if i in per_frame else v for i, v in enumerate(ins) if i > 0], s)
         parts.append(y)
     assert torch.allclose(whole, torch.cat(parts), atol=2e-4)
 
@@ -55,9 +56,15 @@ def test_emotion_is_monotonic_and_neutral_label_is_zero(build):
         return net(x, face, e, state)[0].mean(0).numpy()
 
     assert np.abs(mean(0, 1.0) - mean(0, 0.0)).max() < 1e-6
-    probes = {1: lambda f: -f[[61, 291], 1].mean(), 2: lambda f: f[[61, 291], 1].mean(), 3: lambda f: -f[[70, 300, 105, 334], 1].mean(),
-              4: lambda f: -f[[55, 285], 1].mean(), 5: lambda f: f[[55, 285, 105, 334], 1].mean(), 6: lambda f: -f[[64, 294], 1].mean(),
-              7: lambda f: -f[291, 1]}
+    probes = {
+        1: lambda f: -f[[61, 291], 1].mean(),
+        2: lambda f: f[[61, 291], 1].mean(),
+        3: lambda f: -f[[70, 300, 105, 334], 1].mean(),
+        4: lambda f: -f[[55, 285], 1].mean(),
+        5: lambda f: f[[55, 285, 105, 334], 1].mean(),
+        6: lambda f: -f[[64, 294], 1].mean(),
+        7: lambda f: -f[291, 1],
+    }
     for i, probe in probes.items():
         v = [probe(mean(i, k)) for k in (0, 0.25, 0.5, 0.75, 1.0)]
         assert all(b > a for a, b in zip(v, v[1:])), (i, v)

@@ -9,6 +9,7 @@ pub mod audiofeatures;
 mod element;
 mod emotion;
 pub mod face;
+pub mod facelandmarks;
 pub mod facesynth;
 pub mod landmark;
 pub mod landmarks2latents;
@@ -29,6 +30,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     speech2landmarks::register(plugin)?;
     landmarks2latents::register(plugin)?;
     facesynth::register(plugin)?;
+    facelandmarks::register(plugin)?;
     talkinghead::register(plugin)?;
     Ok(())
 }

@@ -59,7 +59,7 @@ pub struct AudioFeatures {
 impl State {
     fn new(settings: &ModelSettings) -> Result<Self, PackError> {
         let (pack, device) = settings.open()?;
-        settings.apply_threads();
+        let _threads = settings.limit_threads();
         let stage = pack.stage("features", device)?;
         let manifest = pack.manifest();
         let missing = || PackError::NoStage { pack: pack.id(), stage: "features".into() };
@@ -142,6 +142,7 @@ impl AudioFeatures {
     /// The next frame with its timestamps, if its audio is there.
     fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let segment = self.segment().ok_or(gst::FlowError::Error)?;
+        let _threads = lock(&self.settings).limit_threads();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         let next = state.next();

@@ -11,8 +11,12 @@ use crate::pack::{Pack, PackError};
 /// Side of the zoomed-out square over that of the picture: a face that fills the picture is too large for the detector.
 const ZOOM_OUT: f32 = 1.6;
 
-/// Squares smaller than this are not searched: a face of 64 pixels is large in them.
-const MIN_SQUARE: f32 = 240.0;
+/// The smallest squares that are searched: a face of 64 pixels is large enough in them.
+const MIN_SQUARE: f32 = 400.0;
+
+/// Most squares of one size: beyond that a photo is so large that a face of 64 pixels is nobody's portrait. One takes a few
+/// milliseconds.
+const MAX_SQUARES: usize = 300;
 
 /// From one square to the next, in sides. A face that the squares twice as large missed is smaller than the overlap.
 const SQUARE_STEP: f32 = 0.6;
@@ -61,35 +65,24 @@ impl Finder {
         Ok(Self { detector: Detector::new(pack, device)?, mesh: Mesh::new(pack, device)? })
     }
 
-    /// Every face of a photo, largest first. Where the whole photo at once shows none, zoomed out and ever smaller parts of
-    /// it are searched, which takes a few seconds for a huge photo without any.
+    /// Every face of a photo, largest first. Where the whole photo at once shows none, ever smaller parts of it are searched,
+    /// which takes a second or two for a large photo without any.
     pub fn find_all(&mut self, view: &RgbView<'_>) -> Result<Vec<Face>, PackError> {
-        let whole = view.letterbox();
-        let wide = Roi { side: whole.side * ZOOM_OUT, ..whole };
-        let mut level = vec![whole];
-        let mut side = whole.side;
-        let mut zoomed_out = false;
-        loop {
-            let mut found = Vec::new();
-            for &square in &level {
+        let mut found = Vec::new();
+        for squares in levels(view) {
+            let already = !found.is_empty();
+            for square in squares {
                 found.append(&mut self.detector.detect(view, square)?);
             }
-            let mut faces = self.refine(view, suppress(found))?;
-            if !faces.is_empty() {
-                faces.sort_by(|a, b| b.height().total_cmp(&a.height()));
-                return Ok(faces);
+            found = suppress(found);
+            // One level below the first face that was found shows whether there are smaller ones beside it.
+            if already {
+                break;
             }
-            if !zoomed_out {
-                zoomed_out = true;
-                level = vec![wide];
-                continue;
-            }
-            side /= 2.0;
-            if side < MIN_SQUARE {
-                return Ok(Vec::new());
-            }
-            level = squares(view, side);
         }
+        let mut faces = self.refine(view, found)?;
+        faces.sort_by(|a, b| b.height().total_cmp(&a.height()));
+        Ok(faces)
     }
 
     /// The largest face within one square of the picture.
@@ -137,6 +130,21 @@ impl Finder {
     }
 }
 
+/// What is searched, coarse to fine: the whole photo, the same from farther away, then squares of ever smaller size.
+fn levels(view: &RgbView<'_>) -> impl Iterator<Item = Vec<Roi>> {
+    let whole = view.letterbox();
+    let mut side = MIN_SQUARE;
+    while side * 2.0 < whole.side {
+        side *= 2.0;
+    }
+    let finer = std::iter::successors(Some(side), |side| Some(side / 2.0))
+        .take_while(move |&side| side >= MIN_SQUARE && side < whole.side)
+        .map(|side| squares(view, side))
+        .take_while(|squares| squares.len() <= MAX_SQUARES);
+    let whole = vec![whole, Roi { side: whole.side * ZOOM_OUT, ..whole }];
+    std::iter::once(whole).chain(finer)
+}
+
 /// Overlapping squares that cover the picture.
 pub fn squares(view: &RgbView<'_>, side: f32) -> Vec<Roi> {
     let centres = |length: usize| -> Vec<f32> {
@@ -169,5 +177,18 @@ mod tests {
         let columns: Vec<_> = all.iter().filter(|s| s.y == all[0].y).collect();
         assert!(columns.windows(2).all(|w| w[1].x - w[0].x <= SQUARE_STEP * 250.0 + 1e-3));
         assert_eq!(squares(&view, 400.0).iter().filter(|s| s.y != 150.0).count(), 0);
+    }
+
+    #[test]
+    fn levels_end_at_the_smallest_square_and_within_a_budget() {
+        let sides = |width: usize, height: usize| -> Vec<(f32, usize)> {
+            let data = vec![0u8; width * height * 3];
+            let view = RgbView::new(&data, width * 3, width, height).unwrap();
+            levels(&view).map(|l| (l[0].side, l.len())).collect()
+        };
+        assert_eq!(sides(300, 200), [(300.0, 2)]);
+        assert_eq!(sides(1000, 900).iter().map(|l| l.0).collect::<Vec<_>>(), [1000.0, 800.0, 400.0]);
+        let huge = sides(9000, 3000);
+        assert!(huge.iter().all(|l| l.1 <= MAX_SQUARES) && huge.iter().any(|l| l.0 == 400.0), "{huge:?}");
     }
 }

@@ -6,6 +6,9 @@ use std::ops::Range;
 /// have vanished anyway.
 const MAX_SUPERSAMPLING: usize = 8;
 
+/// From so many samples a side, single pixels do: their mean is as smooth as that of interpolated ones.
+const PLAIN_SAMPLES: usize = 3;
+
 /// A packed RGB picture of 8 bits a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct RgbView<'a> {
@@ -104,6 +107,7 @@ pub fn sample(
     let (across, along) = ((step * cos, step * sin), (-step * sin, step * cos));
     let [x0, y0] = roi.to_picture(0.0, 0.0);
     let gain = (range.end - range.start) / 255.0 / (times * times) as f32;
+    let look = if times < PLAIN_SAMPLES { bilinear } else { nearest };
     let (red, rest) = out.split_at_mut(plane);
     let (green, blue) = rest.split_at_mut(plane);
     for row in 0..size {
@@ -115,7 +119,7 @@ pub fn sample(
                     let u = column as f32 + (j as f32 + 0.5) / times as f32;
                     let x = x0 + u * across.0 + v * along.0 - 0.5;
                     let y = y0 + u * across.1 + v * along.1 - 0.5;
-                    let value = bilinear(view, x, y, outside);
+                    let value = look(view, x, y, outside);
                     for (s, v) in sum.iter_mut().zip(value) {
                         *s += v;
                     }
@@ -129,13 +133,27 @@ pub fn sample(
     }
 }
 
-/// The picture at (x, y), where pixel centres lie on whole numbers.
-fn bilinear(view: &RgbView<'_>, x: f32, y: f32, outside: Outside) -> [f32; 3] {
-    let (right, bottom) = ((view.width - 1) as f32, (view.height - 1) as f32);
-    if outside == Outside::Black && (x < -0.5 || y < -0.5 || x > right + 0.5 || y > bottom + 0.5) {
+impl RgbView<'_> {
+    fn misses(&self, x: f32, y: f32) -> bool {
+        x < -0.5 || y < -0.5 || x > self.width as f32 - 0.5 || y > self.height as f32 - 0.5
+    }
+}
+
+/// The pixel nearest to (x, y), where pixel centres lie on whole numbers.
+fn nearest(view: &RgbView<'_>, x: f32, y: f32, outside: Outside) -> [f32; 3] {
+    if outside == Outside::Black && view.misses(x, y) {
         return [0.0; 3];
     }
-    let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
+    // Casts of floats saturate: what lies left or above is 0.
+    view.pixel(((x + 0.5) as usize).min(view.width - 1), ((y + 0.5) as usize).min(view.height - 1))
+}
+
+/// The picture at (x, y), between the pixels, whose centres lie on whole numbers.
+fn bilinear(view: &RgbView<'_>, x: f32, y: f32, outside: Outside) -> [f32; 3] {
+    if outside == Outside::Black && view.misses(x, y) {
+        return [0.0; 3];
+    }
+    let (x, y) = (x.clamp(0.0, (view.width - 1) as f32), y.clamp(0.0, (view.height - 1) as f32));
     let (x0, y0) = (x as usize, y as usize);
     let (x1, y1) = ((x0 + 1).min(view.width - 1), (y0 + 1).min(view.height - 1));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);

@@ -64,7 +64,6 @@ pub struct FaceSynth {
 impl State {
     fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, RenderError> {
         let (pack, device) = settings.model.open()?;
-        settings.model.apply_threads();
         let manifest = pack.manifest();
         let latent_shape = vec![manifest.latents.count, 3];
         let renderer = Renderer::new(&source::of(&portrait), &pack, device, settings.framing.into())?;
@@ -236,6 +235,7 @@ impl BaseTransformImpl for FaceSynth {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
+        let _threads = settings.model.limit_threads();
         let portrait = self.open_portrait(&settings)?;
         let state = State::new(&settings, portrait).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.renderer.size());
@@ -315,6 +315,7 @@ impl BaseTransformImpl for FaceSynth {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _threads = lock(&self.settings).model.limit_threads();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         let result = state.render(inbuf, outbuf);

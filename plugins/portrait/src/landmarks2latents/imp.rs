@@ -82,7 +82,7 @@ impl FrameInput {
 impl State {
     fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, PackError> {
         let (pack, device) = settings.model.open()?;
-        settings.model.apply_threads();
+        let _threads = settings.model.limit_threads();
         let stage = pack.stage("landmarks2latents", device)?;
         let manifest = pack.manifest();
         let (points, latents) = (manifest.landmarks.count, manifest.latents.count);
@@ -284,6 +284,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _threads = lock(&self.settings).model.limit_threads();
         let input = FrameInput::read(inbuf);
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;

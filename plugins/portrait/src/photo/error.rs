@@ -71,7 +71,7 @@ pub enum PhotoError {
     },
     /// Nobody there.
     #[error(
-        "no face was found in {path:?}: use a photo of one person who looks towards the camera, upright and well lit"
+        "no face was found in {path:?}: use a photo of one person who looks towards the camera, upright, well lit and not far away"
     )]
     NoFace {
         /// The file.
@@ -114,12 +114,12 @@ impl PhotoError {
     pub fn to_message(&self) -> gst::ErrorMessage {
         use gst::{ResourceError, StreamError, error_msg};
         match self {
-            Self::NotFound { .. } => error_msg!(ResourceError::NotFound, ["{self}"]),
-            Self::Read { .. } | Self::Truncated { .. } => error_msg!(ResourceError::OpenRead, ["{self}"]),
-            Self::NotAPicture { .. } => error_msg!(StreamError::WrongType, ["{self}"]),
-            Self::Damaged { .. } => error_msg!(StreamError::Decode, ["{self}"]),
-            Self::Pack { .. } => error_msg!(gst::LibraryError::Failed, ["{self}"]),
-            _ => error_msg!(ResourceError::Settings, ["{self}"]),
+            Self::NotFound { .. } => error_msg!(ResourceError::NotFound, ("{self}")),
+            Self::Read { .. } | Self::Truncated { .. } => error_msg!(ResourceError::OpenRead, ("{self}")),
+            Self::NotAPicture { .. } => error_msg!(StreamError::WrongType, ("{self}")),
+            Self::Damaged { .. } => error_msg!(StreamError::Decode, ("{self}")),
+            Self::Pack { .. } => error_msg!(gst::LibraryError::Failed, ("{self}")),
+            _ => error_msg!(ResourceError::Settings, ("{self}")),
         }
     }
 }

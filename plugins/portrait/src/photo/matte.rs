@@ -5,8 +5,9 @@
 
 use tch::Device;
 
+use super::crop::Crop;
 use super::portrait::Picture;
-use crate::face::{Outside, RgbView, sample};
+use crate::face::{Outside, RgbView, Roi, sample};
 use crate::landmark::indices::OVAL;
 use crate::pack::{Pack, PackError};
 
@@ -22,24 +23,37 @@ const FLATNESS: f32 = 4e-4;
 /// Coverage taken for none, and for all: the network is rarely sure.
 const CERTAIN: (f32, f32) = (0.1, 0.9);
 
+/// The network sees the crop, and a square this much wider: a hat that the crop cuts is a person's only with its top.
+const CONTEXTS: [f32; 2] = [1.0, 1.3];
+
 /// The matte of a crop, one byte a pixel, 255 = person. `landmarks` are in picture units: the face is always person.
 pub fn matte(
+    photo: &Picture,
+    crop: &Crop,
     picture: &Picture,
     landmarks: &[[f32; 3]],
     pack: &Pack,
     device: Device,
 ) -> Result<Vec<u8>, PackError> {
     let (width, height) = (picture.width, picture.height);
-    let Some(view) = RgbView::new(&picture.rgb, width * 3, width, height) else { return Ok(Vec::new()) };
+    let Some(view) = RgbView::new(&photo.rgb, photo.width * 3, photo.width, photo.height) else {
+        return Ok(vec![255; width * height]);
+    };
     let stage = pack.stage("matte", device)?;
     let mut input = vec![0.0; 3 * SIZE * SIZE];
-    sample(&view, view.letterbox(), SIZE, Outside::Edge, 0.0..1.0, &mut input);
-    let outputs = stage.run(&[stage.input(0, &input)?])?;
     let mut coarse = vec![0.0; SIZE * SIZE];
-    if let [output, ..] = &outputs[..] {
-        stage.read(output, &mut coarse)?;
+    let mut rough = vec![0.0f32; width * height];
+    let [x, y] = [crop.x, crop.y].map(|v| v + crop.side / 2.0);
+    for context in CONTEXTS {
+        let square = Roi { x, y, side: context * crop.side, angle: 0.0 };
+        sample(&view, square, SIZE, Outside::Edge, 0.0..1.0, &mut input);
+        let outputs = stage.run(&[stage.input(0, &input)?])?;
+        if let [output, ..] = &outputs[..] {
+            stage.read(output, &mut coarse)?;
+        }
+        let seen = enlarge(&coarse, SIZE, context, width, height);
+        rough.iter_mut().zip(seen).for_each(|(r, s)| *r = r.max(s));
     }
-    let rough = enlarge(&coarse, SIZE, width, height);
     let (pixels, _) = picture.rgb.as_chunks::<3>();
     let luminance: Vec<f32> = pixels
         .iter()
@@ -56,10 +70,11 @@ fn certainty(value: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-/// Bilinear enlargement of a square.
-fn enlarge(data: &[f32], size: usize, width: usize, height: usize) -> Vec<f32> {
+/// Bilinear enlargement of the middle of a square, which is `context` times as wide as what is wanted.
+fn enlarge(data: &[f32], size: usize, context: f32, width: usize, height: usize) -> Vec<f32> {
     let place = |i: usize, length: usize| {
-        let at = ((i as f32 + 0.5) * size as f32 / length as f32 - 0.5).clamp(0.0, (size - 1) as f32);
+        let from_middle = ((i as f32 + 0.5) / length as f32 - 0.5) / context;
+        let at = ((from_middle + 0.5) * size as f32 - 0.5).clamp(0.0, (size - 1) as f32);
         (at as usize, (at as usize + 1).min(size - 1), at.fract())
     };
     let columns: Vec<_> = (0..width).map(|x| place(x, width)).collect();

@@ -11,19 +11,24 @@ use super::crop::Crop;
 use super::error::PhotoError;
 use super::{matte, plate, read};
 use crate::face::{Face, Finder, RgbView};
-use crate::landmark::indices::{CHIN, FOREHEAD};
+use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::landmark::{COUNT, Pose, pose};
 use crate::pack::{Pack, PackError};
 
 /// Height of the smallest usable face, forehead to chin, in pixels.
 const MIN_FACE: usize = 64;
 
-/// Share of the landmarks beyond the border from which a face is cut off, and from which it is only worth a warning.
+/// Share of the landmarks beyond the border from which a face is cut off, the same for its lips, and from which it is only
+/// worth a warning.
 const CUT: f32 = 0.4;
+const LIPS_CUT: f32 = 0.3;
 const NEAR_CUT: f32 = 0.02;
 
 /// Degrees of yaw from which half of the face is not seen well.
 const PROFILE: f32 = 35.0;
+
+/// Degrees of roll from which the photo rather than the head is turned.
+const SIDEWAYS: f32 = 45.0;
 
 /// A packed RGB picture of 8 bits a channel.
 #[derive(Clone, PartialEq, Eq)]
@@ -151,11 +156,15 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
             pose.yaw.abs()
         ));
     }
+    if pose.roll.abs() > SIDEWAYS {
+        warnings
+            .push(format!("the face in {path:?} lies on its side: rotate the photo so that it is upright"));
+    }
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
     let matte = match &alpha {
         Some(alpha) => crop.cut_mask(alpha, width, height, size),
-        None => matte::matte(&picture, &landmarks, pack, device).map_err(failed)?,
+        None => matte::matte(&photo, &crop, &picture, &landmarks, pack, device).map_err(failed)?,
     };
     let plate = plate::plate(&picture, &matte);
     let [source_latents, mouth_code, eye_code] =
@@ -197,7 +206,8 @@ fn choose<'a>(
     }
     let beyond = |p: &&[f32; 3]| p[0] < 0.0 || p[1] < 0.0 || p[0] > width as f32 || p[1] > height as f32;
     let outside = face.landmarks.iter().filter(beyond).count() as f32 / COUNT as f32;
-    if outside > CUT {
+    let lips = LIPS_OUTER.iter().map(|&i| &face.landmarks[i]).filter(beyond).count() as f32;
+    if outside > CUT || lips > LIPS_CUT * LIPS_OUTER.len() as f32 {
         return Err(PhotoError::FaceCut { path, outside: (100.0 * outside).round() as usize });
     }
     if faces.len() > 1 {

@@ -47,8 +47,14 @@ pub fn read(path: &Path) -> Result<Photo, PhotoError> {
         Err(_) if std::str::from_utf8(&bytes).is_ok() => return Err(not_a_picture("it holds text")),
         Err(_) => return Err(not_a_picture("unknown content")),
     };
-    // The JPEG decoder fills what is missing with grey and says nothing.
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(&bytes) {
+    let complete = match format {
+        // The decoder fills what is missing with grey and says nothing.
+        ImageFormat::Jpeg => jpeg_is_complete(&bytes),
+        // The decoder says "corrupt" to all that is missing.
+        ImageFormat::WebP => webp_is_complete(&bytes),
+        _ => true,
+    };
+    if !complete {
         return Err(PhotoError::Truncated { path: path.to_owned() });
     }
     let (image, orientation) = decode(path, &bytes, format)?;
@@ -78,7 +84,7 @@ fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<(DynamicImag
     // The sides are checked below, where the error can name them.
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|e| image_error(path, e, "unknown size"))?;
+    let mut decoder = reader.into_decoder().map_err(|e| image_error(path, e, &header_size(bytes)))?;
     let (width, height) = decoder.dimensions();
     let size = format!("{width}x{height} pixels");
     if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_BYTES {
@@ -130,6 +136,24 @@ fn image_error(path: &Path, error: ImageError, size: &str) -> PhotoError {
         }
         _ => PhotoError::Damaged { path: path_buf, reason: text },
     }
+}
+
+/// What the header of a PNG says of its size, for the error where the decoder refuses to go on: `WxH pixels`.
+fn header_size(bytes: &[u8]) -> String {
+    let number = |at: usize| {
+        let bytes = bytes.get(at..at + 4).and_then(|b| b.first_chunk::<4>());
+        bytes.map(|&b| u32::from_be_bytes(b))
+    };
+    match (bytes.get(12..16), number(16), number(20)) {
+        (Some(b"IHDR"), Some(width), Some(height)) => format!("{width}x{height} pixels"),
+        _ => "its size is not known".to_owned(),
+    }
+}
+
+/// Whether the file is as long as its RIFF header says.
+fn webp_is_complete(bytes: &[u8]) -> bool {
+    let length = bytes.get(4..8).and_then(|b| b.first_chunk::<4>()).map(|&b| u32::from_le_bytes(b));
+    length.is_some_and(|length| bytes.len() as u64 >= u64::from(length) + 8)
 }
 
 /// Whether an end-of-image marker follows the start of the scan. Thumbnails carry their own, but within segments before it.

@@ -90,7 +90,7 @@ impl Recurrent {
 impl State {
     fn new(settings: &Settings, portrait: Option<&Portrait>) -> Result<Self, PackError> {
         let (pack, device) = settings.model.open()?;
-        settings.model.apply_threads();
+        let _threads = settings.model.limit_threads();
         let stage = pack.stage("speech2landmarks", device)?;
         let mut neutral = portrait.map_or(pack.mean_face(), |p| &p.neutral).to_vec();
         close_mouth(&mut neutral);
@@ -316,6 +316,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let settings = lock(&self.settings).clone();
+        let _threads = settings.model.limit_threads();
         let target = settings.emotion.vector(settings.emotion_intensity);
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;

@@ -1,0 +1,21 @@
+//! The element `facelandmarks`: the face in a video as a stream of landmarks.
+
+use gst::glib;
+use gst::prelude::*;
+
+mod imp;
+mod tracker;
+
+glib::wrapper! {
+    /// Tracks the face in a video.
+    pub struct FaceLandmarks(ObjectSubclass<imp::FaceLandmarks>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Registers the element.
+///
+/// # Errors
+/// Where GStreamer refuses, because of another element of that name, say.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "facelandmarks", gst::Rank::NONE, FaceLandmarks::static_type())
+}
