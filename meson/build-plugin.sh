@@ -16,8 +16,12 @@ if [ "$cargo_c" = yes ]; then
     cargo cbuild --package gst-plugin-portrait --profile "$profile" --library-type cdylib
     triple=$(rustc -vV | sed -n 's/^host: //p')
     folder=$target/$triple/$([ "$profile" = dev ] && echo debug || echo release)
+elif [ "$profile" = dev ]; then
+    # As the tests build it: with fewer members cargo would choose other features of shared crates and start anew.
+    cargo build --workspace
+    folder=$target/debug
 else
     cargo build --package gst-plugin-portrait --profile "$profile"
-    folder=$target/$([ "$profile" = dev ] && echo debug || echo release)
+    folder=$target/$profile
 fi
 cp "$folder/libgstportrait.so" "$output"

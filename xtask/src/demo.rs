@@ -72,7 +72,9 @@ pub fn run(args: &DemoArgs) -> Result<()> {
 
     crate::set_up(false)?;
     println!("Building the plugin (the first time this compiles libtorch's bindings: about four minutes)");
-    shell::run(shell::cargo(&workspace::root()).args(["build", "--package", "gst-plugin-portrait"]))?;
+    // The whole workspace, as the tests do: with fewer members cargo chooses other features of shared crates, and builds
+    // them twice.
+    shell::run(shell::cargo(&workspace::root()).args(["build", "--workspace"]))?;
 
     let mut launch = Command::new("gst-launch-1.0");
     launch.args(pipeline(&portrait, &audio, &output, args)?);
