@@ -7,7 +7,7 @@ pub fn decide(cat: gst::DebugCategory, query: &mut gst::query::Allocation) -> Re
     let caps = query.get().0.map(ToOwned::to_owned);
     let caps = caps.ok_or_else(|| gst::loggable_error!(cat, "allocation query without caps"))?;
     let info = gst_video::VideoInfo::from_caps(&caps)?;
-    let offered = query.allocation_pools().into_iter().next();
+    let offered = query.allocation_pools().next();
     let strides = query.find_allocation_meta::<gst_video::VideoMeta>().is_some();
 
     let (pool, size, min, max) = match &offered {
