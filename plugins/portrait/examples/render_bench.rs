@@ -88,6 +88,7 @@ fn main() -> Result<()> {
             }
         }
     }
+    println!("{} frames in {:?}", times[0].len(), start.elapsed());
     for (name, mut list) in ["flow", "maps", "painters", "compose", "frame"].into_iter().zip(times) {
         list.sort();
         let at = |q: usize| list[(list.len() - 1) * q / 100].as_secs_f64() * 1e3;

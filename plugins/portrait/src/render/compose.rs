@@ -40,8 +40,8 @@ pub struct Canvas {
 struct Scene {
     raster: Raster,
     layers: Layers,
-    /// Neighbours of a column in the coarse grid, and the first column of each cell.
-    columns: Vec<Tap>,
+    /// Where each column lies in its cell, and the first column of each cell.
+    columns: Vec<f32>,
     first_column: Vec<usize>,
     /// The same of rows.
     rows: Vec<Tap>,
@@ -81,7 +81,7 @@ impl Canvas {
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
         let plane = || vec![0.0; GRID * GRID];
         let scene = Scene {
-            columns,
+            columns: columns.into_iter().map(|tap| tap.t).collect(),
             first_column,
             rows,
             first_row,
@@ -222,31 +222,30 @@ impl Scene {
                 let row = &mut out[at..][..region.width * 3];
                 line.mix_grid(&self.grid, self.rows[y]);
                 for &(first, last) in &runs {
-                    let span = self.first_column[first]..self.first_column[last];
-                    if !span.is_empty() {
-                        self.draw_run(y, span.start, span.end, patches, line, row);
-                    }
+                    self.draw_run(y, first..last, patches, line, row);
                 }
             }
         }
     }
 
-    /// Draws the pixels `start..end` of a row of the region.
-    fn draw_run(
-        &self,
-        y: usize,
-        start: usize,
-        end: usize,
-        patches: &[&Frame],
-        line: &mut Line,
-        row: &mut [u8],
-    ) {
+    /// Draws a run of cells in a row of the region.
+    fn draw_run(&self, y: usize, cells: Range<usize>, patches: &[&Frame], line: &mut Line, row: &mut [u8]) {
         let (scale, width) = (self.raster.scale, self.layers.width);
-        let (fx, fy) = (&mut line.x[start..end], &mut line.y[start..end]);
-        for (i, tap) in self.columns[start..end].iter().enumerate() {
-            let mix = |row: &[f32; GRID]| row[tap.a] + (row[tap.b] - row[tap.a]) * tap.t;
-            (fx[i], fy[i]) = (mix(&line.grid[0]), mix(&line.grid[1]));
+        let (start, end) = (self.first_column[cells.start], self.first_column[cells.end]);
+        if start == end {
+            return;
         }
+        for cell in cells {
+            let span = self.first_column[cell]..self.first_column[cell + 1];
+            let (a, b) = (cell.saturating_sub(1), cell.min(GRID - 1));
+            for (out, row) in [&mut line.x, &mut line.y].into_iter().zip(&line.grid) {
+                let (from, step) = (row[a], row[b] - row[a]);
+                for (out, t) in out[span.clone()].iter_mut().zip(&self.columns[span.clone()]) {
+                    *out = from + step * t;
+                }
+            }
+        }
+        let (fx, fy) = (&mut line.x[start..end], &mut line.y[start..end]);
         let v = self.raster.unit_y(y);
         let column = |unit: f32| {
             let at = unit * scale + self.raster.origin[0] - self.raster.region.x as f32;

@@ -1,5 +1,10 @@
 //! Samples the person's layer where the flow says and lays it over the background.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over indices of arrays are what becomes vector instructions"
+)]
+
 use multiversion::multiversion;
 
 use super::layers::{Layers, STEPS};
