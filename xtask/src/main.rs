@@ -1,1 +1,82 @@
-fn main() {}
+//! `cargo xtask …`: everything that a developer types, on a machine that has only cargo, a C linker and python3.
+
+// A command-line program speaks on its standard streams.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod demo;
+mod extract;
+mod installed;
+mod libtorch;
+mod media;
+mod packages;
+mod shell;
+mod test;
+mod wheels;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up, demo, tests and benchmarks of gst-portrait")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install system packages (Debian, Ubuntu) and the CPU build of libtorch; does nothing where both are there
+    Setup(SetupArgs),
+    /// Set up, build, and render a photo that speaks
+    Demo(demo::DemoArgs),
+    /// Set up and run every test
+    Test(test::TestArgs),
+    /// Measure the speed of the pipeline and of its elements
+    Bench(bench::BenchArgs),
+    /// Build the release plugin, and say where it and its files are
+    Dist,
+}
+
+#[derive(clap::Args)]
+struct SetupArgs {
+    /// Leave the system's packages alone
+    #[arg(long)]
+    skip_packages: bool,
+}
+
+/// Packages, then libtorch.
+fn set_up(skip_packages: bool) -> Result<()> {
+    if !skip_packages {
+        packages::install_missing()?;
+    }
+    libtorch::install_if_missing()
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Setup(args) => {
+            set_up(args.skip_packages)?;
+            println!("Ready: libtorch is at {}", libtorch::location()?.display());
+            Ok(())
+        }
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Dist => installed::dist(),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, causes included: what went wrong and what to do about it.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,158 @@
-fn main() {}
+//! `animate photo.jpg speech.wav`: a talking portrait as an MP4 file.
+
+// A command-line program speaks on its standard streams.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod film;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+use gst::prelude::*;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Renders a talking portrait from a photo and a recording
+#[derive(Parser)]
+#[command(name = "animate", version)]
+struct Args {
+    /// Photo with a face in it (PNG, JPEG or WebP)
+    photo: PathBuf,
+    /// Recording of speech, in any format that GStreamer decodes
+    audio: PathBuf,
+    /// MP4 file to write
+    #[arg(long, short, default_value = "portrait.mp4")]
+    output: PathBuf,
+    /// Emotion to speak with
+    #[arg(long, default_value = "neutral")]
+    emotion: Emotion,
+    /// Strength of the emotion, 0 to 1
+    #[arg(long, default_value_t = 1.0, value_parser = intensity)]
+    emotion_intensity: f64,
+    /// The face alone (a square) or the whole photo
+    #[arg(long, default_value = "crop")]
+    framing: Framing,
+    /// Seed of the head's movements and blinks
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Where the models run: auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// CPU threads of the models, 0 = libtorch's own choice
+    #[arg(long, default_value_t = 0)]
+    num_threads: u32,
+    /// Name or folder of a model pack
+    #[arg(long, default_value = "lite")]
+    model_pack: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Emotion {
+    Neutral,
+    Happy,
+    Sad,
+    Surprise,
+    Fear,
+    Angry,
+    Disgust,
+    Contempt,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Framing {
+    Crop,
+    Full,
+}
+
+fn intensity(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie within 0 and 1".into()) }
+}
+
+/// The name of a choice on the command line, which is the element's too.
+fn nick(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
+}
+
+fn check_inputs(args: &Args) -> Result<()> {
+    for file in [&args.photo, &args.audio] {
+        if file.is_dir() {
+            bail!("{} is a folder, not a file", file.display());
+        }
+        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
+    if same(&args.output, &args.photo) || same(&args.output, &args.audio) {
+        bail!("{} would be overwritten: choose another --output", args.output.display());
+    }
+    Ok(())
+}
+
+fn run(args: &Args) -> Result<()> {
+    check_inputs(args)?;
+    gst::init().context("GStreamer does not start")?;
+    let film = film::Film::new(&args.audio, &args.output)?;
+    let head = &film.head;
+    head.set_property("portrait", args.photo.display().to_string());
+    head.set_property("model-pack", &args.model_pack);
+    head.set_property("device", &args.device);
+    head.set_property("num-threads", args.num_threads);
+    head.set_property_from_str("emotion", &nick(&args.emotion));
+    head.set_property_from_str("emotion-intensity", &args.emotion_intensity.to_string());
+    head.set_property_from_str("framing", &nick(&args.framing));
+    if let Some(seed) = args.seed {
+        head.set_property("seed", seed);
+    }
+
+    let start = Instant::now();
+    let length = render(&film)?;
+    let wall = start.elapsed().as_secs_f64();
+    println!(
+        "{}: {:.2} s in {wall:.2} s ({:.2} × real time)",
+        args.output.display(),
+        length.as_secs_f64(),
+        length.as_secs_f64() / wall
+    );
+    Ok(())
+}
+
+/// Plays to the end under a progress bar; returns the length of the film.
+fn render(film: &film::Film) -> Result<Duration> {
+    let bar = ProgressBar::new(0);
+    let style = "{bar:40} {percent:>3} %  {msg}  {eta} to go";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    film.play()?;
+    let mut at = gst::ClockTime::ZERO;
+    loop {
+        let done = film.wait(gst::ClockTime::from_mseconds(100))?;
+        if let Some(position) = film.position() {
+            at = at.max(position);
+        }
+        if let Some(duration) = film.duration() {
+            bar.set_length(duration.mseconds());
+            bar.set_position(at.mseconds());
+            bar.set_message(format!("{:.1} of {:.1} s", seconds(at), seconds(duration)));
+        }
+        if done {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(film.duration().unwrap_or(at).into())
+}
+
+fn seconds(time: gst::ClockTime) -> f64 {
+    Duration::from(time).as_secs_f64()
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::pack::{DEFAULT_PACK, Pack, PackError, parse_device};
+use crate::pack::{DEFAULT_PACK, Pack, PackError, ThreadLimit, parse_device};
 
 /// Where models run unless told otherwise.
 const DEFAULT_DEVICE: &str = "auto";
 
 /// Most threads that `num-threads` takes.
 const MAX_THREADS: u32 = 64;
+
+/// Threads of a model run that nobody chose: the models are so small that a second thread costs more in waiting than it
+/// gives, and encoder and other stages want the cores.
+const AUTOMATIC_THREADS: u32 = 1;
 
 /// Which models an element runs, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub struct ModelSettings {
     pub model_pack: String,
     /// `auto`, `cpu` or `cuda:N`.
     pub device: String,
-    /// Threads of libtorch's pool, 0 = as it is.
+    /// CPU threads of one model run, 0 = automatic.
     pub num_threads: u32,
 }
 
@@ -48,9 +52,7 @@ impl ModelSettings {
                 .build(),
             glib::ParamSpecUInt::builder("num-threads")
                 .nick("Number of threads")
-                .blurb(
-                    "CPU threads of one model run (0 = leave libtorch's setting, which is the whole process's)",
-                )
+                .blurb("CPU threads of one model run (0 = automatic: one)")
                 .maximum(MAX_THREADS)
                 .default_value(0)
                 .mutable_ready()
@@ -90,13 +92,19 @@ impl ModelSettings {
         Ok((Pack::open(&self.model_pack)?, parse_device(&self.device)?))
     }
 
-    /// Sets libtorch's threads, where the user asked for it. To be called on the thread that runs the models: the
-    /// setting is the pool's, but OpenMP keeps a copy a thread.
-    pub fn apply_threads(&self) {
-        if let (1.., Ok(count)) = (self.num_threads, i32::try_from(self.num_threads)) {
-            tch::set_num_threads(count);
-        }
+    /// Limits the model runs of the calling thread, for as long as the guard lives.
+    pub fn limit_threads(&self) -> ThreadLimit {
+        ThreadLimit::new(if self.num_threads == 0 { AUTOMATIC_THREADS } else { self.num_threads })
     }
+}
+
+/// The property `seed` of elements that draw random numbers.
+pub fn seed_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder("seed")
+        .nick("Seed")
+        .blurb("Seed of what is random (blinks, head motion): the same seed and input give the same frames")
+        .mutable_ready()
+        .build()
 }
 
 /// The element error that tells the user about a pack that cannot be used.

@@ -56,8 +56,6 @@ struct State {
     settings: ModelSettings,
     /// Geometry of the frames, from the caps.
     info: Option<gst_video::VideoInfo>,
-    /// Whether `num-threads` was applied on the streaming thread.
-    threads_set: bool,
     /// Whether the last frame showed a face, for the log.
     seen: bool,
 }
@@ -207,7 +205,7 @@ impl BaseTransformImpl for FaceLandmarks {
             pack_error_message(&error)
         })?;
         *self.pack() = Some(id);
-        *self.state() = Some(State { tracker, settings, info: None, threads_set: false, seen: false });
+        *self.state() = Some(State { tracker, settings, info: None, seen: false });
         Ok(())
     }
 
@@ -314,10 +312,7 @@ impl BaseTransformImpl for FaceLandmarks {
         let mut guard = self.state();
         let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
         let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
-        if !state.threads_set {
-            state.settings.apply_threads();
-            state.threads_set = true;
-        }
+        let _threads = state.settings.limit_threads();
         let (width, height) = (info.width() as usize, info.height() as usize);
         let tracked = if inbuf.flags().contains(gst::BufferFlags::GAP) {
             Ok(state.tracker.hold(width, height))

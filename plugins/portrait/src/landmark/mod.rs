@@ -1,6 +1,8 @@
-//! Facial landmarks: which index is what ([`indices`]) and the head pose in them ([`pose`]).
+//! Facial landmarks: which index is what ([`indices`]) the head pose in them ([`pose`]), and
+//! the face at rest ([`neutral`]).
 
 pub mod indices;
+pub mod neutral;
 pub mod pose;
 mod similarity;
 

@@ -6,6 +6,7 @@
 mod locate;
 mod manifest;
 mod stage;
+mod threads;
 mod trust;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 pub use locate::set_plugin_file;
 pub use manifest::Manifest;
 pub use stage::{Stage, parse_device};
+pub use threads::ThreadLimit;
 
 /// Emotion labels in the order of the emotion vector; the zero vector is neutral.
 pub const EMOTIONS: [&str; 8] =

@@ -4,12 +4,13 @@
 //! neighbours ([`from_neighbours`]), then the application and the bins around it ([`ask`]); if nobody has one, it analyses its
 //! photo itself and tells everybody ([`announce`]). Elements that have one answer their neighbours' queries ([`answer`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
 
 use super::Portrait;
+use crate::element::lock;
 
 /// Type of the context. Its structure holds `portrait` (a boxed `GstPortraitPhoto`) and `location` (the file, a string).
 pub const CONTEXT_TYPE: &str = "gst.portrait.photo";
@@ -61,6 +62,20 @@ pub fn announce(element: &impl IsA<gst::Element>, portrait: &Arc<Portrait>) {
     let element = element.as_ref();
     let message = gst::message::HaveContext::builder(make(portrait)).src(element).build();
     let _ = element.post_message(message);
+}
+
+/// The portrait for an element that has none of its own: of its neighbours, else whatever bins and application put into
+/// `slot` (by the element's `set_context`) before or when asked.
+pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Arc<Portrait>>>) -> Option<Arc<Portrait>> {
+    let found = from_neighbours(element);
+    if found.is_none() && lock(slot).is_none() {
+        ask(element);
+    }
+    let mut slot = lock(slot);
+    if found.is_some() {
+        *slot = found;
+    }
+    slot.clone()
 }
 
 /// Answers a CONTEXT query for the portrait; `false` where the query is about something else or there is no portrait yet: then

@@ -34,6 +34,19 @@ pub fn read_f32(buffer: &gst::BufferRef, out: &mut [f32]) -> Result<(), SizeErro
     Ok(())
 }
 
+/// Writes a float32 tensor into a buffer of its size.
+pub fn write_f32(buffer: &mut gst::BufferRef, values: &[f32]) -> Result<(), SizeError> {
+    let expected = size_of_val(values);
+    if buffer.size() != expected {
+        return Err(SizeError { expected, found: buffer.size() });
+    }
+    let mut map = buffer.map_writable().map_err(|_| SizeError { expected, found: 0 })?;
+    for (bytes, value) in map.as_mut_slice().chunks_exact_mut(4).zip(values) {
+        bytes.copy_from_slice(&value.to_le_bytes());
+    }
+    Ok(())
+}
+
 /// A new buffer with the tensor in one memory.
 pub fn from_f32(values: &[f32]) -> gst::Buffer {
     gst::Buffer::from_mut_slice(bytes_of(values))

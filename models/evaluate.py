@@ -1,0 +1,239 @@
+"""Score the exported speech stages on split dev.
+
+Run: python evaluate.py --data DATA --norm NORM --tts TTS --work WORK --build BUILD
+
+Prints a Markdown table beside the feasibility prototype's numbers. Ours use no oracle: the identity is one tracked
+frame (the most closed of the first 25, as a photo would show), the sound keeps its recorded level, the face is
+compared as it is. The prototype's numbers come from another held-out set with an oracle neutral face and level:
+they are a yardstick only. Per-clip results are cached in WORK/eval-<digest>.json, so an interrupted run resumes.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+sys.path[:0] = [str(Path(__file__).parent / d) for d in ("speech2landmarks", "data")]
+from dataset import CLASSES, LIPS, aperture, prepare, wave  # noqa: E402
+from emotions import EMOTIONS  # noqa: E402
+from normalise import STABLE  # noqa: E402
+from paths import sibling  # noqa: E402
+
+
+def corr(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
+
+
+def lagged(p: np.ndarray, g: np.ndarray, span: int = 6) -> tuple[float, int]:
+    """Best correlation and its lag; positive: the truth is later than the prediction."""
+    n = len(g)
+    return max((corr(p[max(0, -k) : n - max(0, k)], g[max(0, k) : n - max(0, -k)]), k) for k in range(-span, span + 1))
+
+
+class Stages:
+    def __init__(self, build: Path) -> None:
+        self.features = sibling("features", "model")
+        self.net = torch.jit.load(str(build / "speech2landmarks" / "speech2landmarks.pt"))
+        self.pose = torch.jit.load(str(build / "pose" / "pose.pt")) if (build / "pose" / "pose.pt").exists() else None
+        with torch.no_grad():
+            self.s1 = next(v for k, v in self._shapes(build / "speech2landmarks").items() if k == "state")
+            self.s2 = self._shapes(build / "pose")["state"] if self.pose else 0
+
+    @staticmethod
+    def _shapes(d: Path) -> dict[str, int]:
+        import tomllib
+
+        return {i["name"]: i["shape"][0] for i in tomllib.loads((d / "stage.toml").read_text())["inputs"]}
+
+    def rows(self, w: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.features.rows(w))
+
+    def face(self, x: torch.Tensor, identity: np.ndarray, emotion: np.ndarray | None = None) -> np.ndarray:
+        e = torch.zeros(8) if emotion is None else torch.from_numpy(emotion.astype(np.float32))
+        with torch.no_grad():
+            return self.net(x, torch.from_numpy(identity.astype(np.float32)), e, torch.zeros(self.s1))[0].numpy()
+
+
+def score_clip(s: Stages, c, sound: Path) -> dict:
+    w = wave(sound, level=False)
+    x = s.rows(w)[: len(c.n)]
+    g = c.n[: len(x)]
+    ap = aperture(g)
+    i = int(np.argmin(ap[:25]))
+    y = s.face(x, g[i])
+    pa = aperture(y)
+    b, lag = lagged(pa, ap)
+    dist = lambda a, q: float(np.linalg.norm((a - q)[:, LIPS, :2], axis=-1).mean())  # noqa: E731
+    first = aperture(s.face(x, g[0]))
+    e = np.zeros(8)
+    emo = []
+    for k in range(1, 8):
+        e[:] = 0
+        e[k] = 1
+        emo.append(corr(aperture(s.face(x, g[i], e)), pa))
+    k = c.lag
+    return dict(
+        n=len(x),
+        kind=c.kind,
+        alive=bool(ap.std() > 0.012),
+        r0=corr(pa, ap),
+        rb=b,
+        rs=corr(pa[max(0, -k) : len(pa) - max(0, k)], ap[max(0, k) : len(ap) - max(0, -k)]),
+        lag=lag,
+        r_first=corr(first, ap),
+        err=dist(y, g),
+        static=dist(g[i : i + 1], g),
+        clipmean=dist(g.mean(0, keepdims=True), g),
+        spread=float(pa.std() / ap.std()),
+        level=float(pa.mean() / ap.mean()),
+        rw=corr(
+            np.linalg.norm(y[:, 61, :2] - y[:, 291, :2], axis=1), np.linalg.norm(g[:, 61, :2] - g[:, 291, :2], axis=1)
+        ),
+        jitter=float(np.abs(np.diff(y[:, STABLE], 2, axis=0)).mean() * 100),
+        jitter_true=float(np.abs(np.diff(g[:, STABLE], 2, axis=0)).mean() * 100),
+        lips_jitter=float(np.abs(np.diff(y[:, LIPS], 2, axis=0)).mean() * 100),
+        lips_jitter_true=float(np.abs(np.diff(g[:, LIPS], 2, axis=0)).mean() * 100),
+        lid=float(np.abs(y[:, [159, 386], 1] - y[:, [145, 374], 1]).std(0).mean()),
+        brow=float(y[:, [105, 334, 55, 285], 1].std(0).mean()),
+        brow_true=float(g[:, [105, 334, 55, 285], 1].std(0).mean()),
+        emo=emo,
+    )
+
+
+def closures(s: Stages, tts: Path, engine: str, neutral: np.ndarray) -> dict:
+    """Apertures in the middle of p, b, m against those of open vowels of the held-out sentences; 1 s of silence on
+    both sides.
+    """
+    low, high, quiet = [], [], []
+    for f in sorted(tts.glob(f"test_{engine}_*.npz")):
+        w = np.pad(wave(f, level=False), (16000, 16000))
+        a = aperture(s.face(s.rows(w), neutral))
+        quiet += [a[10:20], a[-12:]]
+        for k, t0, t1 in np.load(f)["seg"]:
+            v = np.interp(((t0 + t1) / 2 + 1) * 25 - 0.5, np.arange(len(a)), a)
+            if k == CLASSES.index("PBM"):
+                low.append(v)
+            elif k in (CLASSES.index("AA"), CLASSES.index("AE")):
+                high.append(v)
+    low, high, quiet = np.array(low), np.array(high), np.concatenate(quiet)
+    return dict(
+        auc=float((low[:, None] < high[None]).mean()),
+        closed=float((low < 0.02).mean()),
+        low=float(np.median(low)),
+        high=float(np.median(high)),
+        quiet=float(quiet.mean()),
+        quiet_max=float(quiet.max()),
+    )
+
+
+def heads(s: Stages, clips: list, norm: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Simulated and real head spread per axis (windows of at most 10 s, equally long on both sides), and its jitter."""
+    train = sibling("pose", "train")
+    real, fake, jerk, true = [], [], [], []
+    for i, c in enumerate(clips):
+        real += [p.std(0) for p in train.windows(train.motion(norm, c.name))]
+        true.append(np.abs(np.diff(train.motion(norm, c.name)[:, :3], 2, axis=0)).mean())
+        x = torch.from_numpy(c.mel).reshape(-1, 4, 80)
+        long = len(train.motion(norm, c.name))
+        x = torch.cat([x] * (2 + 1000 // len(x)))[: 4 * long + 50]
+        noise = torch.randn(len(x), 8, generator=torch.Generator().manual_seed(i))
+        with torch.no_grad():
+            y = (
+                s.pose(x, torch.tensor([0, 0, 0, 0, 0, 0, 1.0]), torch.zeros(4), noise, torch.zeros(s.s2))[0]
+                .numpy()
+                .astype(np.float64)
+            )
+        y[:, 6] = np.log(y[:, 6])
+        fake += [p.std(0) for j in range(50, len(y) - long + 1, long) for p in train.windows(y[j : j + long])]
+        jerk.append(np.abs(np.diff(y[:, :3], 2, axis=0)).mean())
+    return np.median(fake, 0), np.median(real, 0), float(np.mean(jerk)), float(np.mean(true))
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for k in ("data", "norm", "tts", "work", "build"):
+        a.add_argument(f"--{k}", type=Path, required=True)
+    o = a.parse_args()
+    torch.set_num_threads(1)
+    t = prepare(o.data, o.norm, o.tts, o.work)
+    s = Stages(o.build)
+    dev = [c for c in t["clips"] if c.split == "dev" and c.speech == "yes"]
+    digest = hashlib.sha256((o.build / "speech2landmarks" / "speech2landmarks.pt").read_bytes()).hexdigest()[:12]
+    cache = o.work / f"eval2-{digest}.json"
+    rows = json.loads(cache.read_text()) if cache.exists() else {}
+    for c in tqdm(dev, unit="clip", mininterval=10):
+        if c.name not in rows:
+            rows[c.name] = score_clip(s, c, o.data / "clips" / f"{c.name}.flac")
+            cache.write_text(json.dumps(rows))
+    rs = [rows[c.name] for c in dev if rows[c.name]["alive"]]
+    print(
+        f"{len(rs)} dev clips, {sum(r['n'] for r in rs) / 1500:.1f} min; left out, the mouth does not move:",
+        [c.name for c in dev if not rows[c.name]["alive"]],
+        "\n",
+    )
+
+    def av(k: str, kind: str = "") -> float:
+        q = [r for r in rs if not kind or r["kind"] == kind]
+        return sum(r[k] * r["n"] for r in q) / sum(r["n"] for r in q)
+
+    ph = {e: closures(s, o.tts, e, t["neutral"]) for e in "ef"}
+    print("| dev measure | ours | prototype |\n|-|-|-|")
+    print(
+        f"| aperture r at zero lag, real / generated / all "
+        f"| {av('r0', 'real'):.3f} / {av('r0', 'gen'):.3f} / {av('r0'):.3f} | 0.49 / - / 0.55 |"
+    )
+    print(f"| the same with the clip's first frame as identity (all) | {av('r_first'):.3f} | |")
+    print(f"| r with the lag that the manifest measured taken out, real | {av('rs', 'real'):.3f} | |")
+    print(f"| r at the best lag of each clip, real / all | {av('rb', 'real'):.3f} / {av('rb'):.3f} | - / 0.65 |")
+    print(f"| mean lag, frames (+: truth later), real / all | {av('lag', 'real'):+.2f} / {av('lag'):+.2f} | 0 |")
+    print(f"| mouth distance / static face | {av('err') / av('static'):.3f} | 0.75 (oracle neutral) |")
+    print(f"| mouth distance / the clip's own mean face (oracle) | {av('err') / av('clipmean'):.3f} | |")
+    print(f"| aperture spread / truth, real / all | {av('spread', 'real'):.2f} / {av('spread'):.2f} | 0.42 |")
+    print(f"| aperture mean / truth | {av('level'):.2f} | |")
+    print(f"| mouth width r | {av('rw'):.3f} | |")
+    for e, n, p in (("e", "espeak-ng", "0.92"), ("f", "festival", "0.94")):
+        z = ph[e]
+        print(f"| closure AUC, {n} | {z['auc']:.3f} | {p} |")
+        print(
+            f"| {n}: lips touch (< 0.02) on p b m; median p b m / open vowels "
+            f"| {z['closed']:.0%}; {z['low']:.3f} / {z['high']:.3f} | |"
+        )
+        print(f"| {n}: aperture in silence, mean / max | {z['quiet']:.3f} / {z['quiet_max']:.3f} | |")
+    print(f"| jitter of calm points, ours / tracked (% IOD) | {av('jitter'):.3f} / {av('jitter_true'):.3f} | |")
+    print(f"| jitter of lips, ours / tracked (% IOD) | {av('lips_jitter'):.3f} / {av('lips_jitter_true'):.3f} | |")
+    print(
+        f"| lid spread (no blinks); brow spread, ours / tracked "
+        f"| {av('lid'):.4f}; {av('brow'):.4f} / {av('brow_true'):.4f} | |"
+    )
+    emo = np.average([r["emo"] for r in rs], axis=0, weights=[r["n"] for r in rs])
+    print(
+        "| aperture r with the neutral run | " + ", ".join(f"{e} {v:.2f}" for e, v in zip(EMOTIONS[1:], emo)) + " | |"
+    )
+    if s.pose is not None:
+        fake, real, jerk, true = heads(s, [c for c in dev if c.kind == "real"], o.norm)
+        print(
+            "| head spread / real (yaw pitch roll tx ty tz scale) | "
+            + " ".join(f"{v:.2f}" for v in fake / real)
+            + " | |"
+        )
+        print(
+            "| head spread, ours (degrees; inter-ocular) | "
+            + " ".join(f"{v:.3f}" for v in fake)
+            + f"; mean acceleration {jerk:.3f} (clips, smoothed: {true:.3f}) deg/frame^2 | |"
+        )
+    for c in dev:
+        r = rows[c.name]
+        print(
+            f"<!-- {c.name} {c.kind} {c.ident} r0 {r['r0']:.2f} rb {r['rb']:.2f} "
+            f"lag {r['lag']} (measured {c.lag}) spread {r['spread']:.2f} -->"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Export the stage. Run: python export.py --samples SPEECH.wav --build BUILD"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
+from dataset import wave  # noqa: E402
+from paths import sibling  # noqa: E402
+
+m = sibling("features", "model")
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    a.add_argument("--samples", type=Path, required=True)
+    a.add_argument("--build", type=Path, required=True)
+    o = a.parse_args()
+    torch.set_num_threads(1)
+    out = o.build / "features"
+    out.mkdir(parents=True, exist_ok=True)
+    net = torch.jit.freeze(torch.jit.script(m.Features().eval()))
+    net.save(str(out / "features.part"))
+    (out / "features.part").rename(out / "features.pt")
+    pcm = torch.from_numpy(wave(o.samples)[16000 : 16000 + m.WINDOW].copy())
+    with torch.no_grad():
+        y = net(pcm)
+    save_file({"features.in.0": pcm, "features.out.0": y.contiguous()}, str(out / "golden-features.safetensors"))
+    (out / "stage.toml").write_text(
+        f'inputs = [{{name = "pcm", shape = [{m.WINDOW}]}}]\noutputs = [{{name = "features", shape = [4, 80]}}]\n'
+        f"[pack-extra.clock]\nwindow-samples = {m.WINDOW}\nlook-ahead-samples = {m.LOOK_AHEAD}\n"
+    )
+    print("exported", out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Measures the generator on held-out persons and writes a table and contact sheets.
+
+    python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD --matte selfie_seg_256.pt --out OUT [--pairs 4]
+
+(from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; sources of 512 px
+count with all their pairs, 256 px with half. Columns of the sheets: photo, truth, analytic warp, painted (code predicted
+from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not publish them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from .compose import Compositor
+from .data import Clip, load
+from .geometry import EYE_L, EYE_R, MOUTH, OUTER, affine_inverse, cut
+from .metrics import measure, region
+from .painters import anchors
+from .weights import load_part
+
+PROTOTYPE = """| prototype: analytic (its own pairs) | 21.33 | .760 | 21.14/18.88 | .691/.619 | .47/.36 | 22.89 | .73 |
+| prototype: learned (its own pairs) | 21.53 | .765 | 23.32/21.44 | .750/.700 | .21/.12 | 24.39 | .44 |
+| prototype: learned + donor mouth (its own pairs) | 21.45 | .764 | 22.13/19.15 | .731/.661 | .38/.68 | 24.39 | .44 |"""
+
+
+def choose(clips: list[Clip], n: int, seed: int = 3) -> list[tuple[Clip, int, int]]:
+    rng, out, seen = np.random.RandomState(seed), [], {}
+    for c in clips:
+        seen[c.identity] = seen.get(c.identity, 0) + 1
+        if c.kind != "real" or (seen[c.identity] > 3 and c.size < 512):  # a few of the clips of one person are enough
+            continue
+        for t in range(n * 2 if c.size == 512 else n // 2):
+            k = rng.randint(len(c.mouth), size=4)
+            k = k[np.argsort(c.mouth[k])]
+            out.append((c, k[0], k[-1]) if t % 4 < 2 else ((c, k[-1], k[0]) if t % 4 == 2 else (c, k[1], k[2])))
+    return out
+
+
+def picture(crop: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
+
+
+def zoomed(x: torch.Tensor, D: torch.Tensor, index: list[int], pad: float, size: int) -> np.ndarray:
+    ys, xs = region(D, index, pad)
+    im = (x[0, :, ys, xs].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)
+    return cv2.resize(im, (size, size * 2 // 3), interpolation=cv2.INTER_CUBIC)
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for k in ("frames", "data", "weights", "matte", "out"):
+        ap.add_argument(f"--{k}", type=Path, required=True)
+    ap.add_argument("--pairs", type=int, default=4)
+    ap.add_argument("--split", default="dev")
+    ap.add_argument("--l2l", type=Path, help="landmarks2latents.pt: its (silent) code instead of the prior's")
+    a = ap.parse_args()
+    torch.set_num_threads(1)
+    a.out.mkdir(parents=True, exist_ok=True)
+    mouth, eyes = load_part(a.weights, "mouth"), load_part(a.weights, "eyes")
+    l2l = torch.jit.load(str(a.l2l)) if a.l2l else None
+    bare, full = Compositor(None, None, a.matte), Compositor(mouth, eyes, a.matte)
+    plain = Compositor(mouth, eyes)
+    rows: dict[str, list[dict[str, float]]] = {}
+    mouths, eyes_sheet, faces = [], [], []
+    for n, (c, i, j) in enumerate(choose(load(a.frames, a.data, a.split, "full"), a.pairs)):
+        src, truth = picture(c.crops[i]), picture(c.crops[j])
+        S, D = torch.from_numpy(c.lm[i:i + 1]), torch.from_numpy(c.lm[j:j + 1])
+        p = full.photo(src, S)
+        learned = None
+        if l2l is not None:
+            T = mouth.geo.roi(S, MOUTH)
+            own = mouth.learned_code(cut(src, T, 128), mouth.geo.shape_maps(affine_inverse(T, S[:, :, :2]), 0, 64))
+            lat = torch.cat([S[0, mouth.geo.kp], torch.cat([anchors(S, T), own], 1).view(4, 3)])
+            with torch.no_grad():
+                learned = l2l(D.repeat(8, 1, 1), torch.zeros(8, 4, 80), lat, torch.zeros(8), torch.zeros(96))[0][-1, -4:].reshape(1, -1)[:, 6:]
+        V = {"photo": src, "analytic": bare(p, D), "painted, no plate": plain(p.__class__(src, S, None, None, p.looks), D, learned),
+             "painted": full(p, D, learned), "painted, true code": full(p, D, truth=truth)}
+        for k, v in V.items():
+            rows.setdefault(k, []).append({**measure(v, truth, D), "open": float(c.mouth[j] - c.mouth[i])})
+        cols = [src, truth, V["analytic"], V["painted"], V["painted, true code"]]
+        Ls = [S, D, D, D, D]
+        mouths.append(np.concatenate([zoomed(x, L, OUTER, 0.25, 210) for x, L in zip(cols, Ls)], 1))
+        eyes_sheet.append(np.concatenate([zoomed(x, L, EYE_R + EYE_L, 0.15, 300)[40:160] for x, L in zip(cols[:4], Ls)], 1))
+        faces.append(np.concatenate([cv2.resize((x[0].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8), (256, 256),
+                                                interpolation=cv2.INTER_AREA) for x in cols[:4]], 1))
+    lines = ["| | PSNR | SSIM | mouth PSNR all/open | mouth SSIM all/open | mouth sharpness all/open (median) | eye PSNR | eye sharpness |",
+             "|---|---|---|---|---|---|---|---|", PROTOTYPE]
+    for k, v in rows.items():
+        opening = [x for x in v if x["open"] > 0.04]
+        mean = lambda s, q: float(np.nanmean([x[q] for x in s]))
+        med = lambda s, q: float(np.nanmedian([x[q] for x in s]))
+        lines.append(f"| {k} | {mean(v, 'psnr'):.2f} | {mean(v, 'ssim'):.3f} | {mean(v, 'mouth psnr'):.2f}/{mean(opening, 'mouth psnr'):.2f} | "
+                     f"{mean(v, 'mouth ssim'):.3f}/{mean(opening, 'mouth ssim'):.3f} | {med(v, 'mouth sharp'):.2f}/{med(opening, 'mouth sharp'):.2f} | "
+                     f"{mean(v, 'eye psnr'):.2f} | {med(v, 'eye sharp'):.2f} |")
+    lines.append(f"\n{len(rows['photo'])} pairs, {sum(x['open'] > 0.04 for x in rows['photo'])} of them opening by more than 4 % of the face height.")
+    (a.out / "table.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines), flush=True)
+    for name, sheet, per in (("mouths", mouths, 10), ("eyes", eyes_sheet, 12), ("faces", faces, 6)):
+        for k in range(0, len(sheet), per):
+            cv2.imwrite(str(a.out / f"{name}{k // per}.png"), cv2.cvtColor(np.concatenate(sheet[k:k + per]), cv2.COLOR_RGB2BGR))
+
+
+if __name__ == "__main__":
+    main()

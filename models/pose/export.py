@@ -1,0 +1,60 @@
+"""Export the stage. Run: python export.py --work WORK --samples SPEECH.wav --build BUILD"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
+from dataset import wave  # noqa: E402
+from paths import sibling  # noqa: E402
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for k in ("work", "samples", "build"):
+        a.add_argument(f"--{k}", type=Path, required=True)
+    o = a.parse_args()
+    torch.set_num_threads(1)
+    m = sibling("pose", "model")
+    z = torch.load(o.work / "pose.pt", weights_only=False)
+    drive = m.Drive()
+    drive.load_state_dict(z["drive"])
+    net = torch.jit.freeze(
+        torch.jit.script(m.Pose(sibling("speech2landmarks", "model").Level(), drive, z["tables"]).eval())
+    )
+    out = o.build / "pose"
+    out.mkdir(parents=True, exist_ok=True)
+    net.save(str(out / "pose.part"))
+    (out / "pose.part").rename(out / "pose.pt")
+    x = torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))
+    first = torch.tensor([3.0, -2.0, 1.0, 0.5, 0.55, -0.1, 0.3])
+    noise = torch.randn(25, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        _, state = net(x[:20].contiguous(), first, torch.zeros(4), noise[:20], torch.zeros(m.STATE))
+        y, after = net(x[20:25].contiguous(), first, torch.zeros(4), noise[20:], state)
+    save_file(
+        {
+            "pose.in.0": x[20:25].clone(),
+            "pose.in.1": first,
+            "pose.in.2": torch.zeros(4),
+            "pose.in.3": noise[20:].clone(),
+            "pose.in.4": state.clone(),
+            "pose.out.0": y.contiguous(),
+            "pose.out.1": after.clone(),
+        },
+        str(out / "golden-pose.safetensors"),
+    )
+    (out / "stage.toml").write_text(
+        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "initial_pose", shape = [7]}, '
+        '{name = "style", shape = [4]}, '
+        f'{{name = "noise", shape = [1, 8]}}, {{name = "state", shape = [{m.STATE}]}}]\n'
+        f'outputs = [{{name = "pose", shape = [1, 7]}}, {{name = "state", shape = [{m.STATE}]}}]\n'
+    )
+    print("exported", out)
+
+
+if __name__ == "__main__":
+    main()

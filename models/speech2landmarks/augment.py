@@ -1,0 +1,63 @@
+"""Random crops of log-mel rows and targets: speed, vocal tract, gain, channel, noise, drop-outs; silence and noise
+clips.
+"""
+
+import numpy as np
+
+
+def interp(x: np.ndarray, pos: np.ndarray) -> np.ndarray:
+    pos = np.clip(pos, 0, len(x) - 1)
+    i = np.floor(pos).astype(int)
+    f = (pos - i)[:, None].astype(np.float32)
+    return x[i] * (1 - f) + x[np.minimum(i + 1, len(x) - 1)] * f
+
+
+def distort(x: np.ndarray, r: np.random.Generator, amount: float = 1.0) -> np.ndarray:
+    """Level, channel and noise of log-mel rows [m,80]."""
+    src = np.clip(np.arange(80) * (1 + amount * r.uniform(-0.1, 0.12)) + amount * r.uniform(-2, 2), 0, 79)
+    i = np.floor(src).astype(int)
+    f = (src - i).astype(np.float32)
+    x = x[:, i] * (1 - f) + x[:, np.minimum(i + 1, 79)] * f
+    x = (
+        x
+        + amount * r.normal(0, 0.5) * np.linspace(-1, 1, 80)
+        + amount * r.normal(0, 0.4) * np.cos(np.linspace(0, 3 * np.pi, 80) + r.uniform(0, 6))
+    )
+    x = x + r.normal(0, 1.0)
+    if r.random() < 0.5 * amount:
+        noise = r.uniform(-12, -6.5) + r.normal(0, 0.3, x.shape) + r.uniform(-1.5, 0.5) * np.linspace(0, 1, 80)
+        x = np.logaddexp(x, noise)
+    for _ in range(2):
+        if r.random() < 0.6 * amount:
+            a = r.integers(0, 74)
+            x[:, a : a + r.integers(1, 7)] = x.mean()
+    return x.astype(np.float32)
+
+
+def crop(
+    mel: np.ndarray, tracks: list[np.ndarray], frames: int, r: np.random.Generator, amount: float = 1.0
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Rows [4*(frames+2),80] (two frames of history first), cropped tracks [frames,...], mask [frames]."""
+    n = len(mel) // 4
+    speed = 1 + amount * r.uniform(-0.12, 0.14)
+    start = int(r.integers(0, max(1, n - int(frames * speed) - 2)))
+    pos = start + np.arange(frames) * speed
+    k = start * 4 + np.arange(-8, frames * 4) * speed + 1.5 * (speed - 1)
+    x = interp(mel, k)
+    x[k < 0] = -13.8
+    return (
+        (distort(x, r, amount)),
+        [interp(t, pos).astype(np.float32) for t in tracks],
+        (pos <= n - 1).astype(np.float32),
+    )
+
+
+def silence(frames: int, r: np.random.Generator) -> np.ndarray:
+    """Room tone rows: digital silence to audible noise."""
+    m = 4 * (frames + 2)
+    level = r.choice([-13.8, r.uniform(-13, -7.0)])
+    x = np.logaddexp(
+        np.full((m, 80), -13.8),
+        level + r.normal(0, 0.6, (m, 80)) + r.uniform(-2, 2) * np.linspace(-1, 1, 80) + r.normal(0, 0.5, (m, 1)),
+    )
+    return x.astype(np.float32)

@@ -1,0 +1,128 @@
+"""Speech2Landmarks: log-mel frames -> normalised landmarks, with FiLM emotion conditioning and an explicit state.
+
+Several nets of the same shape may be averaged (different seeds; each hears the same rows).
+state = [8 x 80 feature rows of the two frames before | GRU state of each net | level: running offset, weight].
+An all-zero state is the start; T frames at once and one by one give the same numbers. Zero features mean silence.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
+LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
+
+
+def state_size(nets: int) -> int:
+    return PAST * BANDS + nets * HIDDEN + 2
+
+
+class Level(nn.Module):
+    """Causal running level of active speech; maps log-mel rows to level-free rows where 0 is silence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level0: float = LEVEL0
+        self.active: float = ACTIVE
+        self.range: float = RANGE
+        self.floor: float = FLOOR
+        self.scale: float = SCALE
+
+    def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """x [B,T,4,80], state [B,2] -> rows [B,T,4,80], state. Energy is the loudest of a frame's four rows."""
+        energy = torch.logsumexp(x, 3).amax(2) - 4.38
+        off, weight = state[:, 0], state[:, 1]
+        levels = []
+        for i in range(x.shape[1]):
+            over = energy[:, i] - (self.level0 + off)
+            gate = torch.sigmoid(2.0 * (over + self.active))
+            # audible but far below the level: a quiet talker; walk down
+            gate = torch.maximum(gate, 0.25 * torch.sigmoid(2.0 * (energy[:, i] + 8.5)))
+            weight = torch.clamp(weight + gate, 0.0, 60.0)
+            off = torch.clamp(off + gate * over / (weight + 8.0), -self.range, self.range)
+            levels.append(off)
+        level = torch.stack(levels, 1) + self.level0
+        return torch.relu(x - level[:, :, None, None] + self.floor) / self.scale, torch.stack([off, weight], 1)
+
+
+class Net(nn.Module):
+    """The trained part: level-free rows, identity code and emotion -> coefficients of the basis."""
+
+    def __init__(self, coefs: int, ids: int, phones: int = 17) -> None:
+        super().__init__()
+        self.c1 = nn.Conv1d(BANDS, 128, 4, 2)
+        self.c2 = nn.Conv1d(128, HIDDEN, 5, 2)
+        self.ident = nn.Linear(ids, CODE)
+        self.film1 = nn.Linear(7, 32, bias=False)
+        self.film2 = nn.Linear(32, 2 * (HIDDEN + CODE), bias=False)
+        nn.init.normal_(self.film2.weight, 0, 0.01)
+        self.rnn = nn.GRU(HIDDEN + CODE, HIDDEN, batch_first=True)
+        self.out = nn.Linear(HIDDEN, coefs)
+        self.emo = nn.Linear(7, coefs, bias=False)
+        self.phone = nn.Linear(HIDDEN, phones)
+        self.drop = nn.Dropout(0.25)
+
+    def forward(
+        self, rows: torch.Tensor, ident: torch.Tensor, emotion: torch.Tensor, h: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """rows [B,8+4T,80], ident [B,I], emotion [B,8], h [1,B,H] -> coefficients [B,T,K], hidden [B,T,H], h."""
+        x = F.relu(self.c2(F.relu(self.c1(rows.transpose(1, 2))))).transpose(1, 2)
+        i = torch.tanh(self.ident(ident))
+        e = emotion[:, 1:]
+        gain, bias = torch.chunk(self.film2(F.relu(self.film1(e))), 2, 1)  # no biases: linear in the intensity
+        x = torch.cat([self.drop(x), i[:, None].expand(-1, x.shape[1], -1)], 2)
+        y, h = self.rnn(x * (1 + gain[:, None]) + bias[:, None], h)
+        return self.out(self.drop(y)) + self.emo(e)[:, None], y, h
+
+
+class Speech2Landmarks(nn.Module):
+    """The exported stage around Net: state packing, identity code, closed rest pose, basis, lips that never cross."""
+
+    def __init__(self, nets: list[Net], tables: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.level = Level()
+        self.nets = nn.ModuleList(nets)
+        for (
+            k,
+            v,
+        ) in (
+            tables.items()
+        ):  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, strength, pull
+            self.register_buffer(k, v)
+        self.touch: float = 0.002
+        self.past: int = PAST * BANDS
+
+    def gaps(self, identity: torch.Tensor) -> torch.Tensor:
+        """Lip gaps and mouth width of a face, the inputs of the rest-pose regression."""
+        g = identity[self.low] - identity[self.up]
+        return torch.cat(
+            [g[:, 1], g[:, 2], torch.linalg.vector_norm(identity[291:292] - identity[61:62], dim=1), torch.ones(1)]
+        )
+
+    def forward(
+        self, features: torch.Tensor, identity: torch.Tensor, emotion: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        n = features.shape[0]
+        past, h, lev = state[: self.past], state[self.past : -2], state[-2:]
+        x, lev = self.level(features[None], lev[None])
+        rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
+        flat = identity.reshape(-1)
+        code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
+        felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
+        h = h.reshape(len(self.nets), 1, 1, -1)
+        cs, hs = [], []
+        for i, net in enumerate(self.nets):
+            c, _, k = net(rows, code[None], felt, h[i])
+            cs.append(c)
+            hs.append(k.reshape(-1))
+        c = torch.stack(cs).mean(0)
+        base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
+        face = (base + c[0] @ self.basis).reshape(n, 478, 3)
+        # small gaps are drawn together (an almost closed p is a closed p), and lips touch but never cross
+        up, low = face.index_select(1, self.up), face.index_select(1, self.low)
+        gap = low[:, :, 1] - up[:, :, 1]
+        open_ = torch.relu(gap)
+        move = (torch.clamp(open_ * open_ / (open_ + self.pull), min=self.touch) - gap) / 2
+        move = torch.stack([torch.zeros_like(move), move, torch.zeros_like(move)], 2)
+        face = face.index_add(1, self.up, -move).index_add(1, self.low, move)
+        return face, torch.cat([rows[0, -8:].reshape(-1), torch.cat(hs), lev[0]])

@@ -1,0 +1,86 @@
+"""Out-of-fold sync check of the training clips.
+
+Run: python sync.py (the options of train.py) -> WORK/lags.json
+
+Two nets, each trained on half of the identities, predict the other half. A clip's lag is the mean of the manifest's
+and the predicted one where both exist; clips that nothing can predict get weight 0 and are left out of training.
+"""
+
+import json
+
+import numpy as np
+import torch
+from dataset import IDS, shift, viseme_track
+from model import HIDDEN, Level, Net
+from train import Batches, options, run, seed, tables, visemes
+
+
+def corr(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
+
+
+def best(p: np.ndarray, g: np.ndarray, span: int = 5) -> tuple[float, int]:
+    n = len(g)
+    return max((corr(p[max(0, -k) : n - max(0, k)], g[max(0, k) : n - max(0, -k)]), k) for k in range(-span, span + 1))
+
+
+def main() -> None:
+    o = options().parse_args()
+    torch.set_num_threads(1)
+    t, clips, tts, h = tables(o)
+    rng = seed(o.seed)
+    names = sorted({c.ident for c in clips})
+    fold = {n: i % 2 for i, n in enumerate(names)}
+    w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet)
+    level, out = Level(), {}
+    for k in (0, 1):
+        mine = [c for c in clips if fold[c.ident] != k]
+        net = Net(t["basis"].shape[0], IDS)
+        net = run(
+            net,
+            Batches(t, mine, tts, rng),
+            h,
+            o.phone_steps,
+            o.work / "phone.pt",
+            (0, 24, 0),
+            dict(w, tts=0.0, phone=1.0),
+            2e-3,
+        )
+        v = visemes(net, t, mine)
+        for c in tts:
+            c.y = viseme_track(c.phone, v)
+        net = run(net, Batches(t, mine, tts, rng), h, o.steps, o.work / f"fold{k}.pt", (20, 8, 2), w, o.lr)
+        for c in clips:
+            if fold[c.ident] != k:
+                continue
+            x = torch.from_numpy(np.pad(c.mel, ((8, 0), (0, 0)), constant_values=-13.8))[None]
+            with torch.no_grad():
+                x = level(x.reshape(1, -1, 4, 80), torch.zeros(1, 2))[0].reshape(1, -1, 80)
+                y = net(x, torch.from_numpy(c.code)[None], torch.zeros(1, 8), torch.zeros(1, 1, HIDDEN))[0][0].numpy()
+            p, g = y @ t["gap"], c.y @ t["gap"]
+            (r, lag), r0 = best(p, g), corr(p, shift(g, c.lag))
+            known = c.score >= 0.25
+            if known and abs(lag - c.lag) <= 2:
+                use = int(np.sign(lag + c.lag) * (abs(lag + c.lag) // 2))
+            elif r > 0.35 and abs(lag) <= 4 and r - corr(p, g) > 0.03:
+                use = lag
+            else:
+                use = c.lag
+            least = 0.2 if c.speech == "yes" else 0.3
+            out[c.name] = dict(
+                lag=use,
+                weight=0.0 if r < least else 1.0 if c.kind == "real" else 0.8,
+                r=round(r, 3),
+                measured=lag,
+                manifest=c.lag,
+                r0=round(r0, 3),
+                kind=c.kind,
+            )
+    (o.work / "lags.json").write_text(json.dumps(out, indent=1))
+    for n, z in sorted(out.items(), key=lambda q: q[1]["r"]):
+        print(n, z)
+
+
+if __name__ == "__main__":
+    main()

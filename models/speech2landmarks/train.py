@@ -1,0 +1,304 @@
+"""Train Speech2Landmarks.
+
+Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--steps N] [--smoke]
+
+1. phone classifier on synthetic speech;
+2. its posteriors on real talking clips give the mean mouth shape of each viseme;
+3. joint training: clips (position, velocity, correlation and spread of the aperture), synthetic speech with viseme
+tracks whose lips close on p, b, m, silence with a calm closed mouth, random emotions added to every target.
+Checkpoints (WORK/<name>.pt) hold weights, their running mean, optimiser and step: a run resumes where it stopped.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from augment import crop, silence
+from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, viseme_track
+from model import HIDDEN, Level, Net
+from scipy.ndimage import gaussian_filter1d
+from tqdm import tqdm
+
+SUB = sorted(set(LIPS + JAW + BROWS))
+GAP_PAIRS = PAIRS[1:8]
+
+
+def seed(n: int) -> np.random.Generator:
+    torch.manual_seed(n)
+    return np.random.default_rng(n)
+
+
+class Heads:
+    """Linear read-outs of coefficients: weighted points and the scalar measures whose spread is matched."""
+
+    def __init__(self, t: dict) -> None:
+        b = t["basis"].reshape(-1, 478, 3)
+        w = np.where(np.isin(SUB, LIPS), 1.5, 0.8)[:, None] * np.array([1, 1, 0.5])
+        self.points = torch.from_numpy((b[:, SUB] * w).reshape(len(b), -1).astype(np.float32))
+        up, low = [p[0] for p in GAP_PAIRS], [p[1] for p in GAP_PAIRS]
+        rows = [
+            (b[:, low] - b[:, up])[:, :, 1].mean(1),
+            b[:, 291, 0] - b[:, 61, 0],
+            b[:, JAW, 1].mean(1),
+            b[:, [0, 17, 13, 14], 2].mean(1),
+            b[:, BROWS, 1].mean(1),
+        ]
+        self.measure = torch.from_numpy(np.stack(rows, 1).astype(np.float32))
+        self.spread = torch.tensor([1.0, 1.0, 1.0, 0.7, 0.6])  # share of the true spread to aim at
+        self.weight = torch.tensor([1.0, 0.4, 0.5, 0.2, 1.5])
+
+
+def spread(x: torch.Tensor, m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Masked deviation from the sequence mean and its std: x [B,T,C], m [B,T,1]."""
+    n = m.sum(1, keepdim=True).clamp(min=2)
+    d = (x - (x * m).sum(1, keepdim=True) / n) * m
+    return d, (d.square().sum(1) / n[:, 0] + 1e-8).sqrt()
+
+
+def clip_loss(c: torch.Tensor, y: torch.Tensor, m: torch.Tensor, h: Heads, w: dict) -> torch.Tensor:
+    p, q = c @ h.points, y @ h.points
+    loss = ((p - q).abs() * m).mean() + 2.0 * (
+        ((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs() * m[:, 1:]
+    ).mean()
+    dp, sp = spread(c @ h.measure, m)
+    dq, sq = spread(y @ h.measure, m)
+    ref = sq.mean(0)
+    loss = loss + w["spread"] * (((sp - h.spread * sq).abs() / ref) * h.weight).mean()
+    r = (dp[..., :3] * dq[..., :3]).sum(1) / ((dp[..., :3].square().sum(1) * dq[..., :3].square().sum(1)).sqrt() + 1e-4)
+    return loss + w["corr"] * ((1 - r) * torch.tensor([1.0, 0.4, 0.6])).mean()
+
+
+class Batches:
+    def __init__(
+        self, t: dict, clips: list[Clip], tts: list[Clip], rng: np.random.Generator, amount: float = 1.0
+    ) -> None:
+        self.t, self.clips, self.tts, self.r, self.level = t, clips, tts, rng, Level()
+        self.frames, self.amount = 80, amount
+        n = np.array([len(c.y) * c.extra.get("weight", 1.0) for c in clips], float)
+        self.p = n / n.sum()
+
+    def emotion(self) -> np.ndarray:
+        e = np.zeros(8, np.float32)
+        if self.r.random() < 0.45:
+            e[self.r.integers(1, 8)] = self.r.uniform(0.2, 1.0)
+            if self.r.random() < 0.2:
+                e[self.r.integers(1, 8)] = self.r.uniform(0.1, 0.5)
+        return e
+
+    def felt(self, e: np.ndarray, open_: np.ndarray) -> np.ndarray:
+        """Emotion's coefficients per frame: its jaw opening yields where the lips must close."""
+        return (e @ self.t["emo_shape"])[None] + open_[:, None] * (e @ self.t["emo_jaw"])[None]
+
+    def levelled(self, x: torch.Tensor) -> torch.Tensor:
+        """Rows [B,8+4T,80] through the level follower, started fresh or as if it had run for a while."""
+        b, m, _ = x.shape
+        with torch.no_grad():
+            st = torch.zeros(b, 2)
+            if self.r.random() < 0.7:
+                _, st = self.level(x.reshape(b, m // 4, 4, 80), st)
+                st[:, 1] = torch.from_numpy(self.r.uniform(5, 60, b).astype(np.float32))
+            y, _ = self.level(x.reshape(b, m // 4, 4, 80), st)
+        return y.reshape(b, m, 80)
+
+    def take(self, n_clip: int, n_tts: int, n_quiet: int) -> dict[str, torch.Tensor]:
+        xs, ys, ms, es, ids, ph = [], [], [], [], [], []
+        for i in self.r.choice(len(self.clips), n_clip, p=self.p) if n_clip else []:
+            c = self.clips[i]
+            e = self.emotion()
+            x, (y,), m = crop(c.mel, [shift(c.y, c.lag) / c.scale], self.frames, self.r, self.amount)
+            gap = y @ self.t["gap"]
+            ys.append(y + self.felt(e, np.clip(gap / 0.04, 0.3, 1)))
+            xs.append(x), ms.append(m), es.append(e), ids.append(c.code + self.r.normal(0, 0.3, IDS))
+        for _ in range(n_tts):
+            c = self.tts[self.r.integers(len(self.tts))]
+            e = self.emotion()
+            x, (y, p, o), m = crop(c.mel, [c.y, c.extra["phones"], c.extra["open"]], self.frames, self.r, self.amount)
+            ys.append(y + self.felt(e, o[:, 0]))
+            xs.append(x), ms.append(m), es.append(e), ph.append(p), ids.append(self.r.normal(0, 1, IDS))
+        for _ in range(n_quiet):
+            e = self.emotion()
+            xs.append(silence(self.frames, self.r))
+            ys.append(self.felt(e, np.full(self.frames, 0.6)) + self.t["closed"] * 0.5)
+            ms.append(np.ones(self.frames)), es.append(e), ids.append(self.r.normal(0, 1, IDS))
+        f = lambda a: torch.from_numpy(np.stack(a).astype(np.float32))  # noqa: E731
+        return dict(
+            x=self.levelled(f(xs)),
+            y=f(ys),
+            m=f(ms)[..., None],
+            e=f(es),
+            id=f(ids).clamp(-3, 3),
+            ph=f(ph) if ph else None,
+        )
+
+
+def phone_tables(tts: list[Clip]) -> None:
+    pbm = CLASSES.index("PBM")
+    for c in tts:
+        onehot = np.eye(len(CLASSES), dtype=np.float32)[c.phone]
+        c.extra["phones"] = onehot.reshape(-1, 4, len(CLASSES)).mean(1)
+        shut = gaussian_filter1d((np.isin(c.phone, [pbm, CLASSES.index("FV")])).astype(np.float32), 2.5)
+        shut = np.clip(shift(shut, 1) / 0.5, 0, 1)
+        sil = gaussian_filter1d((c.phone == 0).astype(np.float32), 4.0)
+        c.extra["open"] = ((1 - shut) * (1 - 0.4 * sil)).reshape(-1, 4).mean(1)[:, None].astype(np.float32)
+
+
+def visemes(net: Net, t: dict, clips: list[Clip]) -> np.ndarray:
+    """Mean coefficients of each phone class on real clips: least squares of the targets on the phone posteriors."""
+    a, b = np.zeros((17, 17)), 0
+    net.eval()
+    level = Level()
+    with torch.no_grad():
+        for c in clips:
+            x = torch.from_numpy(np.pad(c.mel, ((8, 0), (0, 0)), constant_values=-13.8))[None]
+            x = level(x.reshape(1, -1, 4, 80), torch.zeros(1, 2))[0].reshape(1, -1, 80)
+            _, y, _ = net(x, torch.zeros(1, IDS), torch.zeros(1, 8), torch.zeros(1, 1, HIDDEN))
+            p = F.softmax(net.phone(y)[0], -1).numpy().astype(np.float64)
+            a, b = a + p.T @ p, b + p.T @ (shift(c.y, c.lag) / c.scale)
+    v = np.linalg.solve(a + 30 * np.eye(17), b).astype(np.float32)
+    print("viseme gaps:", " ".join(f"{k}:{g:.3f}" for k, g in zip(CLASSES, v @ t["gap"])), flush=True)
+    v = v * 1.25
+    v[CLASSES.index("PBM")], v[0] = t["closed"], 0.3 * t["closed"]
+    fv = CLASSES.index("FV")
+    v[fv] *= min(1.0, 0.02 / max(1e-3, float(v[fv] @ t["gap"])))
+    return v
+
+
+def run(
+    net: Net,
+    batches: Batches,
+    h: Heads,
+    steps: int,
+    path: Path,
+    mix: tuple[int, int, int],
+    w: dict,
+    lr: float,
+    budget: float = 1e9,
+) -> Net:
+    """Train with checkpoints; returns the net with the running mean of its weights."""
+    opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01)
+    mean = {k: v.clone() for k, v in net.state_dict().items()}
+    first, t0, acc = 0, time.time(), {}
+    if path.exists():
+        z = torch.load(path, weights_only=False)
+        net.load_state_dict(z["net"]), opt.load_state_dict(z["opt"])
+        mean, first = z["mean"], z["step"]
+    net.train()
+    for it in tqdm(range(first, steps), desc=path.stem, mininterval=20):
+        for g in opt.param_groups:
+            g["lr"] = lr * min(1, (it + 1) / 30) * 0.5 * (1 + np.cos(np.pi * it / steps)) + 1e-5
+        d = batches.take(*mix)
+        c, y, _ = net(d["x"], d["id"], d["e"], torch.zeros(1, len(d["x"]), HIDDEN))
+        a, b = mix[0], mix[0] + mix[1]
+        part = {}
+        if mix[0]:
+            part["clip"] = clip_loss(c[:a], d["y"][:a], d["m"][:a], h, w)
+        if mix[1]:
+            lp = F.log_softmax(net.phone(y[a:b]), -1)
+            part["phone"] = w["phone"] * -((d["ph"] * lp).sum(-1, keepdim=True) * d["m"][a:b]).mean()
+            if w["tts"]:
+                part["tts"] = w["tts"] * clip_loss(c[a:b], d["y"][a:b], d["m"][a:b], h, w)
+        if mix[2]:
+            p, q = c[b:] @ h.points, d["y"][b:] @ h.points
+            part["quiet"] = w["quiet"] * ((p - q).abs().mean() + 4 * (p[:, 1:] - p[:, :-1]).abs().mean())
+        loss = sum(part.values())
+        opt.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        opt.step()
+        k = min(0.995, it / (it + 20))
+        for n, v in net.state_dict().items():
+            mean[n].lerp_(v, 1 - k)
+        for n, v in part.items():
+            acc[n] = 0.98 * acc.get(n, v.item()) + 0.02 * v.item()
+        stop = time.time() - t0 > budget
+        if it % 200 == 199 or it + 1 == steps or stop:
+            print(it + 1, {n: round(v, 4) for n, v in acc.items()}, f"{time.time() - t0:.0f} s", flush=True)
+            torch.save(
+                dict(net=net.state_dict(), mean=mean, opt=opt.state_dict(), step=it + 1), path.with_suffix(".part")
+            )
+            path.with_suffix(".part").rename(path)
+        if stop:
+            break
+    net.load_state_dict(mean)
+    return net.eval()
+
+
+def tables(o: argparse.Namespace) -> tuple[dict, list[Clip], list[Clip], Heads]:
+    t = prepare(o.data, o.norm, o.tts, o.work)
+    h = Heads(t)
+    t["gap"] = h.measure[:, 0].numpy()
+    press = np.zeros((478, 3), np.float32)
+    for up, low in PAIRS:
+        press[up, 1], press[low, 1] = 0.012, -0.012
+    t["closed"] = press.reshape(-1) @ t["proj"]
+    t["closed"] *= -0.015 / float(t["closed"] @ t["gap"])
+    tts = [c for c in t["tts"] if c.split == "train"]
+    phone_tables(tts)
+    clips = [c for c in t["clips"] if c.split == "train" and c.name not in o.drop and c.scale > 0.4]
+    return t, clips, tts, h
+
+
+def options() -> argparse.ArgumentParser:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for k in ("data", "norm", "tts", "work"):
+        a.add_argument(f"--{k}", type=Path, required=True)
+    a.add_argument("--steps", type=int, default=2000)
+    a.add_argument("--phone-steps", type=int, default=350)
+    a.add_argument("--name", default="s2l")
+    a.add_argument("--seed", type=int, default=0)
+    a.add_argument("--lr", type=float, default=2e-3)
+    a.add_argument("--augment", type=float, default=1.0, help="strength of the sound augmentation")
+    a.add_argument("--drop", nargs="*", default=["o024"], help="clips whose sound does not match")
+    a.add_argument("--lags", type=Path, help="json of per-clip lag in frames and weight (from sync.py)")
+    for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0).items():
+        a.add_argument(f"--w-{k}", type=float, default=v)
+    a.add_argument("--smoke", action="store_true", help="a minute's run on a few clips")
+    return a
+
+
+def main() -> None:
+    o = options().parse_args()
+    torch.set_num_threads(1)
+    rng = seed(o.seed)
+    t, clips, tts, h = tables(o)
+    if o.lags:
+        import json
+
+        for k, v in json.loads(o.lags.read_text()).items():
+            for c in clips:
+                if c.name == k:
+                    c.lag, c.extra["weight"] = v["lag"], v["weight"]
+        clips = [c for c in clips if c.extra.get("weight", 1) > 0]
+    if o.smoke:
+        clips, tts, o.steps, o.phone_steps, o.name = clips[:4], tts[:8], 20, 10, "smoke"
+        for f in o.work.glob("smoke*.pt"):
+            f.unlink()
+    w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet)
+    net = Net(t["basis"].shape[0], IDS)
+    print(
+        len(clips),
+        "clips",
+        round(sum(len(c.y) for c in clips) / 1500, 1),
+        "min;",
+        len(tts),
+        "sentences;",
+        sum(p.numel() for p in net.parameters()),
+        "parameters",
+        flush=True,
+    )
+    b = Batches(t, clips, tts, rng, o.augment)
+    phone = o.work / ("phone_smoke.pt" if o.smoke else "phone.pt")
+    net = run(net, b, h, o.phone_steps, phone, (0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
+    v = visemes(net, t, clips)
+    for c in tts:
+        c.y = viseme_track(c.phone, v)
+    with torch.no_grad():  # start from the emotions' own displacement; training adapts it to speech
+        net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
+    run(net, b, h, o.steps, o.work / f"{o.name}.pt", (20, 9, 3), w, o.lr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Painters, appearance and landmarks2latents: shapes, scripted = eager, streaming = whole. Run from models/: python -m pytest tests"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from test_generator_geometry import face  # noqa: E402
+
+from generator.export import Appearance, frozen  # noqa: E402
+from generator.geometry import KPS  # noqa: E402
+from generator.model import Critic, Part  # noqa: E402
+from generator.painters import CODE, CODE_ROWS, EYE_APPEARANCE, MOUTH_APPEARANCE, EyePainter, MouthPainter, anchors  # noqa: E402
+from landmarks2latents.model import LIMIT, Landmarks2Latents  # noqa: E402
+
+
+def alive(m: torch.nn.Module) -> torch.nn.Module:
+    """Fresh painters draw next to nothing: stir the weights so that differences show."""
+    torch.manual_seed(0)
+    for p in m.parameters():
+        p.data += torch.randn_like(p) * 0.02
+    return m.eval().requires_grad_(False)
+
+
+def test_mouth_scripted_is_eager() -> None:
+    m = alive(MouthPainter())
+    x = (torch.rand(1, 3, 128, 128), torch.rand(1, 11, 64, 64), torch.rand(1, CODE), torch.rand(1, MOUTH_APPEARANCE))
+    want, got = m(*x), frozen(m)(*x)
+    assert [tuple(t.shape) for t in got] == [(1, 3, 128, 128), (1, 1, 128, 128), (1, 2, 64, 64)]
+    assert all((a - b).abs().max() < 1e-4 for a, b in zip(want, got))
+    assert got[1].min() >= 0 and got[1].max() <= 1 and got[1][0, 0, 0].abs().max() == 0
+    assert got[2].abs().max() <= 0.12
+
+
+def test_eyes_scripted_is_eager_and_eyes_are_independent() -> None:
+    m = alive(EyePainter())
+    x = (torch.rand(2, 3, 64, 64), torch.rand(2, 11, 32, 32), torch.rand(2, EYE_APPEARANCE))
+    want, got = m(*x), frozen(m)(*x)
+    assert all((a - b).abs().max() < 1e-4 for a, b in zip(want, got))
+    alone = m(*(t[1:] for t in x))
+    assert all((a[1:] - b).abs().max() < 1e-4 for a, b in zip(want, alone))
+
+
+def test_appearance() -> None:
+    m = Appearance(alive(Part("mouth")), alive(Part("eyes")))
+    photo, L = torch.rand(1, 3, 512, 512), face()
+    latents, mouth, eyes = m(photo, L)
+    assert latents.shape == (len(KPS) + CODE_ROWS, 3) and mouth.shape == (1, MOUTH_APPEARANCE) and eyes.shape == (2, EYE_APPEARANCE)
+    assert (latents[: len(KPS)] - L[0, KPS]).abs().max() == 0
+    traced = frozen(m, (photo, L))
+    other = (torch.rand(1, 3, 512, 512), face(0.05) + 0.01)
+    assert all((a - b).abs().max() < 1e-4 for a, b in zip(m(*other), traced(*other)))
+
+
+def test_landmarks2latents_streams() -> None:
+    torch.manual_seed(1)
+    m = alive(Landmarks2Latents())
+    m.residual_gain = 1.0  # what ships has none
+    s = frozen(m)
+    posed = torch.cat([face(0.01 * t) for t in range(5)])
+    latents = torch.cat([posed[0, KPS], torch.rand(CODE_ROWS, 3)])
+    f, e, state = torch.randn(5, 4, 80), torch.zeros(8), torch.zeros(m.state_size)
+    whole, last = s(posed, f, latents, e, state)
+    rows = []
+    for t in range(5):
+        r, state = s(posed[t:t + 1], f[t:t + 1], latents, e, state)
+        rows.append(r)
+    assert (torch.cat(rows) - whole).abs().max() < 1e-5 and (state - last).abs().max() < 1e-5
+    moved = (whole[:, : len(KPS)] - posed[:, KPS]).abs()
+    assert moved.max() <= LIMIT and moved[:, 40:].max() == 0  # only the lips' rows
+    mute, _ = s(posed, torch.zeros(5, 4, 80), latents, e, torch.zeros(m.state_size))
+    assert (mute[:, : len(KPS)] - posed[:, KPS]).abs().max() == 0  # without sound the points stay where they are posed
+
+
+def test_anchors_ignore_the_pose_in_the_picture() -> None:
+    part, L = Part("mouth"), face()
+    M = L.clone()
+    M[:, :, :2] = L[:, :, :2] * 1.3 + 0.05
+    assert (anchors(L, part.geo.roi(L, 0)) - anchors(M, part.geo.roi(M, 0))).abs().max() < 1e-4
+
+
+def test_critic() -> None:
+    score, features = Critic()(*[torch.rand(2, 3, 88, 88)] * 3)
+    assert score.shape[0] == 2 and len(features) == 3

@@ -1,0 +1,78 @@
+"""Exported stages: golden replay, chunk equality, emotion monotonicity."""
+
+import numpy as np
+import pytest
+import torch
+from normalise import aperture
+from safetensors.torch import load_file
+
+CASES = {"speech2landmarks": 3, "pose": 4}
+
+
+def stage(build, name):
+    f = build / name / f"{name}.pt"
+    if not f.exists():
+        pytest.skip(f"no {name}")
+    return torch.jit.load(str(f)), load_file(str(build / name / f"golden-{name}.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["features", "speech2landmarks", "pose"])
+def test_golden(build, name):
+    net, g = stage(build, name)
+    ins = [g[f"{name}.in.{i}"] for i in range(sum(k.startswith(f"{name}.in.") for k in g))]
+    out = net(*ins)
+    out = out if isinstance(out, tuple) else (out,)
+    for i, y in enumerate(out):
+        assert torch.allclose(y, g[f"{name}.out.{i}"], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_frames_at_once_equal_one_by_one(build, name):
+    net, g = stage(build, name)
+    k = CASES[name]
+    ins = [g[f"{name}.in.{i}"] for i in range(k)]
+    state = torch.zeros_like(g[f"{name}.in.{k}"])
+    x = ins[0].repeat(12, 1, 1) + torch.randn(60, 1, 1, generator=torch.Generator().manual_seed(0))
+    per_frame = [i for i, v in enumerate(ins) if name == "pose" and i == 3]
+    for i in per_frame:
+        ins[i] = torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
+    whole, _ = net(x, *ins[1:], state)
+    parts, s = [], state
+    for n in range(60):
+        y, s = net(x[n : n + 1], *[v[n : n + 1] if i in per_frame else v for i, v in enumerate(ins) if i > 0], s)
+        parts.append(y)
+    assert torch.allclose(whole, torch.cat(parts), atol=2e-4)
+
+
+def test_emotion_is_monotonic_and_neutral_label_is_zero(build):
+    net, g = stage(build, "speech2landmarks")
+    p = "speech2landmarks"
+    x = g[f"{p}.in.0"].repeat(10, 1, 1)
+    face, state = g[f"{p}.in.1"], torch.zeros_like(g[f"{p}.in.3"])
+
+    def mean(i, v):
+        e = torch.zeros(8)
+        e[i] = v
+        return net(x, face, e, state)[0].mean(0).numpy()
+
+    assert np.abs(mean(0, 1.0) - mean(0, 0.0)).max() < 1e-6
+    probes = {
+        1: lambda f: -f[[61, 291], 1].mean(),
+        2: lambda f: f[[61, 291], 1].mean(),
+        3: lambda f: -f[[70, 300, 105, 334], 1].mean(),
+        4: lambda f: -f[[55, 285], 1].mean(),
+        5: lambda f: f[[55, 285, 105, 334], 1].mean(),
+        6: lambda f: -f[[64, 294], 1].mean(),
+        7: lambda f: -f[291, 1],
+    }
+    for i, probe in probes.items():
+        v = [probe(mean(i, k)) for k in (0, 0.25, 0.5, 0.75, 1.0)]
+        assert all(b > a for a, b in zip(v, v[1:])), (i, v)
+
+
+def test_lips_touch_in_silence(build):
+    net, g = stage(build, "speech2landmarks")
+    p = "speech2landmarks"
+    y, _ = net(torch.full((75, 4, 80), -13.8), g[f"{p}.in.1"], torch.zeros(8), torch.zeros_like(g[f"{p}.in.3"]))
+    a = aperture(y.numpy())
+    assert a[25:].max() < 0.03 and a[25:].std() < 0.004

@@ -1,0 +1,97 @@
+//! Times the renderer on a prepared portrait and, on request, writes the frames.
+//!
+//! `cargo run --release -p gst-plugin-portrait --example render_bench -- SOURCE.safetensors [crop|full] [FOLDER]`
+//! SOURCE holds `picture` [512,512,3], `landmarks` [478,3], `matte` [512,512], `plate` [512,512,3], optionally `photo`
+//! [H,W,3] and `crop` [x, y, side], and `driving` [N,478,3].
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
+use std::time::{Duration, Instant};
+
+use gstportrait::pack::{DEFAULT_PACK, Pack};
+use gstportrait::render::{Framing, Photo, Renderer, Source};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("name a SOURCE.safetensors")?;
+    let framing = if arguments.next().as_deref() == Some("full") { Framing::Full } else { Framing::Crop };
+    let folder = arguments.next();
+    tch::set_num_threads(1);
+    let tensors = tch::Tensor::read_safetensors(&path)?;
+    let find = |name: &str| tensors.iter().find(|(k, _)| k == name).map(|(_, t)| t);
+    let floats = |name: &str| -> Result<Vec<f32>> {
+        Ok(Vec::try_from(find(name).ok_or_else(|| format!("no tensor {name}"))?.reshape([-1]))?)
+    };
+    let bytes = |name: &str| -> Result<Vec<u8>> {
+        Ok(Vec::try_from(find(name).ok_or_else(|| format!("no tensor {name}"))?.reshape([-1]))?)
+    };
+    let (picture, matte, plate) = (bytes("picture")?, bytes("matte")?, bytes("plate")?);
+    let (landmarks, driving) = (floats("landmarks")?, floats("driving")?);
+    let whole = bytes("photo").unwrap_or_default();
+    let photo = find("photo").map(|t| t.size()).zip(floats("crop").ok()).map(|(size, crop)| Photo {
+        width: size[1] as usize,
+        height: size[0] as usize,
+        rgb: &whole,
+        crop_origin: [crop[0], crop[1]],
+        crop_side: crop[2],
+    });
+    let pack = Pack::open(DEFAULT_PACK)?;
+    let zeros = vec![0.0; 4096];
+    let code = |stage: &str, input: usize| -> Result<usize> {
+        let stage = pack.stage(stage, tch::Device::Cpu)?;
+        Ok(stage.input_shape(input).iter().product::<i64>() as usize)
+    };
+    let source = Source {
+        side: 512,
+        picture: &picture,
+        landmarks: landmarks.as_chunks().0,
+        matte: &matte,
+        plate: &plate,
+        mouth_code: &zeros[..code("mouth", 3)?],
+        eye_code: &zeros[..code("eyes", 2)?],
+        photo,
+    };
+    let start = Instant::now();
+    let mut renderer = Renderer::new(&source, &pack, tch::Device::Cpu, framing)?;
+    let (width, height) = renderer.size();
+    println!("{width} x {height}, made in {:?}", start.elapsed());
+    let latents = &pack.manifest().latents;
+    let frames: Vec<Vec<f32>> = driving
+        .as_chunks::<3>()
+        .0
+        .chunks_exact(478)
+        .map(|face| {
+            let mut values: Vec<f32> = latents.control_points.iter().flat_map(|&i| face[i]).collect();
+            values.resize(latents.count * 3, 0.0);
+            values
+        })
+        .collect();
+    let mut out = vec![0; width * height * 3];
+    if let Some(folder) = folder {
+        for (i, frame) in frames.iter().enumerate() {
+            renderer.render(frame, &mut out, width * 3)?;
+            let path = std::path::Path::new(&folder).join(format!("{i:04}.png"));
+            image::save_buffer(path, &out, width as u32, height as u32, image::ColorType::Rgb8)?;
+        }
+    }
+    let mut times = vec![Vec::new(); 5];
+    let start = Instant::now();
+    while times[0].len() < 50 || start.elapsed() < Duration::from_secs(4) {
+        for frame in &frames {
+            let begin = Instant::now();
+            renderer.render(frame, &mut out, width * 3)?;
+            let t = renderer.timings();
+            for (list, time) in times.iter_mut().zip([t.flow, t.maps, t.painters, t.compose, begin.elapsed()])
+            {
+                list.push(time);
+            }
+        }
+    }
+    for (name, mut list) in ["flow", "maps", "painters", "compose", "frame"].into_iter().zip(times) {
+        list.sort();
+        let at = |q: usize| list[(list.len() - 1) * q / 100].as_secs_f64() * 1e3;
+        println!("{name:9} median {:7.3} ms   10% {:7.3}   90% {:7.3}", at(50), at(10), at(90));
+    }
+    Ok(())
+}

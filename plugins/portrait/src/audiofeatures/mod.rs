@@ -1,0 +1,17 @@
+//! `audiofeatures`: audio in, one window of features a video frame out.
+
+use gst::glib;
+use gst::prelude::*;
+
+pub mod framer;
+mod imp;
+
+glib::wrapper! {
+    /// The element `audiofeatures`.
+    pub struct AudioFeatures(ObjectSubclass<imp::AudioFeatures>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "audiofeatures", gst::Rank::NONE, AudioFeatures::static_type())
+}

@@ -1,0 +1,93 @@
+//! The face at rest: speech moves a mouth from its closed state, but photos smile with open lips.
+
+/// Upper and lower point of the inner lips, from corner to corner.
+const INNER_LIPS: [(usize, usize); 9] =
+    [(191, 95), (80, 88), (81, 178), (82, 87), (13, 14), (312, 317), (311, 402), (310, 318), (415, 324)];
+
+/// Corners of the inner lips.
+const CORNERS: (usize, usize) = (78, 308);
+
+/// Share of a gap that the upper lip closes; the lower one, hanging on the jaw, does the rest.
+const UPPER_SHARE: f32 = 0.3;
+
+/// Upper lip without its inner edge, and the skin above it, with how far they follow the edge.
+const UPPER_FOLLOWERS: [(&[usize], f32); 3] = [
+    (&[62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292], 0.9),
+    (&[184, 74, 73, 72, 11, 302, 303, 304, 408], 0.75),
+    (&[185, 40, 39, 37, 0, 267, 269, 270, 409], 0.6),
+];
+
+/// Lower lip without its inner edge, chin and jaw, with how far they follow the edge.
+const LOWER_FOLLOWERS: [(&[usize], f32); 5] = [
+    (&[96, 89, 179, 86, 15, 316, 403, 319, 325], 1.0),
+    (&[77, 90, 180, 85, 16, 315, 404, 320, 307], 1.0),
+    (&[146, 91, 181, 84, 17, 314, 405, 321, 375], 1.0),
+    (&[18, 83, 313, 182, 406, 200, 201, 421, 199, 208, 428, 175, 171, 396], 0.85),
+    (&[152, 148, 377, 176, 400, 149, 378, 140, 369, 32, 262], 0.7),
+];
+
+/// Closes the lips of normalised landmarks, chin and jaw with them. Closed lips stay as they are.
+pub fn close_mouth(face: &mut [[f32; 3]]) {
+    if face.len() < 468 {
+        return;
+    }
+    let (left, right) = (face[CORNERS.0][0], face[CORNERS.1][0]);
+    let half = ((right - left) / 2.0).abs().max(f32::EPSILON);
+    let middle = f32::midpoint(left, right);
+    let (mut gaps, mut largest) = ([0.0f32; INNER_LIPS.len()], 0.0f32);
+    for (gap, (upper, lower)) in gaps.iter_mut().zip(INNER_LIPS) {
+        *gap = (face[lower][1] - face[upper][1]).max(0.0);
+        largest = largest.max(*gap);
+    }
+    for (gap, (upper, lower)) in gaps.into_iter().zip(INNER_LIPS) {
+        face[upper][1] += gap * UPPER_SHARE;
+        face[lower][1] -= gap * (1.0 - UPPER_SHARE);
+    }
+    // A gap is widest in the middle and nothing at the corners; below the lips the jaw moves as one.
+    let bow = |x: f32| 1.0 - ((x - middle) / half).clamp(-1.0, 1.0).powi(2);
+    for (points, share) in UPPER_FOLLOWERS {
+        for &point in points {
+            face[point][1] += largest * UPPER_SHARE * share * bow(face[point][0]);
+        }
+    }
+    for (points, share) in LOWER_FOLLOWERS {
+        for &point in points {
+            let width = bow(face[point][0]).max(1.0 - share);
+            face[point][1] -= largest * (1.0 - UPPER_SHARE) * share * width;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(gap: f32) -> Vec<[f32; 3]> {
+        let mut face = vec![[0.0, 0.5, 0.0]; 478];
+        (face[CORNERS.0], face[CORNERS.1]) = ([-0.3, 0.2, 0.0], [0.3, 0.2, 0.0]);
+        for (i, (upper, lower)) in INNER_LIPS.into_iter().enumerate() {
+            let x = -0.24 + 0.06 * i as f32;
+            (face[upper], face[lower]) = ([x, 0.2, 0.0], [x, 0.2 + gap, 0.0]);
+        }
+        face
+    }
+
+    #[test]
+    fn open_lips_meet_and_the_chin_follows() {
+        let mut open = face(0.1);
+        close_mouth(&mut open);
+        for (upper, lower) in INNER_LIPS {
+            assert!((open[upper][1] - open[lower][1]).abs() < 1e-6);
+        }
+        assert!(open[152][1] < 0.5 - 0.02, "the chin rises: {}", open[152][1]);
+        assert_eq!(open[4], [0.0, 0.5, 0.0], "the nose stays");
+    }
+
+    #[test]
+    fn closed_lips_stay() {
+        let mut closed = face(0.0);
+        let before = closed.clone();
+        close_mouth(&mut closed);
+        assert_eq!(closed, before);
+    }
+}

@@ -1,0 +1,198 @@
+//! The photo taken apart: the person, who moves, over a background, which does not.
+//!
+//! With matte m and background B the person's layer is P = photo - B * (1 - m), and the animated picture is
+//! P(from) + B(here) * (1 - m(from)). Whatever matte and plate are worth, a face at rest gives back the photo exactly,
+//! hair keeps no halo of the old background (it was subtracted), and where there is no person P and m are zero, so the
+//! background is the photo's own.
+
+use super::math::{smooth_step, tap};
+use super::paste::Raster;
+use super::{RenderError, Source};
+
+/// Steps of one grey level in the person's layer.
+pub const STEPS: f32 = 64.0;
+
+/// Matte values below are background.
+const PERSON: u8 = 26;
+/// Pixels (of the picture) by which the person's layer reaches beyond the matte, for stray hair.
+const REACH: usize = 6;
+/// Half width in pixels of the ramp between photo and plate.
+const RAMP: usize = 4;
+/// A matte is doubted where it is soft over more than twice this in all directions, and this far around.
+const DOUBT_CORE: usize = 4;
+const DOUBT_REACH: usize = 40;
+const DOUBT_RAMP: usize = 10;
+/// Side of the cells for which is known whether the person is in them, in pixels.
+const CELL: usize = 8;
+
+/// The layers of the region that may move.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// Size of the region.
+    pub width: usize,
+    /// Size of the region.
+    pub height: usize,
+    /// Person: red, green, blue, matte in [`STEPS`] of a level. One pixel of border at the left and top, two at the
+    /// right and bottom, so that a 4 x 4 sample never leaves it.
+    pub person: Vec<[i16; 4]>,
+    /// Pixels of a row of `person`.
+    pub stride: usize,
+    /// Background of the region, RGB8.
+    pub back: Vec<u8>,
+    /// Summed areas of the cells that hold a part of the person.
+    seen: Vec<u32>,
+    cells: usize,
+}
+
+impl Layers {
+    /// Takes a source apart at the resolution of the output.
+    ///
+    /// # Errors
+    /// Where matte or plate do not have the picture's size.
+    pub fn new(source: &Source<'_>, raster: &Raster) -> Result<Self, RenderError> {
+        let side = source.side;
+        if source.matte.len() != side * side || source.plate.len() != side * side * 3 {
+            return Err(RenderError::Source("matte or plate do not have the size of the picture".to_owned()));
+        }
+        let mut matte = source.matte.to_vec();
+        distrust(&mut matte, side);
+        let near = reach(&matte, side);
+        let (width, height) = (raster.region.width, raster.region.height);
+        let (stride, cells) = (width + 3, width.div_ceil(CELL) + 1);
+        let mut layers = Self {
+            width,
+            height,
+            person: vec![[0; 4]; stride * (height + 3)],
+            stride,
+            back: vec![0; width * height * 3],
+            seen: vec![0; cells * (height.div_ceil(CELL) + 1)],
+            cells,
+        };
+        let taps_x: Vec<_> = (0..width).map(|x| tap(raster.unit_x(x) * side as f32 - 0.5, side)).collect();
+        for y in 0..height {
+            let ty = tap(raster.unit_y(y) * side as f32 - 0.5, side);
+            let line =
+                &raster.rgb[((raster.region.y + y) * raster.width + raster.region.x) * 3..][..width * 3];
+            for (x, (tx, photo)) in taps_x.iter().zip(line.as_chunks::<3>().0).enumerate() {
+                let mix = |plane: &[u8], channels: usize, c: usize| {
+                    let at = |x: usize, y: usize| f32::from(plane[(y * side + x) * channels + c]);
+                    let top = at(tx.a, ty.a) + (at(tx.b, ty.a) - at(tx.a, ty.a)) * tx.t;
+                    let bottom = at(tx.a, ty.b) + (at(tx.b, ty.b) - at(tx.a, ty.b)) * tx.t;
+                    top + (bottom - top) * ty.t
+                };
+                let near = mix(&near, 1, 0) / 255.0;
+                let back = &mut layers.back[(y * width + x) * 3..][..3];
+                if near <= 0.0 {
+                    back.copy_from_slice(photo);
+                    continue;
+                }
+                // The network's matte is soft by its resolution, not by hair.
+                let opaque = 255.0 * smooth_step((mix(&matte, 1, 0) / 255.0 - 0.1) / 0.8) * near;
+                let opaque = (opaque * STEPS).round();
+                let through = 1.0 - opaque / (STEPS * 255.0);
+                let person = &mut layers.person[(y + 1) * stride + x + 1];
+                for c in 0..3 {
+                    let own = f32::from(photo[c]);
+                    back[c] = (own + (mix(source.plate, 3, c) - own) * near + 0.5) as u8;
+                    person[c] = (STEPS * (own - f32::from(back[c]) * through)).round() as i16;
+                }
+                person[3] = opaque as i16;
+                if *person != [0; 4] {
+                    layers.seen[(y / CELL + 1) * cells + x / CELL + 1] = 1;
+                }
+            }
+        }
+        layers.replicate();
+        layers.sum();
+        Ok(layers)
+    }
+
+    /// Whether the person is in a box of pixels (in the region, ends included; clamped to it).
+    pub fn person_in(&self, x: [f32; 2], y: [f32; 2]) -> bool {
+        // Saturating casts clamp at zero.
+        let cell = |v: f32, size: usize| (v as usize).min(size - 1) / CELL;
+        let (x0, x1) = (cell(x[0], self.width), cell(x[1], self.width) + 1);
+        let (y0, y1) = (cell(y[0], self.height), cell(y[1], self.height) + 1);
+        let at = |x: usize, y: usize| self.seen[y * self.cells + x];
+        at(x1, y1) + at(x0, y0) > at(x0, y1) + at(x1, y0)
+    }
+
+    fn replicate(&mut self) {
+        let (stride, width, height) = (self.stride, self.width, self.height);
+        for row in self.person.chunks_exact_mut(stride).skip(1).take(height) {
+            row[0] = row[1];
+            row[width + 1] = row[width];
+            row[width + 2] = row[width];
+        }
+        self.person.copy_within(stride..2 * stride, 0);
+        for below in 1..3 {
+            self.person.copy_within(height * stride..(height + 1) * stride, (height + below) * stride);
+        }
+    }
+
+    fn sum(&mut self) {
+        let cells = self.cells;
+        for y in 1..self.seen.len() / cells {
+            let mut line = 0;
+            for x in 1..cells {
+                line += self.seen[y * cells + x];
+                self.seen[y * cells + x] = self.seen[(y - 1) * cells + x] + line;
+            }
+        }
+    }
+}
+
+/// Where the matte stays half way over a large area it is a guess (hats, busy backgrounds): there everything near is
+/// taken as the person. Background that moves along looks better than a hat that comes apart.
+fn distrust(matte: &mut [u8], side: usize) {
+    let mut doubt: Vec<u8> = matte.iter().map(|m| if (40..215).contains(m) { 255 } else { 0 }).collect();
+    // The soft edge of a good matte is narrower than twice this.
+    along_both(&mut doubt, side, |line, out| spread(line, out, DOUBT_CORE, Ord::min));
+    along_both(&mut doubt, side, |line, out| spread(line, out, DOUBT_REACH, Ord::max));
+    along_both(&mut doubt, side, |line, out| average(line, out, DOUBT_RAMP));
+    for (m, d) in matte.iter_mut().zip(doubt) {
+        *m = (*m).max(d);
+    }
+}
+
+/// The least or the greatest value within a radius.
+fn spread(line: &[u8], out: &mut [u8], radius: usize, pick: impl Fn(u8, u8) -> u8) {
+    for (x, o) in out.iter_mut().enumerate() {
+        let window = &line[x.saturating_sub(radius)..(x + radius + 1).min(line.len())];
+        *o = window.iter().copied().fold(line[x], &pick);
+    }
+}
+
+/// The mean within a radius.
+fn average(line: &[u8], out: &mut [u8], radius: usize) {
+    for (x, o) in out.iter_mut().enumerate() {
+        let window = &line[x.saturating_sub(radius)..(x + radius + 1).min(line.len())];
+        *o = (window.iter().map(|&v| usize::from(v)).sum::<usize>() / window.len()) as u8;
+    }
+}
+
+/// 255 within reach of the person, falling to 0.
+fn reach(matte: &[u8], side: usize) -> Vec<u8> {
+    let mut plane: Vec<u8> = matte.iter().map(|&m| if m >= PERSON { 255 } else { 0 }).collect();
+    along_both(&mut plane, side, |line, out| spread(line, out, REACH, Ord::max));
+    along_both(&mut plane, side, |line, out| average(line, out, RAMP));
+    plane
+}
+
+/// Applies a filter of lines to rows, then to columns.
+fn along_both(plane: &mut [u8], side: usize, filter: impl Fn(&[u8], &mut [u8])) {
+    let (mut line, mut out) = (vec![0; side], vec![0; side]);
+    for row in plane.chunks_exact_mut(side) {
+        line.copy_from_slice(row);
+        filter(&line, row);
+    }
+    for x in 0..side {
+        for (y, v) in line.iter_mut().enumerate() {
+            *v = plane[y * side + x];
+        }
+        filter(&line, &mut out);
+        for (y, v) in out.iter().enumerate() {
+            plane[y * side + x] = *v;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Draws the animated portrait: latents in, picture out.
+//!
+//! The latents' control points steer a warp of the photo ([`flow`]) over a background that does not move ([`layers`]);
+//! the pack's painters fill mouth and eyes ([`painter`]); [`compose`] draws it all. The geometry is that of the pack's
+//! generator, number by number: its golden tensors are replayed by a test.
+
+mod compose;
+mod flow;
+mod head;
+mod layers;
+mod maps;
+mod math;
+mod painter;
+mod paste;
+mod patch;
+mod points;
+mod remap;
+mod roi;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tch::Device;
+
+pub use paste::Framing;
+
+use crate::pack::{Pack, PackError};
+use compose::Canvas;
+use flow::Flow;
+use layers::Layers;
+use painter::Painters;
+use paste::Raster;
+use points::{Point, Rows};
+
+/// Control points are clamped to the picture and this much around it, in picture units.
+const OUTSIDE: f32 = 0.5;
+
+/// Why a frame cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The pack or one of its stages.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The pack cannot be drawn.
+    #[error(
+        "the pack's control-points lack landmark {0}, which the renderer needs; use a pack of this version"
+    )]
+    ControlPoint(usize),
+    /// The photo's analysis is not usable.
+    #[error("the portrait cannot be drawn: {0}; analyse the photo again")]
+    Source(String),
+    /// Latents of another shape, or not numbers.
+    #[error("latents are not usable: {0}; they have to come from the same model pack")]
+    Latents(String),
+    /// The output buffer is too small.
+    #[error("a {width} x {height} RGB picture of stride {stride} does not fit into {bytes} bytes")]
+    Output {
+        /// Pixels of a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Bytes of a row.
+        stride: usize,
+        /// Bytes that are there.
+        bytes: usize,
+    },
+}
+
+/// A photo, analysed: what a renderer is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Side of the square picture (the crop) in pixels.
+    pub side: usize,
+    /// The picture, RGB8.
+    pub picture: &'a [u8],
+    /// All 478 landmarks in picture units.
+    pub landmarks: &'a [[f32; 3]],
+    /// Matte of the picture, 255 = person.
+    pub matte: &'a [u8],
+    /// The picture's background without the person, RGB8.
+    pub plate: &'a [u8],
+    /// Appearance of the mouth, from the pack's `appearance`.
+    pub mouth_code: &'a [f32],
+    /// Appearance of both eyes.
+    pub eye_code: &'a [f32],
+    /// The whole photo, for [`Framing::Full`].
+    pub photo: Option<Photo<'a>>,
+}
+
+/// A whole photo and where the picture was cut from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Photo<'a> {
+    /// Pixels of a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// RGB8.
+    pub rgb: &'a [u8],
+    /// Top left corner of the crop in pixels; may lie outside.
+    pub crop_origin: [f32; 2],
+    /// Side of the crop in pixels.
+    pub crop_side: f32,
+}
+
+/// How long the parts of a frame took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// The head's motion.
+    pub flow: Duration,
+    /// The regions' flows and the painters' inputs.
+    pub maps: Duration,
+    /// The painters' networks.
+    pub painters: Duration,
+    /// Warp, layers, paint.
+    pub compose: Duration,
+}
+
+/// Draws one portrait. Frames are independent: the same latents always give the same bytes.
+pub struct Renderer {
+    geometry: Geometry,
+    canvas: Canvas,
+    painters: Painters,
+    picture: Vec<u8>,
+    side: usize,
+    timings: Timings,
+}
+
+/// What latents mean to the renderer.
+struct Geometry {
+    rows: Rows,
+    /// Numbers in the latents of a frame.
+    latents: usize,
+    /// The flow of the regions, and the smoother one of the head.
+    fine: Flow,
+    smooth: Flow,
+    driving: Vec<Point>,
+}
+
+impl Renderer {
+    /// A renderer of that source with a pack's painters.
+    ///
+    /// # Errors
+    /// Where the source's parts do not fit together, or the pack has no painters that fit.
+    pub fn new(
+        source: &Source<'_>,
+        pack: &Arc<Pack>,
+        device: Device,
+        framing: Framing,
+    ) -> Result<Self, RenderError> {
+        let latents = &pack.manifest().latents;
+        let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks)?;
+        let painters = Painters::new(pack, device, source, &geometry.driving, &geometry.rows)?;
+        if painters.code_len() != latents.code_rows * 3 {
+            return Err(RenderError::Latents(
+                "the mouth code does not fit the pack's mouth painter".to_owned(),
+            ));
+        }
+        Ok(Self {
+            canvas: canvas(source, framing)?,
+            geometry,
+            painters,
+            picture: source.picture.to_vec(),
+            side: source.side,
+            timings: Timings::default(),
+        })
+    }
+
+    /// Width and height of the output in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        self.canvas.size()
+    }
+
+    /// How long the parts of the last frame took.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// Draws a frame: latents `[K, 3]` of the pack into RGB8 rows of `stride` bytes.
+    ///
+    /// # Errors
+    /// Where the latents do not have the pack's shape or are not finite, the output is too small, or a painter fails.
+    pub fn render(&mut self, latents: &[f32], out: &mut [u8], stride: usize) -> Result<(), RenderError> {
+        let start = Instant::now();
+        let code = self.geometry.pose(latents)?;
+        let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
+        self.canvas.pose(smooth, driving, rows);
+        let posed = Instant::now();
+        self.painters.pose(fine, driving, rows, &self.picture, self.side);
+        let mapped = Instant::now();
+        self.painters.paint(code)?;
+        let painted = Instant::now();
+        self.canvas.draw(&self.painters.frames(), out, stride)?;
+        self.timings = Timings {
+            flow: posed - start,
+            maps: mapped - posed,
+            painters: painted - mapped,
+            compose: painted.elapsed(),
+        };
+        Ok(())
+    }
+}
+
+impl Geometry {
+    fn new(control: &[usize], count: usize, landmarks: &[[f32; 3]]) -> Result<Self, RenderError> {
+        let rows = Rows::new(control)?;
+        let source = rows.pick(landmarks)?;
+        Ok(Self {
+            fine: Flow::new(&rows, &source, flow::FINE),
+            smooth: Flow::new(&rows, &source, flow::SMOOTH),
+            driving: source,
+            latents: count * 3,
+            rows,
+        })
+    }
+
+    /// Takes a frame's latents; gives back their code rows.
+    fn pose<'l>(&mut self, latents: &'l [f32]) -> Result<&'l [f32], RenderError> {
+        if latents.len() != self.latents {
+            let text = format!("{} numbers where {} were due", latents.len(), self.latents);
+            return Err(RenderError::Latents(text));
+        }
+        if let Some(at) = latents.iter().position(|v| !v.is_finite()) {
+            return Err(RenderError::Latents(format!("number {at} is {}", latents[at])));
+        }
+        let (points, code) = latents.split_at(self.rows.control.len() * 3);
+        for (out, point) in self.driving.iter_mut().zip(points.as_chunks::<3>().0) {
+            *out = [point[0], point[1]].map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
+        }
+        self.fine.pose(&self.driving);
+        self.smooth.pose(&self.driving);
+        Ok(code)
+    }
+}
+
+fn canvas(source: &Source<'_>, framing: Framing) -> Result<Canvas, RenderError> {
+    let wrong = |text: &str| Err(RenderError::Source(text.to_owned()));
+    if source.side < 64 || source.picture.len() != source.side * source.side * 3 {
+        return wrong("the picture is not a square of at least 64 pixels");
+    }
+    if source.photo.is_some_and(|p| p.rgb.len() != p.width * p.height * 3 || p.rgb.is_empty()) {
+        return wrong("the photo does not have the size it claims");
+    }
+    let raster = Raster::new(source, framing)?;
+    let layers = Layers::new(source, &raster)?;
+    Ok(Canvas::new(raster, layers))
+}

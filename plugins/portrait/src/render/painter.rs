@@ -1,0 +1,175 @@
+//! The painters of a pack: TorchScript networks that fill mouth and eyes.
+
+use std::sync::Arc;
+
+use tch::{Device, Kind, Tensor};
+
+use super::flow::Flow;
+use super::maps::CHANNELS;
+use super::patch::{Frame, Patch};
+use super::points::{Point, Rows};
+use super::roi::Part;
+use super::{RenderError, Source};
+use crate::pack::{Pack, PackError, Stage};
+
+/// A network that paints one or two regions at once.
+struct Painter {
+    stage: Arc<Stage>,
+    patches: Vec<Patch>,
+    patch: Planes,
+    maps: Planes,
+    appearance: Tensor,
+    delta: Vec<f32>,
+    alpha: Vec<f32>,
+    residual: Vec<f32>,
+}
+
+/// The painters of mouth and eyes with their regions.
+pub struct Painters {
+    mouth: Painter,
+    eyes: Painter,
+}
+
+impl Painters {
+    /// Loads the painters of a pack for a source.
+    ///
+    /// # Errors
+    /// Where a stage is missing or takes other shapes than these.
+    pub fn new(
+        pack: &Pack,
+        device: Device,
+        source: &Source<'_>,
+        points: &[Point],
+        rows: &Rows,
+    ) -> Result<Self, RenderError> {
+        let load = |name, parts: &[Part], appearance_at, code| {
+            Painter::new(pack.stage(name, device)?, parts, appearance_at, code, points, rows)
+        };
+        Ok(Self {
+            mouth: load("mouth", &[Part::Mouth], 3, source.mouth_code)?,
+            eyes: load("eyes", &[Part::EyeRight, Part::EyeLeft], 2, source.eye_code)?,
+        })
+    }
+
+    /// Length of the mouth code.
+    pub fn code_len(&self) -> usize {
+        self.mouth.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
+    }
+
+    /// Places the regions and prepares the networks' inputs.
+    pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows, rgb: &[u8], side: usize) {
+        for painter in [&mut self.mouth, &mut self.eyes] {
+            let (patches, maps) = (painter.patch.values(), painter.maps.values());
+            let count = painter.patches.len();
+            let (patch_len, maps_len) = (patches.len() / count, maps.len() / count);
+            let inputs = patches.chunks_exact_mut(patch_len).zip(maps.chunks_exact_mut(maps_len));
+            for (region, (patch, maps)) in painter.patches.iter_mut().zip(inputs) {
+                region.pose(flow, driving, rows);
+                region.inputs(driving, rows, rgb, side, patch, maps);
+            }
+        }
+    }
+
+    /// Runs the networks; `code` is the mouth code of the frame.
+    ///
+    /// # Errors
+    /// What libtorch says, or numbers that are not finite.
+    pub fn paint(&mut self, code: &[f32]) -> Result<(), RenderError> {
+        let code = self.mouth.stage.input(2, code)?;
+        self.mouth.run(Some(code))?;
+        self.eyes.run(None)
+    }
+
+    /// The regions in the order in which they are drawn.
+    pub fn frames(&self) -> [&Frame; 3] {
+        [self.mouth.patches[0].frame(), self.eyes.patches[0].frame(), self.eyes.patches[1].frame()]
+    }
+}
+
+impl Painter {
+    fn new(
+        stage: Arc<Stage>,
+        parts: &[Part],
+        appearance_at: usize,
+        appearance: &[f32],
+        points: &[Point],
+        rows: &Rows,
+    ) -> Result<Self, RenderError> {
+        let patches: Vec<Patch> = parts.iter().map(|&part| Patch::new(part, points, rows)).collect();
+        let count = patches.len();
+        let side = patches.first().map_or(0, Patch::side);
+        let (area, quarter) = (side * side, side * side / 4);
+        let shape = |channels: usize, side: usize| [count, channels, side, side].map(|d| d as i64);
+        let (patch_shape, maps_shape) = (shape(3, side), shape(CHANNELS, side / 2));
+        for (index, expected) in [(0, patch_shape), (1, maps_shape)] {
+            if stage.input_shape(index) != expected {
+                let reason =
+                    format!("input {index} is {:?}, the renderer has {expected:?}", stage.input_shape(index));
+                return Err(torch(&reason));
+            }
+        }
+        Ok(Self {
+            patch: Planes::new(&patch_shape)?,
+            maps: Planes::new(&maps_shape)?,
+            appearance: stage.input(appearance_at, appearance)?,
+            delta: vec![0.0; count * 3 * area],
+            alpha: vec![0.0; count * area],
+            residual: vec![0.0; count * 2 * quarter],
+            stage,
+            patches,
+        })
+    }
+
+    fn run(&mut self, code: Option<Tensor>) -> Result<(), RenderError> {
+        let device = self.stage.device();
+        let mut inputs = vec![self.patch.on(device)?, self.maps.on(device)?];
+        inputs.extend(code);
+        inputs.push(self.appearance.shallow_clone());
+        let outputs = self.stage.run(&inputs)?;
+        let [delta, alpha, residual] = outputs.as_slice() else {
+            return Err(torch("a painter gives colour, alpha and flow"));
+        };
+        self.stage.read(delta, &mut self.delta)?;
+        self.stage.read(alpha, &mut self.alpha)?;
+        self.stage.read(residual, &mut self.residual)?;
+        let count = self.patches.len();
+        let part = |values: &[f32], i: usize| {
+            let n = values.len() / count;
+            i * n..(i + 1) * n
+        };
+        let warped = self.patch.values();
+        for (i, patch) in self.patches.iter_mut().enumerate() {
+            patch.paint(
+                &warped[part(warped, i)],
+                &self.delta[part(&self.delta, i)],
+                &self.alpha[part(&self.alpha, i)],
+                &self.residual[part(&self.residual, i)],
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A float tensor on the CPU that is filled anew for each frame, without a copy.
+struct Planes(Tensor);
+
+impl Planes {
+    fn new(shape: &[i64]) -> Result<Self, RenderError> {
+        Tensor::f_zeros(shape, (Kind::Float, Device::Cpu)).map(Self).map_err(|e| torch(&e.to_string()))
+    }
+
+    fn values(&mut self) -> &mut [f32] {
+        // SAFETY: the tensor was made contiguous, float32, on the CPU by `new`, is never resized, and its storage is
+        // shared only for the duration of `Stage::run`, which does not overlap with this borrow of `self`.
+        unsafe { std::slice::from_raw_parts_mut(self.0.data_ptr().cast(), self.0.numel()) }
+    }
+
+    fn on(&self, device: Device) -> Result<Tensor, RenderError> {
+        self.0.f_to_device(device).map_err(|e| torch(&e.to_string()))
+    }
+}
+
+fn torch(reason: &str) -> RenderError {
+    let reason = reason.lines().next().unwrap_or_default().to_owned();
+    PackError::Torch { stage: "painter".to_owned(), reason }.into()
+}

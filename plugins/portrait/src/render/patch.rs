@@ -1,0 +1,300 @@
+//! One region of the face in a frame: what its painter gets, and what of it reaches the picture.
+
+use super::flow::Flow;
+use super::maps::{CHANNELS, Shapes, carry};
+use super::math::{Tap, resize, resize_taps, smooth_step, tap};
+use super::points::{Point, Rows};
+use super::remap;
+use super::roi::{Affine, COARSE, Part, centres, region, window};
+
+/// A region of the face: buffers that live as long as the renderer.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    part: Part,
+    shapes: Shapes,
+    /// Soft shapes of the source.
+    source_shapes: Vec<f32>,
+    /// From picture to source patch.
+    to_source: Affine,
+    /// Source patch to picture: residual flow is in its units.
+    from_source: Affine,
+    line: Vec<f32>,
+    to_half: Vec<Tap>,
+    to_full: Vec<Tap>,
+    coarse: [Vec<f32>; 4],
+    lids: Option<Lids>,
+    scratch: [Vec<f32>; 2],
+    frame: Frame,
+}
+
+/// How the lids of an eye close.
+#[derive(Clone, Debug)]
+struct Lids {
+    flow: Flow,
+    /// How far the source's eye is open, in widths.
+    open: f32,
+    /// How far the eye is closed in this frame: 0 as in the source to 1.
+    closed: f32,
+    displacement: [Vec<f32>; 2],
+}
+
+/// Below this opening in widths the source's own eye is closed.
+const CLOSED: f32 = 0.06;
+
+/// What the compositor needs of a region.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// Picture to patch.
+    pub to_patch: Affine,
+    /// Box around the region in picture units: left, top, right, bottom.
+    pub bounds: [f32; 4],
+    /// Side of `flow`.
+    pub half: usize,
+    /// Displacement towards the source in picture units.
+    pub flow: Vec<[f32; 2]>,
+    /// The same as the painter saw it: without its residual, eyes squeezed instead of closed.
+    pub seen: Vec<[f32; 2]>,
+    /// Side of `paint`.
+    pub side: usize,
+    /// Change of colour times alpha in levels, and alpha.
+    pub paint: Vec<[f32; 4]>,
+    /// Colour of the patch times alpha in levels.
+    pub base: Vec<[f32; 3]>,
+    /// Whether any alpha is above zero.
+    pub painted: bool,
+}
+
+impl Patch {
+    /// The region of a part of a photo.
+    pub fn new(part: Part, source: &[Point], rows: &Rows) -> Self {
+        let mut shapes = Shapes::new(part);
+        let (half, side) = (shapes.side(), part.side());
+        let from_source = region(part, source, rows);
+        let to_source = from_source.inverse();
+        let mut source_shapes = vec![0.0; 3 * half * half];
+        shapes.draw(source, &to_source, rows, &mut source_shapes);
+        let plane = || vec![0.0; COARSE * COARSE];
+        Self {
+            part,
+            shapes,
+            source_shapes,
+            to_source,
+            from_source,
+            line: centres(COARSE).collect(),
+            to_half: resize_taps(COARSE, half),
+            to_full: resize_taps(COARSE, side),
+            coarse: [plane(), plane(), plane(), plane()],
+            lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
+            scratch: [vec![0.0; side * side], vec![0.0; side * side]],
+            frame: Frame {
+                half,
+                flow: vec![[0.0; 2]; half * half],
+                seen: vec![[0.0; 2]; half * half],
+                side,
+                paint: vec![[0.0; 4]; side * side],
+                base: vec![[0.0; 3]; side * side],
+                ..Frame::default()
+            },
+        }
+    }
+
+    /// Side of the painter's patch.
+    pub fn side(&self) -> usize {
+        self.frame.side
+    }
+
+    /// What the compositor needs.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Places the region in the driving picture and computes its flow.
+    pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
+        let from_patch = region(self.part, driving, rows);
+        let [x, y, ux, uy] = &mut self.coarse;
+        for (i, (x, y)) in x.iter_mut().zip(y.iter_mut()).enumerate() {
+            [*x, *y] = from_patch.apply([self.line[i % COARSE], self.line[i / COARSE]]);
+        }
+        flow.displace(x, y, ux, uy);
+        let frame = &mut self.frame;
+        frame.to_patch = from_patch.inverse();
+        let ([cx, cy], [hx, hy]) = (from_patch.origin, from_patch.half_box());
+        frame.bounds = [cx - hx, cy - hy, cx + hx, cy + hy];
+        frame.painted = false;
+        // The painter sees the plain flow, which squeezes a closing eye; the picture gets lids that slide over it.
+        let lids = self.lids.as_mut().and_then(|lids| lids.pose(driving, x, y, ux, uy));
+        let fine = &mut self.scratch[0][..frame.half * frame.half];
+        let mut spread = |planes: [&Vec<f32>; 2], out: &mut [[f32; 2]]| {
+            for (k, plane) in planes.into_iter().enumerate() {
+                resize(plane, COARSE, &self.to_half, fine);
+                for (out, v) in out.iter_mut().zip(fine.iter()) {
+                    out[k] = *v;
+                }
+            }
+        };
+        spread([ux, uy], &mut frame.seen);
+        match lids {
+            Some(lids) => spread(lids, &mut frame.flow),
+            None => frame.flow.copy_from_slice(&frame.seen),
+        }
+    }
+
+    /// The painter's inputs: the warped patch (3 planes) and the maps (11 planes of half the side).
+    pub fn inputs(
+        &mut self,
+        driving: &[Point],
+        rows: &Rows,
+        rgb: &[u8],
+        rgb_side: usize,
+        patch: &mut [f32],
+        maps: &mut [f32],
+    ) {
+        let area = self.frame.half * self.frame.half;
+        debug_assert_eq!(maps.len(), CHANNELS * area);
+        let [x, y, ux, uy] = &mut self.coarse;
+        // From here on the displacement is the source position: in picture units, then in those of the source patch.
+        for (u, x) in ux.iter_mut().zip(x.iter()).chain(uy.iter_mut().zip(y.iter())) {
+            *u += x;
+        }
+        let [fx, fy] = &mut self.scratch;
+        resize(ux, COARSE, &self.to_full, fx);
+        resize(uy, COARSE, &self.to_full, fy);
+        remap::patch(rgb, rgb_side, fx, fy, patch);
+        for (x, y) in ux.iter_mut().zip(uy.iter_mut()) {
+            [*x, *y] = self.to_source.apply([*x, *y]);
+        }
+        let (shapes, coordinates) = maps.split_at_mut(9 * area);
+        let (fx, fy) = coordinates.split_at_mut(area);
+        resize(ux, COARSE, &self.to_half, fx);
+        resize(uy, COARSE, &self.to_half, fy);
+        self.shapes.draw(driving, &self.frame.to_patch, rows, &mut shapes[..3 * area]);
+        carry(&self.source_shapes, self.frame.half, fx, fy, &mut shapes[3 * area..6 * area]);
+        shapes[6 * area..].copy_from_slice(&self.source_shapes);
+    }
+
+    /// Takes the painter's outputs: `patch` is what it was given.
+    pub fn paint(&mut self, patch: &[f32], delta: &[f32], alpha: &[f32], residual: &[f32]) {
+        let frame = &mut self.frame;
+        let area = frame.side * frame.side;
+        let mut most = 0.0_f32;
+        for (i, ((out, base), alpha)) in frame.paint.iter_mut().zip(&mut frame.base).zip(alpha).enumerate() {
+            let alpha = alpha.clamp(0.0, 1.0);
+            most = most.max(alpha);
+            let colour = |plane: &[f32], c: usize| plane[c * area + i].clamp(-1.0, 1.0) * alpha * 255.0;
+            *out = [colour(delta, 0), colour(delta, 1), colour(delta, 2), alpha];
+            *base = [colour(patch, 0), colour(patch, 1), colour(patch, 2)];
+        }
+        frame.painted = most > 0.0;
+        let half = frame.half;
+        // The painter's residual belongs to the flow that it saw.
+        let share = 1.0 - self.lids.as_ref().map_or(0.0, |lids| lids.closed);
+        let [[a, b], [c, d]] = self.from_source.m.map(|row| row.map(|v| v * share));
+        let (rx, ry) = residual.split_at(half * half);
+        for (y, (row, v)) in frame.flow.chunks_exact_mut(half).zip(centres(half)).enumerate() {
+            for (x, (out, u)) in row.iter_mut().zip(centres(half)).enumerate() {
+                let (x, y) = (rx[y * half + x], ry[y * half + x]);
+                let win = window(u, frame.side) * window(v, frame.side);
+                out[0] += (a * x + b * y) * win;
+                out[1] += (c * x + d * y) * win;
+            }
+        }
+    }
+}
+
+impl Lids {
+    fn new(flow: Flow) -> Self {
+        let plane = || vec![0.0; COARSE * COARSE];
+        Self { open: flow.opening(), flow, closed: 0.0, displacement: [plane(), plane()] }
+    }
+
+    /// Mixes the lids' flow into the plain one `ux`, `uy` as far as the eye closes; nothing where it does not.
+    fn pose(
+        &mut self,
+        driving: &[Point],
+        x: &[f32],
+        y: &[f32],
+        ux: &[f32],
+        uy: &[f32],
+    ) -> Option<[&Vec<f32>; 2]> {
+        self.flow.pose(driving);
+        self.closed = smooth_step((0.8 - self.flow.opening() / self.open) / 0.5);
+        if self.closed <= 0.0 {
+            return None;
+        }
+        let [lx, ly] = &mut self.displacement;
+        self.flow.displace(x, y, lx, ly);
+        for (lid, plain) in lx.iter_mut().zip(ux).chain(ly.iter_mut().zip(uy)) {
+            *lid = plain + (*lid - plain) * self.closed;
+        }
+        Some([lx, ly])
+    }
+}
+
+impl Frame {
+    /// Whether pixels of the output are so small that the patch would blur it: then the paint is laid over the photo
+    /// itself, sampled where the painter's patch came from.
+    pub fn coarser_than(&self, scale: f32) -> bool {
+        let [left, _, right, _] = self.bounds;
+        (right - left) * scale > 1.35 * self.side as f32
+    }
+
+    /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
+    pub fn blend_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+        let n = self.half as f32 / 2.0;
+        for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
+            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
+            let weight = window(px, self.side) * window(py, self.side);
+            if weight <= 0.0 {
+                continue;
+            }
+            let [x, y] = bilinear(&self.flow, self.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+            *fx += (x * scale - *fx) * weight;
+            *fy += (y * scale - *fy) * weight;
+        }
+    }
+
+    /// The displacement that the painter saw, for a run of pixels.
+    pub fn seen_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+        let n = self.half as f32 / 2.0;
+        for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
+            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
+            let [x, y] = bilinear(&self.seen, self.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+            (*fx, *fy) = (x * scale, y * scale);
+        }
+    }
+
+    /// Lays the paint over a run of pixels, over `under` (what the painter saw) if it is given, else over the patch.
+    pub fn blend_paint(&self, u: f32, du: f32, v: f32, under: Option<&[[f32; 4]]>, pixels: &mut [[f32; 4]]) {
+        let n = self.side as f32 / 2.0;
+        for (i, pixel) in pixels.iter_mut().enumerate() {
+            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
+            if px.abs() >= 1.0 || py.abs() >= 1.0 {
+                continue;
+            }
+            let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+            let [r, g, b, alpha] = bilinear(&self.paint, self.side, x, y);
+            let base = match under {
+                Some(under) => [0, 1, 2].map(|c| under[i][c].clamp(0.0, 255.0) * alpha),
+                None => bilinear(&self.base, self.side, x, y),
+            };
+            for (c, delta) in [r, g, b].into_iter().enumerate() {
+                let paint = (delta + base[c]).clamp(0.0, 255.0 * alpha);
+                pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn bilinear<const C: usize>(plane: &[[f32; C]], side: usize, x: f32, y: f32) -> [f32; C] {
+    let (tx, ty) = (tap(x, side), tap(y, side));
+    let (above, below) = (&plane[ty.a * side..][..side], &plane[ty.b * side..][..side]);
+    let (a, b, c, d) = (&above[tx.a], &above[tx.b], &below[tx.a], &below[tx.b]);
+    let mut out = [0.0; C];
+    for k in 0..C {
+        let top = a[k] + (b[k] - a[k]) * tx.t;
+        let bottom = c[k] + (d[k] - c[k]) * tx.t;
+        out[k] = top + (bottom - top) * ty.t;
+    }
+    out
+}

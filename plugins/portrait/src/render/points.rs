@@ -1,0 +1,169 @@
+//! Which landmarks steer the picture, and where the latents hold them.
+//!
+//! Indices are those of MediaPipe's 478 points. The latents hold only the pack's control points, so every index that
+//! the geometry reads is looked up once among them.
+
+use super::RenderError;
+
+/// Outline of the lips.
+pub const LIPS_OUTER: [usize; 20] =
+    [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185];
+/// Outline of the mouth's opening.
+pub const LIPS_INNER: [usize; 20] =
+    [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191];
+/// Lids of the eye at the picture's left (the person's right).
+pub const EYE_RIGHT: [usize; 16] =
+    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246];
+/// Lids of the eye at the picture's right (the person's left).
+pub const EYE_LEFT: [usize; 16] =
+    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466];
+/// Centres of the irises, in the order of the two eyes above.
+pub const IRIS: [usize; 2] = [468, 473];
+
+/// Upper and lower rim of the mouth's opening, from corner to corner.
+const RIM_UPPER: [usize; 11] = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308];
+const RIM_LOWER: [usize; 11] = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308];
+
+/// Points that the upper half of the mouth's surroundings follows.
+const SIDE_UPPER: [usize; 18] =
+    [185, 40, 39, 37, 0, 267, 269, 270, 409, 191, 80, 81, 82, 13, 312, 311, 310, 415];
+/// Points that the lower half follows: lower lip and chin.
+const SIDE_LOWER: [usize; 24] = [
+    146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324, 18, 200, 199, 175, 83,
+    313,
+];
+
+/// Points in the folds above and below each eye.
+const FOLDS_UPPER: [[usize; 3]; 2] = [[27, 28, 56], [257, 258, 286]];
+const FOLDS_LOWER: [[usize; 2]; 2] = [[23, 24], [253, 254]];
+
+/// Landmarks of a face.
+const LANDMARKS: usize = 478;
+
+/// Weight of an iris as a control point: gaze moves the iris inside of the lids, it must not drag them.
+const IRIS_WEIGHT: f32 = 0.35;
+
+/// A point of the picture plane.
+pub type Point = [f32; 2];
+
+/// Which lip a control point belongs to: the flow keeps the two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Upper lip.
+    Upper,
+    /// Lower lip and chin.
+    Lower,
+    /// The rest of the face.
+    Neither,
+}
+
+/// Rows of the latents by their meaning.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// Landmark index of each control point.
+    pub control: Vec<usize>,
+    /// Side of each control point.
+    pub side: Vec<Side>,
+    /// Weight of each control point in the flow.
+    pub weight: Vec<f32>,
+    /// Outline of the lips.
+    pub lips_outer: [usize; 20],
+    /// Outline of the mouth's opening.
+    pub lips_inner: [usize; 20],
+    /// Outline of both eyes.
+    pub eyes: [[usize; 16]; 2],
+    /// Centres of both irises.
+    pub iris: [usize; 2],
+    /// Upper and lower rim of the mouth, corner to corner.
+    pub rims: [[usize; 11]; 2],
+    /// Top of the forehead (10), chin (152), cheeks (234, 454).
+    pub head: [usize; 4],
+    /// Outer eye corners (33, 263), nose bridge (168), nose base (2).
+    pub frame: [usize; 4],
+    /// Inner eye corners (133, 362).
+    pub inner_corners: [usize; 2],
+    /// Middle of the upper and the lower rim (13, 14).
+    pub mouth: [usize; 2],
+}
+
+impl Rows {
+    /// Rows of an eye's upper and lower lid, both from corner to corner, picture's left to right.
+    pub fn lids(&self, eye: usize) -> [Vec<usize>; 2] {
+        let outline = &self.eyes[eye];
+        // The outline runs from the outer corner along the lower lid and back along the upper one.
+        let mut lower = outline[..9].to_vec();
+        let mut upper: Vec<usize> = outline[..1].iter().chain(outline[8..].iter().rev()).copied().collect();
+        if eye == 1 {
+            lower.reverse();
+            upper.reverse();
+        }
+        [upper, lower]
+    }
+
+    /// Which lid a point in the folds around an eye follows.
+    pub fn fold_side(&self, eye: usize, row: usize) -> Side {
+        let index = self.control[row];
+        if FOLDS_UPPER[eye].contains(&index) {
+            Side::Upper
+        } else if FOLDS_LOWER[eye].contains(&index) {
+            Side::Lower
+        } else {
+            Side::Neither
+        }
+    }
+
+    /// Looks the geometry's points up among a pack's control points.
+    ///
+    /// # Errors
+    /// Where a point is missing.
+    pub fn new(control: &[usize]) -> Result<Self, RenderError> {
+        let side = |i: &usize| match i {
+            i if SIDE_UPPER.contains(i) => Side::Upper,
+            i if SIDE_LOWER.contains(i) => Side::Lower,
+            _ => Side::Neither,
+        };
+        Ok(Self {
+            control: control.to_vec(),
+            side: control.iter().map(side).collect(),
+            weight: control.iter().map(|i| if IRIS.contains(i) { IRIS_WEIGHT } else { 1.0 }).collect(),
+            lips_outer: find(control, LIPS_OUTER)?,
+            lips_inner: find(control, LIPS_INNER)?,
+            eyes: [find(control, EYE_RIGHT)?, find(control, EYE_LEFT)?],
+            iris: find(control, IRIS)?,
+            rims: [find(control, RIM_UPPER)?, find(control, RIM_LOWER)?],
+            head: find(control, [10, 152, 234, 454])?,
+            frame: find(control, [33, 263, 168, 2])?,
+            inner_corners: find(control, [133, 362])?,
+            mouth: find(control, [13, 14])?,
+        })
+    }
+
+    /// The control points among all landmarks of a face.
+    ///
+    /// # Errors
+    /// Where a landmark is missing or not a number.
+    pub fn pick(&self, landmarks: &[[f32; 3]]) -> Result<Vec<Point>, RenderError> {
+        let wrong = || RenderError::Source("landmarks are not 478 finite points".to_owned());
+        if landmarks.len() != LANDMARKS {
+            return Err(wrong());
+        }
+        self.control
+            .iter()
+            .map(|&i| landmarks.get(i).filter(|p| p.iter().all(|v| v.is_finite())).map(|p| [p[0], p[1]]))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(wrong)
+    }
+}
+
+/// The points of those rows.
+pub fn gather<const N: usize>(points: &[Point], rows: &[usize; N]) -> [Point; N] {
+    rows.map(|row| points[row])
+}
+
+fn find<const N: usize>(control: &[usize], indices: [usize; N]) -> Result<[usize; N], RenderError> {
+    let mut rows = [0; N];
+    for (row, index) in rows.iter_mut().zip(indices) {
+        *row = control.iter().position(|&c| c == index).ok_or(RenderError::ControlPoint(index))?;
+    }
+    Ok(rows)
+}

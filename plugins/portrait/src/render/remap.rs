@@ -1,0 +1,139 @@
+//! Samples the person's layer where the flow says and lays it over the background.
+
+use multiversion::multiversion;
+
+use super::layers::{Layers, STEPS};
+
+/// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there.
+///
+/// Catmull-Rom, not bilinear: it returns the pixels themselves where nothing moves and keeps them sharp between, so
+/// that sharpness does not pulse while the head moves by fractions of a pixel.
+pub fn person_over(layers: &Layers, x: &[f32], y: &[f32], back: &[u8], out: &mut [[f32; 4]]) {
+    over(&layers.person, layers.stride, layers.width, layers.height, x, y, back, out);
+}
+
+/// Pixels whose taps are computed together.
+const TILE: usize = 64;
+
+/// Where the samples of a tile are and what each of their 4 x 4 taps weighs.
+struct Taps {
+    first: [u32; TILE],
+    x: [[f32; TILE]; 4],
+    y: [[f32; TILE]; 4],
+}
+
+/// Catmull-Rom weights of the four neighbours at a fraction between the inner two.
+#[inline(always)]
+fn catmull_rom(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [t2 - 0.5 * (t + t3), 1.0 - 2.5 * t2 + 1.5 * t3, 0.5 * t + 2.0 * t2 - 1.5 * t3, 0.5 * (t3 - t2)]
+}
+
+#[inline(always)]
+fn within(v: f32, last: f32) -> f32 {
+    let v = if v > 0.0 { v } else { 0.0 };
+    if v < last { v } else { last }
+}
+
+impl Taps {
+    #[inline(always)]
+    fn set(&mut self, x: &[f32], y: &[f32], right: f32, bottom: f32, stride: i32) {
+        // Whole tiles of known length, or the compiler finds no vectors here.
+        let (mut tx, mut ty) = ([0.0_f32; TILE], [0.0_f32; TILE]);
+        tx[..x.len()].copy_from_slice(x);
+        ty[..y.len()].copy_from_slice(y);
+        for i in 0..TILE {
+            let (x, y) = (within(tx[i], right), within(ty[i], bottom));
+            let (ix, iy) = (x as i32, y as i32);
+            self.first[i] = iy.wrapping_mul(stride).wrapping_add(ix) as u32;
+            tx[i] = x - ix as f32;
+            ty[i] = y - iy as f32;
+        }
+        for i in 0..TILE {
+            [self.x[0][i], self.x[1][i], self.x[2][i], self.x[3][i]] = catmull_rom(tx[i]);
+        }
+        for i in 0..TILE {
+            [self.y[0][i], self.y[1][i], self.y[2][i], self.y[3][i]] = catmull_rom(ty[i]);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
+fn over(
+    person: &[[i16; 4]],
+    stride: usize,
+    width: usize,
+    height: usize,
+    x: &[f32],
+    y: &[f32],
+    back: &[u8],
+    out: &mut [[f32; 4]],
+) {
+    let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
+    let mut taps = Taps { first: [0; TILE], x: [[0.0; TILE]; 4], y: [[0.0; TILE]; 4] };
+    let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 3));
+    for (((x, y), out), back) in tiles {
+        taps.set(x, y, right, bottom, stride as i32);
+        for (i, (out, back)) in out.iter_mut().zip(back.as_chunks::<3>().0).enumerate().take(TILE) {
+            let first = taps.first[i] as usize;
+            let row = |k: usize| person.get(first + k * stride..).and_then(|p| p.first_chunk::<4>());
+            let (Some(r0), Some(r1), Some(r2), Some(r3)) = (row(0), row(1), row(2), row(3)) else { continue };
+            let weights = |w: &[[f32; TILE]; 4]| [w[0][i], w[1][i], w[2][i], w[3][i]];
+            let (wx, wy) = (weights(&taps.x), weights(&taps.y));
+            let column = |k: usize, c: usize| {
+                f32::from(r0[k][c]) * wy[0]
+                    + f32::from(r1[k][c]) * wy[1]
+                    + f32::from(r2[k][c]) * wy[2]
+                    + f32::from(r3[k][c]) * wy[3]
+            };
+            // All four channels the same way, or the compiler finds no vectors here.
+            let mut sum = [0.0_f32; 4];
+            for c in 0..4 {
+                sum[c] =
+                    column(0, c) * wx[0] + column(1, c) * wx[1] + column(2, c) * wx[2] + column(3, c) * wx[3];
+            }
+            let through = 1.0 - within(sum[3], 255.0 * STEPS) * (1.0 / (255.0 * STEPS));
+            let back = [back[0], back[1], back[2], 0];
+            for c in 0..4 {
+                out[c] = sum[c] * (1.0 / STEPS) + f32::from(back[c]) * through;
+            }
+        }
+    }
+}
+
+/// Rounds a run of pixels to RGB8.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
+pub fn store(pixels: &[[f32; 4]], out: &mut [u8]) {
+    for (pixel, out) in pixels.iter().zip(out.as_chunks_mut::<3>().0) {
+        for c in 0..3 {
+            // A saturating cast: what overshoots is clamped.
+            out[c] = (pixel[c] + 0.5) as u8;
+        }
+    }
+}
+
+/// Three planes of a patch, values 0 to 1: bilinear samples of an RGB8 square at picture units, clamped at its border.
+pub fn patch(rgb: &[u8], side: usize, x: &[f32], y: &[f32], out: &mut [f32]) {
+    let last = (side - 1) as f32;
+    let area = x.len();
+    let (red, rest) = out.split_at_mut(area);
+    let (green, blue) = rest.split_at_mut(area);
+    for i in 0..area {
+        let px = (x[i] * side as f32 - 0.5).clamp(0.0, last);
+        let py = (y[i] * side as f32 - 0.5).clamp(0.0, last);
+        let (ix, iy) = (px as usize, py as usize);
+        let (tx, ty) = (px - ix as f32, py - iy as f32);
+        let (right, below) = ((ix + 1).min(side - 1), (iy + 1).min(side - 1));
+        let at = |x: usize, y: usize| {
+            let p = &rgb[(y * side + x) * 3..][..3];
+            [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]
+        };
+        let (a, b, c, d) = (at(ix, iy), at(right, iy), at(ix, below), at(right, below));
+        let mix = |k: usize| {
+            let top = a[k] + (b[k] - a[k]) * tx;
+            let bottom = c[k] + (d[k] - c[k]) * tx;
+            (top + (bottom - top) * ty) * (1.0 / 255.0)
+        };
+        (red[i], green[i], blue[i]) = (mix(0), mix(1), mix(2));
+    }
+}

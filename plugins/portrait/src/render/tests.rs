@@ -1,0 +1,299 @@
+//! Parity with the pack's generator, and what must hold for every picture.
+
+use std::path::Path;
+
+use super::head::Head;
+use super::patch::Patch;
+use super::points::Rows;
+use super::roi::{Affine, Part, region};
+use super::*;
+use crate::pack::DEFAULT_PACK;
+
+/// The golden geometry of the built-in pack.
+struct Golden(Vec<(String, tch::Tensor)>);
+
+impl Golden {
+    fn open() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/packs/lite/golden.safetensors");
+        Self(tch::Tensor::read_safetensors(path).unwrap())
+    }
+
+    fn get(&self, name: &str) -> Vec<f32> {
+        let key = format!("geometry.{name}");
+        let (_, tensor) = self.0.iter().find(|(k, _)| *k == key).unwrap_or_else(|| panic!("{key}"));
+        Vec::try_from(tensor.to_kind(tch::Kind::Float).reshape([-1])).unwrap()
+    }
+
+    fn landmarks(&self, name: &str) -> Vec<[f32; 3]> {
+        self.get(name).as_chunks::<3>().0.to_vec()
+    }
+}
+
+/// `most` bounds the largest difference; the mean has to be a tenth of it.
+fn near(name: &str, ours: &[f32], golden: &[f32], most: f32) {
+    assert_eq!(ours.len(), golden.len(), "{name}");
+    let mut sum = 0.0;
+    for (i, (a, b)) in ours.iter().zip(golden).enumerate() {
+        sum += (a - b).abs();
+        assert!((a - b).abs() < most, "{name}[{i}]: {a}, golden {b}");
+    }
+    assert!(sum / (ours.len() as f32) < most / 10.0, "{name}: mean {}", sum / ours.len() as f32);
+}
+
+fn setting() -> (Golden, Rows, Vec<Point>, Vec<Point>, Flow) {
+    let golden = Golden::open();
+    let pack = Pack::open(DEFAULT_PACK).unwrap();
+    let rows = Rows::new(&pack.manifest().latents.control_points).unwrap();
+    let source = rows.pick(&golden.landmarks("S")).unwrap();
+    let driving = rows.pick(&golden.landmarks("D")).unwrap();
+    let mut flow = Flow::new(&rows, &source, flow::FINE);
+    flow.pose(&driving);
+    (golden, rows, source, driving, flow)
+}
+
+#[test]
+fn flow_and_falloff_are_those_of_the_generator() {
+    let (golden, rows, _, driving, flow) = setting();
+    let points = golden.get("flow_grid_in");
+    let (x, y): (Vec<f32>, Vec<f32>) = points.as_chunks::<2>().0.iter().map(|p| (p[0], p[1])).unzip();
+    let (mut ux, mut uy) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+    flow.displace(&x, &y, &mut ux, &mut uy);
+    let ours: Vec<f32> = (0..x.len()).flat_map(|i| [x[i] + ux[i], y[i] + uy[i]]).collect();
+    near("flow", &ours, &golden.get("flow_out"), 1e-4);
+    let head = Head::new(&driving, &rows);
+    let ours: Vec<f32> = (0..x.len()).map(|i| head.linear([x[i], y[i]], 0.75)).collect();
+    near("headw", &ours, &golden.get("headw_out"), 1e-3);
+}
+
+#[test]
+fn the_painters_see_what_they_saw_in_training() {
+    let (golden, rows, source, driving, flow) = setting();
+    let planes = golden.get("photo");
+    let area = planes.len() / 3;
+    let rgb: Vec<u8> = (0..area).flat_map(|i| [0, 1, 2].map(|c| planes[c * area + i] as u8)).collect();
+    for (part, name) in [(Part::Mouth, "mouth"), (Part::EyeRight, "eye1"), (Part::EyeLeft, "eye2")] {
+        let Affine { m, origin } = region(part, &driving, &rows);
+        let ours = [m[0][0], m[0][1], origin[0], m[1][0], m[1][1], origin[1]];
+        near("roi", &ours, &golden.get(&format!("roi_{name}")), 1e-5);
+        let mut patch = Patch::new(part, &source, &rows);
+        patch.pose(&flow, &driving, &rows);
+        let side = part.side();
+        let (mut colours, mut maps) = (vec![0.0; 3 * side * side], vec![0.0; 11 * side * side / 4]);
+        patch.inputs(&driving, &rows, &rgb, 512, &mut colours, &mut maps);
+        // The golden numbers are float32 sums of large coordinates: up to 7e-3 from the same in float64.
+        near(&format!("patch_{name}"), &colours, &golden.get(&format!("patch_{name}")), 5e-3);
+        near(&format!("maps_{name}"), &maps, &golden.get(&format!("maps_{name}")), 1e-2);
+    }
+}
+
+/// A made-up portrait with the golden face's landmarks: a textured person before a textured wall.
+struct Made {
+    side: usize,
+    picture: Vec<u8>,
+    matte: Vec<u8>,
+    plate: Vec<u8>,
+    landmarks: Vec<[f32; 3]>,
+    photo: Vec<u8>,
+    photo_size: (usize, usize),
+    crop: ([f32; 2], f32),
+    codes: [Vec<f32>; 2],
+}
+
+impl Made {
+    fn new(side: usize) -> Self {
+        let texture = |x: usize, y: usize, seed: usize| {
+            let v = (x * 7919 + y * 104_729 + seed * 31) as u32;
+            (v.wrapping_mul(2_654_435_761) >> 24) as u8
+        };
+        let rgb = |width: usize, height: usize, seed: usize| -> Vec<u8> {
+            (0..width * height * 3).map(|i| texture(i / 3 % width, i / 3 / width, seed + i % 3)).collect()
+        };
+        let matte = (0..side * side)
+            .map(|i| {
+                let (x, y) = ((i % side) as f32 / side as f32 - 0.5, (i / side) as f32 / side as f32 - 0.45);
+                let inside = (1.0 - (x * x / 0.07 + y * y / 0.12)) * 1500.0;
+                let shoulders = if y > 0.3 && x.abs() < 0.4 { 255.0 } else { 0.0 };
+                inside.clamp(shoulders, 255.0) as u8
+            })
+            .collect();
+        let photo_size = (300, 260);
+        let code = |stage: &str, input| {
+            let stage = Pack::open(DEFAULT_PACK).unwrap().stage(stage, Device::Cpu).unwrap();
+            vec![0.0; stage.input_shape(input).iter().product::<i64>() as usize]
+        };
+        Self {
+            side,
+            picture: rgb(side, side, 1),
+            matte,
+            plate: rgb(side, side, 5),
+            landmarks: Golden::open().landmarks("S"),
+            photo: rgb(photo_size.0, photo_size.1, 9),
+            photo_size,
+            crop: ([80.3, -20.6], 231.7),
+            codes: [code("mouth", 3), code("eyes", 2)],
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            side: self.side,
+            picture: &self.picture,
+            landmarks: &self.landmarks,
+            matte: &self.matte,
+            plate: &self.plate,
+            mouth_code: &self.codes[0],
+            eye_code: &self.codes[1],
+            photo: Some(Photo {
+                width: self.photo_size.0,
+                height: self.photo_size.1,
+                rgb: &self.photo,
+                crop_origin: self.crop.0,
+                crop_side: self.crop.1,
+            }),
+        }
+    }
+
+    /// What the output is at rest.
+    fn still(&self, framing: Framing) -> &[u8] {
+        if framing == Framing::Full { &self.photo } else { &self.picture }
+    }
+}
+
+/// A renderer whose painters leave everything as it is.
+struct Plain {
+    geometry: Geometry,
+    canvas: Canvas,
+    patches: [Patch; 3],
+}
+
+impl Plain {
+    fn new(source: &Source<'_>, framing: Framing) -> Self {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let latents = &pack.manifest().latents;
+        let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks).unwrap();
+        let part = |part| Patch::new(part, &geometry.driving, &geometry.rows);
+        let patches = [part(Part::Mouth), part(Part::EyeRight), part(Part::EyeLeft)];
+        Self { canvas: canvas(source, framing).unwrap(), geometry, patches }
+    }
+
+    fn latents(&self, face: &[[f32; 3]]) -> Vec<f32> {
+        let mut values: Vec<f32> = self.geometry.rows.control.iter().flat_map(|&i| face[i]).collect();
+        values.resize(self.geometry.latents, 0.0);
+        values
+    }
+
+    fn draw(&mut self, latents: &[f32]) -> Vec<u8> {
+        let (width, height) = self.canvas.size();
+        let (stride, guard) = (width * 3 + 5, 64);
+        let mut out = vec![171; stride * height + guard];
+        self.geometry.pose(latents).unwrap();
+        let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
+        self.canvas.pose(smooth, driving, rows);
+        for patch in &mut self.patches {
+            patch.pose(fine, driving, rows);
+        }
+        let frames = [self.patches[0].frame(), self.patches[1].frame(), self.patches[2].frame()];
+        self.canvas.draw(&frames, &mut out[..stride * height], stride).unwrap();
+        assert!(out[stride * height..].iter().all(|b| *b == 171));
+        out.chunks_exact(stride)
+            .flat_map(|row| {
+                assert!(row[width * 3..].iter().all(|b| *b == 171), "wrote between the rows");
+                row[..width * 3].to_vec()
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn a_face_at_rest_is_the_photo() {
+    for side in [128, 512] {
+        let made = Made::new(side);
+        for framing in [Framing::Crop, Framing::Full] {
+            let mut plain = Plain::new(&made.source(), framing);
+            let latents = plain.latents(&made.landmarks);
+            assert!(plain.draw(&latents) == made.still(framing), "{side} {framing:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_far_from_the_person_keeps_its_bytes() {
+    let made = Made::new(512);
+    let mut plain = Plain::new(&made.source(), Framing::Crop);
+    let out = plain.draw(&plain.latents(&Golden::open().landmarks("D")));
+    assert!(out != made.picture, "nothing moved");
+    for y in 0..512 {
+        for x in 0..512 {
+            let i = y * 512 + x;
+            let around = |d: usize| {
+                let line = |v: usize| v.saturating_sub(d)..(v + d).min(512);
+                line(y).step_by(4).any(|y| line(x).step_by(4).any(|x| made.matte[y * 512 + x] > 0))
+            };
+            if !(60..452).contains(&x) && !around(48) {
+                assert_eq!(out[i * 3..i * 3 + 3], made.picture[i * 3..i * 3 + 3], "{x} {y}");
+            }
+        }
+    }
+    // The border of the picture does not move, or a pasted crop would show.
+    assert!(out[508 * 512 * 3..] == made.picture[508 * 512 * 3..]);
+}
+
+#[test]
+fn the_same_latents_give_the_same_bytes() {
+    let made = Made::new(256);
+    let golden = Golden::open();
+    let mut plain = Plain::new(&made.source(), Framing::Full);
+    let (rest, moved) = (plain.latents(&made.landmarks), plain.latents(&golden.landmarks("D")));
+    let first = plain.draw(&moved);
+    plain.draw(&rest);
+    assert!(plain.draw(&moved) == first);
+    assert!(Plain::new(&made.source(), Framing::Full).draw(&moved) == first);
+}
+
+#[test]
+fn unusable_input_is_refused() {
+    let made = Made::new(512);
+    let pack = Pack::open(DEFAULT_PACK).unwrap();
+    let mut renderer = Renderer::new(&made.source(), &pack, Device::Cpu, Framing::Crop).unwrap();
+    let count = pack.manifest().latents.count * 3;
+    let mut out = vec![0; 512 * 512 * 3];
+    let mut latents = vec![0.5; count];
+    renderer.render(&latents, &mut out, 512 * 3).unwrap();
+    assert!(matches!(renderer.render(&latents[1..], &mut out, 512 * 3), Err(RenderError::Latents(_))));
+    assert!(matches!(renderer.render(&latents, &mut out[1..], 512 * 3), Err(RenderError::Output { .. })));
+    assert!(matches!(renderer.render(&latents, &mut out, 512 * 3 - 1), Err(RenderError::Output { .. })));
+    assert!(matches!(renderer.render(&latents, &mut out, usize::MAX), Err(RenderError::Output { .. })));
+    for bad in [f32::NAN, f32::INFINITY] {
+        latents[7] = bad;
+        assert!(matches!(renderer.render(&latents, &mut out, 512 * 3), Err(RenderError::Latents(_))));
+    }
+    let source = Source { matte: &made.matte[1..], ..made.source() };
+    assert!(Renderer::new(&source, &pack, Device::Cpu, Framing::Crop).is_err());
+    let source = Source { landmarks: &made.landmarks[1..], ..made.source() };
+    assert!(Renderer::new(&source, &pack, Device::Cpu, Framing::Crop).is_err());
+    let photo = Photo { crop_origin: [900.0, 0.0], ..made.source().photo.unwrap() };
+    let source = Source { photo: Some(photo), ..made.source() };
+    assert!(Renderer::new(&source, &pack, Device::Cpu, Framing::Full).is_err());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_finite_latents_draw_a_picture(
+        seed in proptest::collection::vec(-1.0_f32..1.0, 64),
+        power in 0_i32..9,
+        full in proptest::bool::ANY,
+    ) {
+        let made = Made::new(128);
+        let framing = if full { Framing::Full } else { Framing::Crop };
+        let mut plain = Plain::new(&made.source(), framing);
+        let mut latents = plain.latents(&made.landmarks);
+        let size = 0.003 * 10.0_f32.powi(power);
+        for (i, v) in latents.iter_mut().enumerate() {
+            *v += seed[i * 37 % 64] * size;
+        }
+        let first = plain.draw(&latents);
+        proptest::prop_assert!(first == plain.draw(&latents));
+    }
+}

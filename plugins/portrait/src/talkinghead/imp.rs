@@ -1,0 +1,213 @@
+/**
+ * SECTION:element-talkinghead
+ *
+ * Audio in, a talking portrait out: `audiofeatures`, `speech2landmarks`, `landmarks2latents` and `facesynth` in one
+ * element, with an audio converter in front. Its properties are those of the four.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! talkinghead portrait=photo.jpg ! videoconvert ! autovideosink
+ * ]|
+ *
+ * Since: 0.1
+ */
+use std::sync::{LazyLock, OnceLock};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::audiofeatures::AudioFeatures;
+use crate::element::pad_templates;
+use crate::facesynth::{self, FaceSynth};
+use crate::landmarks2latents::{self, Landmarks2Latents};
+use crate::speech2landmarks::{self, Speech2Landmarks};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("talkinghead", gst::DebugColorFlags::empty(), Some("Talking portrait"))
+});
+
+/// The stages, in the order of the data.
+struct Stages {
+    features: AudioFeatures,
+    speech: Speech2Landmarks,
+    latents: Landmarks2Latents,
+    synth: FaceSynth,
+}
+
+impl Stages {
+    fn new() -> Self {
+        Self {
+            features: glib::Object::builder().property("name", "audiofeatures").build(),
+            speech: glib::Object::builder().property("name", "speech2landmarks").build(),
+            latents: glib::Object::builder().property("name", "landmarks2latents").build(),
+            synth: glib::Object::builder().property("name", "facesynth").build(),
+        }
+    }
+
+    fn all(&self) -> [&gst::Element; 4] {
+        [
+            self.features.upcast_ref(),
+            self.speech.upcast_ref(),
+            self.latents.upcast_ref(),
+            self.synth.upcast_ref(),
+        ]
+    }
+
+    /// The stages that have a property.
+    fn with_property<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a gst::Element> {
+        self.all().into_iter().filter(move |stage| stage.find_property(name).is_some())
+    }
+}
+
+pub struct TalkingHead {
+    sink: gst::GhostPad,
+    src: gst::GhostPad,
+    stages: Stages,
+    /// Why the inside could not be put together; said when the element is started.
+    broken: OnceLock<String>,
+}
+
+impl TalkingHead {
+    fn assemble(&self) -> Result<(), glib::BoolError> {
+        let convert = gst::ElementFactory::make("audioconvert").build()?;
+        let resample = gst::ElementFactory::make("audioresample").build()?;
+        let stages = self.stages.all();
+        let mut chain = vec![&convert, &resample];
+        chain.extend(stages);
+        let bin = self.obj();
+        bin.add_many(&chain)?;
+        gst::Element::link_many(&chain)?;
+        let inner = |element: &gst::Element, name: &str| {
+            element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+        };
+        self.sink.set_target(Some(&inner(&convert, "sink")?))?;
+        self.src.set_target(Some(&inner(stages[3], "src")?))?;
+        self.control(&inner(stages[1], "sink")?);
+        Ok(())
+    }
+
+    /// Keyframes of the bin's own properties take effect with the frame that reaches the stage that has them.
+    fn control(&self, pad: &gst::Pad) {
+        let bin = self.obj().downgrade();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer())
+                && bin.has_active_control_bindings()
+                && let Some(segment) = pad.sticky_event::<gst::event::Segment>(0)
+                && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+                && let Some(time) = segment.to_stream_time(buffer.pts())
+                && bin.sync_values(time).is_err()
+            {
+                gst::debug!(CAT, obj = bin, "a controlled property could not be set");
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for TalkingHead {
+    const NAME: &'static str = "GstTalkingHead";
+    type Type = super::TalkingHead;
+    type ParentType = gst::Bin;
+
+    fn with_class(klass: &Self::Class) -> Self {
+        let pad = |name: &str, direction| match klass.pad_template(name) {
+            Some(template) => gst::GhostPad::from_template(&template),
+            None => gst::GhostPad::new(direction),
+        };
+        Self {
+            sink: pad("sink", gst::PadDirection::Sink),
+            src: pad("src", gst::PadDirection::Src),
+            stages: Stages::new(),
+            broken: OnceLock::new(),
+        }
+    }
+}
+
+impl ObjectImpl for TalkingHead {
+    fn constructed(&self) {
+        self.parent_constructed();
+        if let Err(error) = self.assemble() {
+            gst::error!(CAT, imp = self, "{error}");
+            // Only set here.
+            let _ = self.broken.set(error.to_string());
+        }
+        for pad in [&self.sink, &self.src] {
+            if let Err(error) = self.obj().add_pad(pad) {
+                gst::error!(CAT, imp = self, "{error}");
+            }
+        }
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        // Those of the stages, each once.
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut specs: Vec<glib::ParamSpec> = Vec::new();
+            let stages =
+                [speech2landmarks::param_specs(), landmarks2latents::param_specs(), facesynth::param_specs()];
+            for spec in stages.into_iter().flatten() {
+                if !specs.iter().any(|s| s.name() == spec.name()) {
+                    specs.push(spec);
+                }
+            }
+            specs
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        for stage in self.stages.with_property(pspec.name()) {
+            stage.set_property_from_value(pspec.name(), value);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        self.stages
+            .with_property(pspec.name())
+            .next()
+            .map_or_else(|| pspec.default_value().clone(), |stage| stage.property_value(pspec.name()))
+    }
+}
+
+impl GstObjectImpl for TalkingHead {}
+
+impl ElementImpl for TalkingHead {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Talking head",
+                "Generic/Bin/Inference/Converter/Audio/Video",
+                "Animates a portrait photo with speech",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let audio = gst_audio::AudioCapsBuilder::new().build();
+            let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
+            pad_templates(audio, video)
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if let (gst::StateChange::NullToReady, Some(error)) = (transition, self.broken.get()) {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::MissingPlugin,
+                ["{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)"]
+            );
+            return Err(gst::StateChangeError);
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BinImpl for TalkingHead {}

@@ -1,0 +1,133 @@
+//! `audiofeatures`: the video clock, latency, gaps.
+
+mod common;
+
+use common::{AUDIO_FEATURES, FRAME, FRAME_SAMPLES, audio, drain, pack, tone};
+use gst::prelude::*;
+use gstportrait::tensor::buffer;
+
+fn look_ahead() -> gst::ClockTime {
+    let clock = pack().manifest().clock.clone();
+    gst::ClockTime::from_nseconds(
+        clock.look_ahead_samples as u64 * 1_000_000_000 / u64::from(clock.sample_rate),
+    )
+}
+
+/// Latency is the frame itself and the look-ahead, exactly, on top of what comes from upstream.
+#[test]
+fn latency_is_exact() {
+    let mut harness = AUDIO_FEATURES.harness();
+    harness.set_live(true);
+    assert_eq!(harness.query_latency(), Some(FRAME + look_ahead()));
+    let upstream = gst::ClockTime::from_mseconds(17);
+    harness.set_upstream_latency(upstream);
+    assert_eq!(harness.query_latency(), Some(upstream + FRAME + look_ahead()));
+}
+
+/// A frame comes out as soon as its window is complete, not a sample later.
+#[test]
+fn a_frame_comes_out_with_the_last_sample_of_its_window() {
+    let mut harness = AUDIO_FEATURES.harness();
+    let due = FRAME_SAMPLES + pack().manifest().clock.look_ahead_samples;
+    harness.push(audio(0, due - 1)).unwrap();
+    assert!(harness.try_pull().is_none());
+    let mut last = buffer::from_f32(&tone(due - 1, 1));
+    last.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds((due as u64 - 1) * 62_500));
+    harness.push(last).unwrap();
+    assert!(harness.try_pull().is_some());
+}
+
+/// However the samples are cut into buffers, the features are the same bits.
+#[test]
+fn streaming_equals_whole_file() {
+    let total = 40 * FRAME_SAMPLES + 123;
+    let run = |size: usize| {
+        let mut harness = AUDIO_FEATURES.harness();
+        let mut first = 0;
+        while first < total {
+            let count = size.min(total - first);
+            let mut part = buffer::from_f32(&tone(first, count));
+            part.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(first as u64 * 62_500));
+            harness.push(part).unwrap();
+            first += count;
+        }
+        harness.push_event(gst::event::Eos::new());
+        drain(&mut harness)
+    };
+    let whole = run(total);
+    assert_eq!(whole.len(), 41, "the frame that the audio ends in comes out too");
+    for size in [160, 1000, 4096, 48000] {
+        assert!(run(size) == whole, "buffers of {size} samples");
+    }
+}
+
+/// A hole in the audio is silence on the same clock: no frame is missing or moved.
+#[test]
+fn a_hole_in_the_audio_keeps_the_cadence() {
+    let mut harness = AUDIO_FEATURES.harness();
+    for n in (0..5).chain(30..40) {
+        harness.push(audio(n, FRAME_SAMPLES)).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    for n in 0..40 {
+        assert_eq!(harness.pull().unwrap().pts(), Some(FRAME * n));
+    }
+    assert!(harness.try_pull().is_none());
+}
+
+/// GAP events feed silence, so that sparse audio never stalls the picture.
+#[test]
+fn gap_events_give_frames() {
+    let mut harness = AUDIO_FEATURES.harness();
+    harness.push(audio(0, FRAME_SAMPLES)).unwrap();
+    harness.push_event(gst::event::Gap::builder(FRAME).duration(FRAME * 10).build());
+    assert_eq!(drain(&mut harness).len() as u64, 11 - AUDIO_FEATURES.delay + 1 - 1);
+    harness.push_event(gst::event::Eos::new());
+    assert_eq!(drain(&mut harness).len() as u64, AUDIO_FEATURES.delay);
+}
+
+/// Audio that overlaps what was there is not heard twice.
+#[test]
+fn repeated_audio_is_dropped() {
+    let mut harness = AUDIO_FEATURES.harness();
+    for n in [0, 1, 1, 2, 2, 3] {
+        harness.push(audio(n, FRAME_SAMPLES)).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    assert_eq!(drain(&mut harness).len(), 4);
+}
+
+/// A buffer flagged GAP is silence whatever its bytes.
+#[test]
+fn gap_buffers_are_silent() {
+    let run = |flags: gst::BufferFlags, loud: bool| {
+        let mut harness = AUDIO_FEATURES.harness();
+        let samples = if loud { tone(0, 10 * FRAME_SAMPLES) } else { vec![0.0; 10 * FRAME_SAMPLES] };
+        let mut all = buffer::from_f32(&samples);
+        let b = all.get_mut().unwrap();
+        b.set_pts(gst::ClockTime::ZERO);
+        b.set_flags(flags);
+        harness.push(all).unwrap();
+        harness.push_event(gst::event::Eos::new());
+        drain(&mut harness)
+    };
+    assert!(run(gst::BufferFlags::GAP, true) == run(gst::BufferFlags::empty(), false));
+    assert!(run(gst::BufferFlags::empty(), true) != run(gst::BufferFlags::empty(), false));
+}
+
+/// Samples outside of the segment are not heard.
+#[test]
+fn audio_is_clipped_to_the_segment() {
+    let mut harness = AUDIO_FEATURES.harness();
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_start(FRAME * 5);
+    segment.set_stop(FRAME * 10);
+    harness.push_event(gst::event::Segment::new(&segment));
+    for n in 0..20 {
+        // Behind the segment's end the element may say so.
+        let _ = harness.push(audio(n, FRAME_SAMPLES));
+    }
+    harness.push_event(gst::event::Eos::new());
+    let times: Vec<_> = std::iter::from_fn(|| harness.try_pull()).map(|b| b.pts()).collect();
+    assert_eq!(times, (5..10).map(|n| Some(FRAME * n)).collect::<Vec<_>>());
+}

@@ -1,0 +1,221 @@
+//! What the tests of the elements share: the plugin, and for each element inputs that it takes.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Once};
+
+use gst::prelude::*;
+use gstportrait::pack::{DEFAULT_PACK, Pack};
+use gstportrait::photo::{Portrait, context};
+use gstportrait::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+
+/// Duration of a frame at the pack's rate.
+pub const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
+
+/// Samples of audio in a frame.
+pub const FRAME_SAMPLES: usize = 640;
+
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        gstportrait::plugin_register_static().unwrap();
+    });
+}
+
+pub fn pack() -> Arc<Pack> {
+    Pack::open(DEFAULT_PACK).unwrap()
+}
+
+/// A photo that ships with the repository.
+pub fn photo(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
+}
+
+pub fn portrait_path() -> String {
+    photo("portrait-grace-hopper.jpg").to_str().unwrap().to_owned()
+}
+
+/// That photo, analysed; kept, so that the elements under test share it.
+pub fn portrait() -> Arc<Portrait> {
+    static PORTRAIT: LazyLock<Arc<Portrait>> =
+        LazyLock::new(|| Portrait::analyse(Path::new(&portrait_path()), &pack(), tch::Device::Cpu).unwrap());
+    PORTRAIT.clone()
+}
+
+/// An element under test: how to set it up and what to feed it.
+#[derive(Clone, Copy)]
+pub struct Fixture {
+    pub factory: &'static str,
+    pub klass: &'static str,
+    pub input_caps: fn() -> gst::Caps,
+    /// Caps of the right media type that the element must refuse.
+    pub wrong_caps: &'static str,
+    /// Input of frame `n`, timestamped.
+    pub input: fn(u64) -> gst::Buffer,
+    /// Sets what the element needs before it starts.
+    pub prepare: fn(&gst::Element),
+    /// Frames of latency.
+    pub delay: u64,
+}
+
+pub const FIXTURES: [Fixture; 4] = [AUDIO_FEATURES, SPEECH2LANDMARKS, LANDMARKS2LATENTS, FACESYNTH];
+
+pub const AUDIO_FEATURES: Fixture = Fixture {
+    factory: "audiofeatures",
+    klass: "Filter/Analyzer/Audio",
+    input_caps: || audio_caps(16000, 1),
+    wrong_caps: "audio/x-raw,format=F32LE,layout=interleaved,rate=44100,channels=2",
+    input: |n| audio(n, FRAME_SAMPLES),
+    prepare: |_| (),
+    delay: 4,
+};
+
+pub const SPEECH2LANDMARKS: Fixture = Fixture {
+    factory: "speech2landmarks",
+    klass: "Inference/Converter/Audio/Metadata",
+    input_caps: || tensor_caps(TensorKind::AudioFeatures),
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/latents,dimensions=(string)3:206,framerate=25/1,pack=(string)lite/0",
+    input: |n| at(n, buffer::from_f32(&features(n))),
+    prepare: |_| (),
+    delay: 0,
+};
+
+pub const LANDMARKS2LATENTS: Fixture = Fixture {
+    factory: "landmarks2latents",
+    klass: "Inference/Filter/Metadata",
+    input_caps: || tensor_caps(TensorKind::Landmarks),
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/landmarks,dimensions=(string)3:68,framerate=25/1,pack=(string)other/1",
+    input: |n| {
+        let mut landmarks: Vec<f32> = portrait().neutral.as_flattened().to_vec();
+        // The lower lip's middle moves.
+        landmarks[14 * 3 + 1] += 0.05 * (n as f32 * 0.7).sin().abs();
+        let mut buffer = buffer::from_f32(&landmarks);
+        let features = features(n);
+        let shape = pack().manifest().feature_shape().unwrap();
+        meta::attach(buffer.get_mut().unwrap(), FrameMeta::AudioFeatures, &shape, &features);
+        meta::attach(buffer.get_mut().unwrap(), FrameMeta::Emotion, &[8], &[0.0; 8]);
+        at(n, buffer)
+    },
+    prepare: |element| element.set_context(&context::make(&portrait())),
+    delay: 0,
+};
+
+pub const FACESYNTH: Fixture = Fixture {
+    factory: "facesynth",
+    klass: "Inference/Converter/Video",
+    input_caps: || tensor_caps(TensorKind::Latents),
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/latents,dimensions=(string)3:21,framerate=25/1,pack=(string)other/1",
+    input: |n| {
+        let portrait = portrait();
+        let mut latents = portrait.source_latents.clone();
+        let points = pack().manifest().latents.control_points.len();
+        // The head sways by a hundredth of the picture.
+        for x in latents.iter_mut().step_by(3).take(points) {
+            *x += 0.01 * (n as f32 * 0.3).sin();
+        }
+        let mut buffer = buffer::from_f32(&latents);
+        let b = buffer.get_mut().unwrap();
+        meta::attach(b, FrameMeta::Landmarks, &[478, 3], portrait.neutral.as_flattened());
+        meta::attach(b, FrameMeta::Pose, &[7], &portrait.pose.to_array());
+        meta::attach(b, FrameMeta::Emotion, &[8], &[0.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        at(n, buffer)
+    },
+    prepare: |element| {
+        portrait();
+        element.set_property("portrait", portrait_path());
+    },
+    delay: 0,
+};
+
+impl Fixture {
+    pub fn element(&self) -> gst::Element {
+        init();
+        let element = gst::ElementFactory::make(self.factory).build().unwrap();
+        (self.prepare)(&element);
+        element
+    }
+
+    /// A harness around the element, with its input caps set.
+    pub fn harness(&self) -> gst_check::Harness {
+        let mut harness = gst_check::Harness::with_element(&self.element(), Some("sink"), Some("src"));
+        harness.set_src_caps((self.input_caps)());
+        harness
+    }
+
+    /// Payloads of everything that comes out for `frames` frames and the end of the stream.
+    pub fn run(&self, harness: &mut gst_check::Harness, frames: u64) -> Vec<Vec<u8>> {
+        for n in 0..frames {
+            harness.push((self.input)(n)).unwrap();
+        }
+        harness.push_event(gst::event::Eos::new());
+        drain(harness)
+    }
+}
+
+pub fn drain(harness: &mut gst_check::Harness) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| harness.try_pull()).map(|b| b.map_readable().unwrap().to_vec()).collect()
+}
+
+pub fn at(n: u64, mut buffer: gst::Buffer) -> gst::Buffer {
+    let b = buffer.get_mut().unwrap();
+    b.set_pts(FRAME * n);
+    b.set_duration(FRAME);
+    buffer
+}
+
+/// Samples of a voice-like tone: a buzz whose level follows syllables.
+pub fn tone(first: usize, count: usize) -> Vec<f32> {
+    (first..first + count)
+        .map(|i| {
+            let t = i as f32 / 16000.0;
+            let level = (t * 4.0 * std::f32::consts::TAU).sin().max(0.0);
+            0.3 * level * ((t * 140.0).fract() * 2.0 - 1.0)
+        })
+        .collect()
+}
+
+/// Buffer `n` of `samples` samples of the tone.
+pub fn audio(n: u64, samples: usize) -> gst::Buffer {
+    let first = n as usize * samples;
+    let mut buffer = buffer::from_f32(&tone(first, samples));
+    let b = buffer.get_mut().unwrap();
+    let time = |s: usize| gst::ClockTime::from_nseconds(s as u64 * 1_000_000_000 / 16000);
+    b.set_pts(time(first));
+    b.set_duration(time(first + samples) - time(first));
+    buffer
+}
+
+pub fn audio_caps(rate: i32, channels: i32) -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("format", "F32LE")
+        .field("layout", "interleaved")
+        .field("rate", rate)
+        .field("channels", channels)
+        .build()
+}
+
+/// Caps of a stage's stream, as the built-in pack makes them.
+pub fn tensor_caps(kind: TensorKind) -> gst::Caps {
+    let pack = pack();
+    let manifest = pack.manifest();
+    let shape = match kind {
+        TensorKind::AudioFeatures => manifest.feature_shape().unwrap(),
+        TensorKind::Landmarks => vec![manifest.landmarks.count, 3],
+        TensorKind::Latents => vec![manifest.latents.count, 3],
+    };
+    TensorInfo { kind, shape, framerate: gst::Fraction::new(25, 1), pack: pack.id() }.to_caps()
+}
+
+/// Log-mel-like numbers that change from frame to frame.
+pub fn features(n: u64) -> Vec<f32> {
+    let len: usize = pack().manifest().feature_shape().unwrap().iter().product();
+    (0..len).map(|i| -6.0 + 3.0 * ((n as f32) * 0.9 + i as f32 * 0.05).sin()).collect()
+}
+
+/// The first error on a bus.
+pub fn bus_error(bus: &gst::Bus) -> Option<(String, String)> {
+    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+    let gst::MessageView::Error(error) = message.view() else { return None };
+    Some((error.error().to_string(), error.debug().map(|d| d.to_string()).unwrap_or_default()))
+}

@@ -1,0 +1,123 @@
+//! `facesynth`: pictures, strides, metadata, late frames.
+
+mod common;
+
+use common::{FACESYNTH, FRAME, init, portrait};
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gstportrait::tensor::{FrameMeta, meta};
+
+/// A picture carries what the stages knew, and that it is synthetic.
+#[test]
+fn pictures_carry_the_metadata_of_their_frame() {
+    let mut harness = FACESYNTH.harness();
+    let input = (FACESYNTH.input)(3);
+    harness.push(input.clone()).unwrap();
+    let picture = harness.pull().unwrap();
+    for kind in [FrameMeta::Landmarks, FrameMeta::Pose, FrameMeta::Emotion] {
+        assert_eq!(meta::read(&picture, kind), meta::read(&input, kind), "{kind:?}");
+    }
+    let latents = meta::read(&picture, FrameMeta::Latents).unwrap();
+    assert_eq!(latents.data.len() * 4, input.size());
+    let landmarks = meta::read(&picture, FrameMeta::PictureLandmarks).unwrap();
+    for (found, tracked) in landmarks.data.as_chunks::<3>().0.iter().zip(&portrait().landmarks) {
+        assert!((found[0] - tracked[0]).abs() < 1e-3 && (found[1] - tracked[1]).abs() < 1e-3);
+    }
+    assert!(gst::meta::CustomMeta::from_buffer(&picture, meta::SYNTHETIC_META).is_ok());
+}
+
+/// The stream says that it is synthetic, so that muxers write it into files.
+#[test]
+fn a_tag_says_synthetic() {
+    let mut harness = FACESYNTH.harness();
+    harness.push((FACESYNTH.input)(0)).unwrap();
+    let comment = std::iter::from_fn(|| harness.try_pull_event()).find_map(|event| match event.view() {
+        gst::EventView::Tag(tag) => tag.tag().get::<gst::tags::Comment>().map(|c| c.get().to_owned()),
+        _ => None,
+    });
+    assert!(comment.unwrap().contains("synthetic"));
+}
+
+/// Rows may be longer than the picture is wide: padding stays as it was.
+#[test]
+fn strides_of_downstream_buffers_are_kept() {
+    init();
+    let run = |align: u32| {
+        let element = FACESYNTH.element();
+        if align > 0 {
+            let src = element.static_pad("src").unwrap();
+            src.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PUSH, move |_, info| {
+                let Some(query) = info.query_mut() else { return gst::PadProbeReturn::Ok };
+                let gst::QueryViewMut::Allocation(q) = query.view_mut() else {
+                    return gst::PadProbeReturn::Ok;
+                };
+                let caps = q.get().0.unwrap().to_owned();
+                let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+                let pool = gst_video::VideoBufferPool::new();
+                let mut config = pool.config();
+                config.set_params(Some(&caps), info.size() as u32, 0, 0);
+                config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_str());
+                config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_ALIGNMENT.as_str());
+                config.set_video_alignment(&gst_video::VideoAlignment::new(0, 0, 0, align, &[0; 4]));
+                pool.set_config(config).unwrap();
+                q.add_allocation_pool(Some(&pool), info.size() as u32, 0, 0);
+                q.add_allocation_meta::<gst_video::VideoMeta>(None);
+                gst::PadProbeReturn::Handled
+            });
+        }
+        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_src_caps((FACESYNTH.input_caps)());
+        harness.push((FACESYNTH.input)(2)).unwrap();
+        let picture = harness.pull().unwrap();
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgb, 512, 512).build().unwrap();
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&picture, &info).unwrap();
+        let stride = frame.plane_stride()[0] as usize;
+        let rows: Vec<u8> = frame
+            .plane_data(0)
+            .unwrap()
+            .chunks(stride)
+            .take(512)
+            .flat_map(|row| row[..512 * 3].to_vec())
+            .collect();
+        (stride, rows)
+    };
+    let (plain_stride, plain) = run(0);
+    let (wide_stride, wide) = run(100);
+    assert_eq!(plain_stride, 512 * 3);
+    assert!(wide_stride > plain_stride, "the pool's padding took effect");
+    assert!(plain == wide);
+}
+
+/// Frames that are too late are dropped before the networks run, and reported.
+#[test]
+fn late_frames_are_dropped_and_reported() {
+    let mut harness = FACESYNTH.harness();
+    let element = harness.element().unwrap();
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    harness.push((FACESYNTH.input)(0)).unwrap();
+    let late = gst::event::Qos::new(gst::QOSType::Underflow, 2.0, FRAME.nseconds() as i64 * 5, FRAME);
+    harness.push_upstream_event(late);
+    harness.push((FACESYNTH.input)(1)).unwrap();
+    harness.push((FACESYNTH.input)(20)).unwrap();
+    let times: Vec<_> = std::iter::from_fn(|| harness.try_pull()).map(|b| b.pts()).collect();
+    assert_eq!(times, [Some(gst::ClockTime::ZERO), Some(FRAME * 20)]);
+    assert!(bus.pop_filtered(&[gst::MessageType::Qos]).is_some());
+    element.set_bus(None::<&gst::Bus>);
+}
+
+/// Full framing shows the whole photo at its own size.
+#[test]
+fn full_framing_has_the_size_of_the_photo() {
+    let element = FACESYNTH.element();
+    element.set_property_from_str("framing", "full");
+    let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.set_src_caps((FACESYNTH.input_caps)());
+    harness.push((FACESYNTH.input)(0)).unwrap();
+    let picture = harness.pull().unwrap();
+    let caps = element.static_pad("src").unwrap().current_caps().unwrap();
+    let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+    let photo = &portrait().photo;
+    assert_eq!((info.width() as usize, info.height() as usize), (photo.width, photo.height));
+    assert_eq!(picture.size(), info.size());
+}

@@ -1,0 +1,88 @@
+//! `cargo xtask bench`: how fast the demo's pipeline is, what each element takes, and how that compares with one pass
+//! of a full-size neural generator on the same machine.
+
+// A command-line program speaks on its standard streams.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod machine;
+mod stages;
+mod whole;
+mod yardstick;
+
+use std::fmt::Write;
+
+/// What the numbers are held against.
+const GOALS: &str = "Goals on 2 CPU cores: whole pipeline >= 1.5 x real time, facesynth <= 20 ms a frame, first picture \
+                     <= 1.5 s after PLAYING, peak memory <= 900 MB.";
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let file = match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => None,
+        (Some("--write"), Some(path)) => Some(path),
+        _ => {
+            eprintln!("usage: bench [--write FILE]");
+            std::process::exit(2);
+        }
+    };
+    portrait_tests::init();
+
+    // First, because peak memory is the process's: what follows must not count.
+    eprintln!("measuring the whole pipeline");
+    let whole = whole::measure();
+    eprintln!("measuring the elements");
+    let stages = stages::measure();
+    eprintln!("measuring {} GMAC of convolutions", yardstick::GMAC);
+    let yardstick = yardstick::measure();
+
+    let table = report(&whole, &stages, &yardstick);
+    println!("\n{table}");
+    if let Some(path) = file {
+        let text = format!("# Benchmarks\n\nWritten by `cargo xtask bench --write`.\n\n{table}");
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("error: cannot write {path}: {error}");
+            std::process::exit(1);
+        }
+        println!("wrote {path}");
+    }
+}
+
+fn report(whole: &whole::Whole, stages: &stages::Stages, yardstick: &yardstick::Yardstick) -> String {
+    let mut text = String::new();
+    let frame_ms = whole.steady.as_secs_f64() * 1e3 / whole.frames as f64;
+    let mut row = |what: &str, value: String| {
+        // Writing into a string does not fail.
+        let _ = writeln!(text, "| {what} | {value} |");
+    };
+    row("measured", "value".into());
+    row("---", "---:".into());
+    row("machine", machine::describe());
+    row("speech", format!("{:.2} s, {} frames of 512x512", whole.length.as_secs_f64(), whole.frames));
+    let speed = |wall: std::time::Duration| whole.length.as_secs_f64() / wall.as_secs_f64();
+    row("whole pipeline (x264enc veryfast, AAC)", format!("{:.2} x real time", speed(whole.steady)));
+    row("the same with start-up", format!("{:.2} x real time", speed(whole.wall)));
+    row("first picture after PLAYING", format!("{:.2} s", whole.first_picture.as_secs_f64()));
+    row("peak resident memory", format!("{} MB", whole.peak_kib * 1024 / 1_000_000));
+    for stage in &stages.elements {
+        row(
+            &format!("{} (share of the time)", stage.name),
+            format!("{:.2} ms a frame ({:.0} %)", stage.ms, stage.percent),
+        );
+    }
+    row(
+        &format!("{} GMAC of convolutions, {} threads", yardstick::GMAC, yardstick.threads),
+        format!("{:.0} ms ({:.0} GMAC/s)", yardstick.ms, yardstick::GMAC as f64 / yardstick.ms * 1e3),
+    );
+    let synth = stages.elements.iter().find(|s| s.name == "facesynth").map_or(f64::NAN, |s| s.ms);
+    row("that pass / facesynth", format!("{:.0} times", yardstick.ms / synth));
+    row("that pass / whole pipeline a frame", format!("{:.0} times", yardstick.ms / frame_ms));
+    let _ = writeln!(text, "\n{GOALS}");
+    let _ = writeln!(
+        text,
+        "\nThe convolutions are those of LivePortrait's warping network (171 GMAC, mostly 3-D) and SPADE decoder \
+         (446 GMAC), run by the same libtorch in the same call; activations, normalisations and warping of such a \
+         generator come on top. Elements are timed in one thread, without what they call downstream; whole pipeline: \
+         first to last picture."
+    );
+    text
+}

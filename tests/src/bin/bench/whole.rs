@@ -1,0 +1,64 @@
+//! The demo's pipeline, from PLAYING to the end of its file.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use portrait_tests::pipeline::Pipeline;
+use portrait_tests::{FRAME, data, photo};
+
+use crate::machine;
+
+/// What the run showed.
+pub struct Whole {
+    /// Length of the film.
+    pub length: Duration,
+    /// Pictures in it.
+    pub frames: u64,
+    /// From PLAYING to the end of the stream.
+    pub wall: Duration,
+    /// From the first picture to the end of the stream.
+    pub steady: Duration,
+    /// From PLAYING to the first picture.
+    pub first_picture: Duration,
+    /// Most memory that the process ever had.
+    pub peak_kib: u64,
+}
+
+pub fn measure() -> Whole {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let pipeline = Pipeline::parse(&format!(
+        "filesrc location={} ! decodebin ! audioconvert ! audioresample ! tee name=t \
+         t. ! queue ! talkinghead name=head portrait={} ! videoconvert ! video/x-raw,format=I420 \
+            ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/bench.mp4 \
+         t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
+            ! audio/x-raw,rate=48000 ! avenc_aac ! m.",
+        data("speech-af_heart.wav").display(),
+        photo(),
+        dir.path().display()
+    ));
+    let seen = Arc::new(Mutex::new((0u64, None)));
+    let counted = seen.clone();
+    let pad = pipeline.element("head").static_pad("src").expect("talkinghead has a src pad");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        if let Ok(mut seen) = counted.lock() {
+            seen.0 += 1;
+            seen.1.get_or_insert_with(Instant::now);
+        }
+        gst::PadProbeReturn::Ok
+    });
+
+    let start = Instant::now();
+    pipeline.run().unwrap_or_else(|e| panic!("{e}"));
+    let end = Instant::now();
+    let (frames, first) = *seen.lock().expect("no probe panics");
+    let first = first.expect("at least one picture was drawn");
+    Whole {
+        length: (FRAME * frames).into(),
+        frames,
+        wall: end - start,
+        steady: end - first,
+        first_picture: first - start,
+        peak_kib: machine::status_kib("VmHWM"),
+    }
+}

@@ -1,0 +1,83 @@
+//! Starting and stopping again and again costs nothing that stays.
+
+use std::sync::{Mutex, PoisonError};
+
+use gst::prelude::*;
+use portrait_tests::photo;
+use portrait_tests::pipeline::Pipeline;
+
+const CYCLES: usize = 200;
+
+/// Caches and allocators settle in the first cycles.
+const SETTLED: usize = 60;
+
+/// What resident memory may grow by from then on: an allocator's noise, not a leak of 140 cycles.
+const MAX_GROWTH_KIB: i64 = 4 << 10;
+
+/// Both tests measure the process that they share under `cargo test`.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn status(field: &str) -> i64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|l| l.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn handles() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn launch(sink: &str) -> String {
+    format!("audiotestsrc ! talkinghead portrait={} ! {sink}", photo())
+}
+
+#[test]
+fn two_hundred_cycles_leave_memory_handles_and_threads_as_they_were() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A second pipeline keeps models and photo loaded: the cycles then measure the elements, in seconds instead of
+    // minutes. Loading and unloading has a test of its own below.
+    let keeper = Pipeline::parse(&launch("fakesink"));
+    keeper.go(gst::State::Paused).unwrap();
+
+    let pipeline = Pipeline::parse(&launch("fakesink name=out sync=false"));
+    let (sender, pictures) = std::sync::mpsc::channel();
+    let pad = pipeline.element("out").static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        // The test may be over.
+        let _ = sender.send(());
+        gst::PadProbeReturn::Ok
+    });
+    let mut settled = None;
+    for cycle in 0..CYCLES {
+        pipeline.go(gst::State::Playing).unwrap();
+        pictures.recv_timeout(std::time::Duration::from_secs(30)).expect("a picture comes");
+        pipeline.go(gst::State::Null).unwrap();
+        while pictures.try_recv().is_ok() {}
+        if cycle == SETTLED {
+            settled = Some((status("VmRSS"), handles(), status("Threads")));
+        }
+    }
+    let (memory, handles_then, threads) = settled.unwrap();
+    let growth = status("VmRSS") - memory;
+    assert!(growth < MAX_GROWTH_KIB, "resident memory grew by {growth} KiB in {} cycles", CYCLES - SETTLED);
+    assert_eq!(handles(), handles_then, "open files");
+    // GLib's thread pool keeps a thread or two waiting.
+    assert!(status("Threads") <= threads + 2, "{} threads, {threads} before", status("Threads"));
+}
+
+#[test]
+fn models_and_photo_are_loaded_and_freed_in_every_cycle() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let pipeline = Pipeline::parse(&launch("fakesink"));
+    let mut settled = None;
+    for cycle in 0..8 {
+        pipeline.go(gst::State::Paused).unwrap();
+        pipeline.go(gst::State::Null).unwrap();
+        if cycle == 3 {
+            settled = Some(status("VmRSS"));
+        }
+    }
+    let growth = status("VmRSS") - settled.unwrap();
+    // One copy of the models would be more.
+    assert!(growth < 8 << 10, "resident memory grew by {growth} KiB in four cycles");
+}

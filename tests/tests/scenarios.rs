@@ -1,0 +1,102 @@
+//! The scripts in `pipelines/` run as they stand, and so does the command-line program.
+
+use std::path::Path;
+use std::process::Command;
+
+use portrait_tests::{data, process, root, samples};
+
+fn script(folder: &str) -> Command {
+    process::command(root().join(format!("pipelines/{folder}/run.sh")))
+}
+
+fn speech(dir: &Path) -> String {
+    let wav = dir.join("speech.wav");
+    samples::write_speech(&wav, 1.0);
+    wav.display().to_string()
+}
+
+#[track_caller]
+fn assert_film(path: &Path) {
+    let size = path.metadata().map_or(0, |m| m.len());
+    assert!(size > 5_000, "{}: {size} bytes", path.display());
+}
+
+#[test]
+fn file_to_mp4_writes_a_film() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film with a space.mp4");
+    process::run(
+        script("file-to-mp4").env("SOURCE", speech(dir.path())).env("OUTPUT", &film).current_dir(dir.path()),
+    );
+    assert_film(&film);
+}
+
+#[test]
+fn a_video_drives_the_photo() {
+    let dir = tempfile::tempdir().unwrap();
+    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
+    let line = format!(
+        "filesrc location={} ! pngdec ! videoconvert ! imagefreeze num-buffers=10 \
+         ! video/x-raw,format=I420,framerate=25/1 ! x264enc speed-preset=ultrafast ! mp4mux ! filesink location={}",
+        data("portrait-astronaut.png").display(),
+        driver.display()
+    );
+    process::run(process::command("gst-launch-1.0").arg("--quiet").args(line.split_whitespace()));
+    process::run(
+        script("video-drives-photo").env("SOURCE", &driver).env("OUTPUT", &film).current_dir(dir.path()),
+    );
+    assert_film(&film);
+}
+
+#[test]
+fn a_file_is_played_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    process::run(
+        script("microphone-live")
+            .env("SOURCE", speech(dir.path()))
+            .env("OUTPUT", &film)
+            .current_dir(dir.path()),
+    );
+    assert_film(&film);
+}
+
+fn animate() -> Command {
+    // …/target/debug/deps/THIS -> …/target/debug/animate
+    let exe = std::env::current_exe().unwrap();
+    process::command(exe.parent().unwrap().join("../animate"))
+}
+
+#[test]
+fn animate_writes_a_film() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    let output = process::run(
+        animate()
+            .arg(data("portrait-grace-hopper.jpg"))
+            .arg(speech(dir.path()))
+            .args(["--emotion", "happy", "--emotion-intensity", "0.5", "--framing", "full", "--output"])
+            .arg(&film),
+    );
+    assert_film(&film);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("film.mp4"));
+}
+
+#[test]
+fn animate_says_in_one_line_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = dir.path().join("photo.png");
+    std::fs::write(&text, "no picture").unwrap();
+    let wav = speech(dir.path());
+    let missing = dir.path().join("missing.wav");
+    for (photo, audio, named) in [
+        (text.as_path(), wav.as_ref(), "photo.png"),
+        (data("portrait-grace-hopper.jpg").as_path(), missing.as_os_str(), "missing.wav"),
+    ] {
+        let output = animate().arg(photo).arg(audio).current_dir(dir.path()).output().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+        assert!(said.starts_with("error: ") && said.contains(named), "{said}");
+    }
+}

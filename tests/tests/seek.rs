@@ -1,0 +1,50 @@
+//! After a flushing seek comes the picture of that place, untouched by what was played before.
+
+use std::collections::BTreeMap;
+
+use gst::prelude::*;
+use portrait_tests::pipeline::{Frame, Pipeline};
+use portrait_tests::{FRAME, photo, samples};
+
+const SEEKS: usize = 100;
+
+/// Frames that are jumped to.
+const PLACES: [u64; 5] = [3, 10, 17, 24, 31];
+
+fn player(wav: &std::path::Path) -> Pipeline {
+    let pipeline = Pipeline::parse(&format!(
+        "filesrc location={} ! wavparse ! talkinghead portrait={} ! appsink name=out sync=false max-buffers=1",
+        wav.display(),
+        photo()
+    ));
+    pipeline.go(gst::State::Paused).unwrap();
+    pipeline
+}
+
+fn picture_after_seek(pipeline: &Pipeline, frame: u64) -> Frame {
+    let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+    pipeline.object().seek_simple(flags, FRAME * frame).unwrap();
+    pipeline.wait_for(gst::MessageType::AsyncDone).unwrap();
+    let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
+    let sample = sink.pull_preroll().unwrap();
+    Frame::of(sample.buffer().unwrap())
+}
+
+#[test]
+fn a_hundred_seeks_give_the_pictures_of_fresh_pipelines() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("speech.wav");
+    samples::write_speech(&wav, 1.6);
+    let expected: BTreeMap<u64, Frame> =
+        PLACES.into_iter().map(|frame| (frame, picture_after_seek(&player(&wav), frame))).collect();
+    for (frame, picture) in &expected {
+        assert_eq!(picture.pts, Some(FRAME * *frame));
+    }
+
+    let pipeline = player(&wav);
+    for index in 0..SEEKS {
+        // Forwards and backwards, by steps of many sizes.
+        let frame = PLACES[index * 7 % 13 % PLACES.len()];
+        assert_eq!(picture_after_seek(&pipeline, frame), expected[&frame], "seek {index} to frame {frame}");
+    }
+}
