@@ -140,7 +140,7 @@ fn landmarks_pose_and_picture_fit_together_and_lie_on_the_face() {
 fn caps_carry_the_rate_of_the_video_and_the_pack() {
     for ((n, d), width) in [((25, 1), 320), ((30000, 1001), 64), ((0, 1), 5000)] {
         let mut h = harness(&format!("video/x-raw,format=RGB,width={width},height=90,framerate={n}/{d}"));
-        let frame = gst::Buffer::from_slice(vec![0u8; (width * 3 + 3) / 4 * 4 * 90]);
+        let frame = gst::Buffer::from_slice(vec![0u8; (width * 3usize).next_multiple_of(4) * 90]);
         h.push(frame).unwrap();
         let caps = h.sinkpad().unwrap().current_caps().unwrap();
         let s = caps.structure(0).unwrap();

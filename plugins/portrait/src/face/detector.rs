@@ -61,6 +61,11 @@ impl Detection {
         }
     }
 
+    /// Whether two boxes overlap so much that they show one face.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.overlap(other) > SAME_FACE
+    }
+
     fn overlap(&self, other: &Self) -> f32 {
         let (a, b) = (self.bounds, other.bounds);
         let extent = |low: usize| (a[low + 2].min(b[low + 2]) - a[low].max(b[low])).max(0.0);
@@ -136,8 +141,7 @@ pub(super) fn suppress(mut found: Vec<Detection>) -> Vec<Detection> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut faces = Vec::new();
     while let Some(&best) = found.first() {
-        let (same, rest): (Vec<_>, Vec<_>) =
-            found[1..].iter().partition(|other| best.overlap(other) > SAME_FACE);
+        let (same, rest): (Vec<_>, Vec<_>) = found[1..].iter().partition(|other| best.is_same(other));
         let same: Vec<Detection> = std::iter::once(best).chain(same).collect();
         let total: f32 = same.iter().map(|d| d.score).sum();
         let mean =

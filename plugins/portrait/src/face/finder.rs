@@ -68,15 +68,20 @@ impl Finder {
     /// Every face of a photo, largest first. Where the whole photo at once shows none, ever smaller parts of it are searched,
     /// which takes a second or two for a large photo without any.
     pub fn find_all(&mut self, view: &RgbView<'_>) -> Result<Vec<Face>, PackError> {
-        let mut found = Vec::new();
+        let whole = view.letterbox().side;
+        let mut found: Vec<Detection> = Vec::new();
         for squares in levels(view) {
             let already = !found.is_empty();
+            let finer = squares.iter().all(|square| square.side < whole);
+            let mut level = Vec::new();
             for square in squares {
-                found.append(&mut self.detector.detect(view, square)?);
+                level.append(&mut self.detector.detect(view, square)?);
             }
-            found = suppress(found);
-            // One level below the first face that was found shows whether there are smaller ones beside it.
-            if already {
+            // Finer squares cut faces that coarser ones showed whole.
+            let known = found.clone();
+            found.extend(suppress(level).into_iter().filter(|new| known.iter().all(|old| !old.is_same(new))));
+            // One finer level shows whether there are smaller faces beside the first.
+            if already && finer {
                 break;
             }
         }
@@ -141,8 +146,7 @@ fn levels(view: &RgbView<'_>) -> impl Iterator<Item = Vec<Roi>> {
         .take_while(move |&side| side >= MIN_SQUARE && side < whole.side)
         .map(|side| squares(view, side))
         .take_while(|squares| squares.len() <= MAX_SQUARES);
-    let whole = vec![whole, Roi { side: whole.side * ZOOM_OUT, ..whole }];
-    std::iter::once(whole).chain(finer)
+    [vec![whole], vec![Roi { side: whole.side * ZOOM_OUT, ..whole }]].into_iter().chain(finer)
 }
 
 /// Overlapping squares that cover the picture.
@@ -186,9 +190,9 @@ mod tests {
             let view = RgbView::new(&data, width * 3, width, height).unwrap();
             levels(&view).map(|l| (l[0].side, l.len())).collect()
         };
-        assert_eq!(sides(300, 200), [(300.0, 2)]);
-        assert_eq!(sides(1000, 900).iter().map(|l| l.0).collect::<Vec<_>>(), [1000.0, 800.0, 400.0]);
-        let huge = sides(9000, 3000);
-        assert!(huge.iter().all(|l| l.1 <= MAX_SQUARES) && huge.iter().any(|l| l.0 == 400.0), "{huge:?}");
+        assert_eq!(sides(300, 200), [(300.0, 1), (480.0, 1)]);
+        assert_eq!(sides(1000, 900).iter().map(|l| l.0).collect::<Vec<_>>(), [1000.0, 1600.0, 800.0, 400.0]);
+        assert!(sides(5000, 3000).iter().any(|l| l.0 == 400.0));
+        assert!(sides(9000, 3000).iter().all(|l| l.1 <= MAX_SQUARES && l.0 > 400.0));
     }
 }

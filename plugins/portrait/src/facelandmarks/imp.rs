@@ -1,30 +1,29 @@
-/**
- * SECTION:element-facelandmarks
- * @title: facelandmarks
- * @short_description: tracks the face in a video
- *
- * Finds the largest face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
- * `other/tensors`, one buffer a frame, with the frame's time stamps. The payload is the landmarks with the head pose
- * removed; the pose, the landmarks in the frame and a neutral emotion vector ride along as metadata:
- *
- * - `PortraitLandmarksMeta` `[478, 3]`: the payload again.
- * - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the frame, for
- *   x too, so that a pose does not depend on the aspect ratio.
- * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
- * - `PortraitEmotionMeta` `[8]`: zeros; the element does not judge expressions.
- *
- * A frame without a face repeats the last face, and before the first one the pack's mean face in the middle of the frame, so
- * that what follows always has something to draw; such buffers carry the GAP flag. Input buffers that carry it are not
- * looked at.
- *
- * With QoS (property `qos`, on) frames that are late already are dropped before the networks run.
- *
- * ## Example launch line
- * ```
- * gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=RGB,width=320,height=240 ! facelandmarks ! fakesink
- * ```
- * Since: portrait-0.1
- */
+//! SECTION:element-facelandmarks
+//! @title: facelandmarks
+//! @short_description: tracks the face in a video
+//!
+//! Finds the largest face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
+//! `other/tensors`, one buffer a frame, with the frame's time stamps. The payload is the landmarks with the head pose
+//! removed; the pose, the landmarks in the frame and a neutral emotion vector ride along as metadata:
+//!
+//! - `PortraitLandmarksMeta` `[478, 3]`: the payload again.
+//! - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the frame, for
+//!   x too, so that a pose does not depend on the aspect ratio.
+//! - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
+//! - `PortraitEmotionMeta` `[8]`: zeros; the element does not judge expressions.
+//!
+//! A frame without a face repeats the last face, and before the first one the pack's mean face in the middle of the frame, so
+//! that what follows always has something to draw; such buffers carry the GAP flag. Input buffers that carry it are not
+//! looked at.
+//!
+//! With QoS (property `qos`, on) frames that are late already are dropped before the networks run.
+//!
+//! ## Example launch line
+//! ```text
+//! gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=RGB,width=320,height=240 ! facelandmarks ! fakesink
+//! ```
+//! Since: portrait-0.1
+
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;

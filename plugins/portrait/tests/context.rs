@@ -1,0 +1,94 @@
+//! One portrait for all elements of a pipeline, handed on by GstContext.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gst::prelude::*;
+use gstportrait::pack::{DEFAULT_PACK, Pack};
+use gstportrait::photo::{Portrait, context};
+
+const HOPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/portrait-grace-hopper.jpg");
+
+fn portrait() -> Arc<Portrait> {
+    gst::init().unwrap();
+    let pack = Pack::open(DEFAULT_PACK).unwrap();
+    Portrait::analyse(Path::new(HOPPER), &pack, tch::Device::Cpu).unwrap()
+}
+
+/// Two linked elements in a pipeline.
+fn pipeline() -> (gst::Pipeline, gst::Element, gst::Element) {
+    let pipeline = gst::Pipeline::new();
+    let [first, second] = [(); 2].map(|()| gst::ElementFactory::make("identity").build().unwrap());
+    pipeline.add_many([&first, &second]).unwrap();
+    first.link(&second).unwrap();
+    (pipeline, first, second)
+}
+
+#[test]
+fn a_context_carries_the_portrait_and_other_contexts_do_not() {
+    let portrait = portrait();
+    let made = context::make(&portrait);
+    assert!(Arc::ptr_eq(&context::read(&made).unwrap(), &portrait));
+    assert_eq!(made.structure().get::<&str>("location"), Ok(HOPPER));
+    assert!(context::read(&gst::Context::new("some.other.context", true)).is_none());
+    assert!(context::read(&gst::Context::new(context::CONTEXT_TYPE, true)).is_none());
+}
+
+#[test]
+fn neighbours_are_asked_downstream_and_upstream() {
+    let portrait = portrait();
+    let (_pipeline, first, second) = pipeline();
+    assert!(context::from_neighbours(&first).is_none());
+    for (asking, answering, pad) in [(&first, &second, "sink"), (&second, &first, "src")] {
+        let answer = Arc::clone(&portrait);
+        let pad = answering.static_pad(pad).unwrap();
+        let probe = pad.add_probe(gst::PadProbeType::QUERY_BOTH | gst::PadProbeType::PUSH, move |_, info| {
+            let answered = info.query_mut().is_some_and(|query| context::answer(query, Some(&answer)));
+            if answered { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
+        });
+        assert!(Arc::ptr_eq(&context::from_neighbours(asking).unwrap(), &portrait));
+        pad.remove_probe(probe.unwrap());
+        assert!(context::from_neighbours(asking).is_none());
+    }
+}
+
+#[test]
+fn only_queries_for_the_portrait_are_answered() {
+    let portrait = portrait();
+    let mut other = gst::query::Context::new("some.other.context");
+    assert!(!context::answer(&mut other, Some(&portrait)));
+    let mut mine = gst::query::Context::new(context::CONTEXT_TYPE);
+    assert!(!context::answer(&mut mine, None));
+    assert!(context::answer(&mut mine, Some(&portrait)));
+    assert!(!context::answer(&mut gst::query::Latency::new(), Some(&portrait)));
+}
+
+#[test]
+fn the_application_is_asked_and_what_was_announced_reaches_who_comes_later() {
+    let portrait = portrait();
+    let (pipeline, first, second) = pipeline();
+    // The application answers.
+    let bus = pipeline.bus().unwrap();
+    let answer = context::make(&portrait);
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::NeedContext(need) = message.view()
+            && need.context_type() == context::CONTEXT_TYPE
+            && let Some(element) = message.src().and_then(|s| s.downcast_ref::<gst::Element>())
+        {
+            element.set_context(&answer);
+        }
+        gst::BusSyncReply::Drop
+    });
+    assert!(first.context(context::CONTEXT_TYPE).is_none());
+    context::ask(&first);
+    let given = first.context(context::CONTEXT_TYPE).unwrap();
+    assert!(Arc::ptr_eq(&context::read(&given).unwrap(), &portrait));
+    // The pipeline remembers what an element announces, and answers itself.
+    bus.unset_sync_handler();
+    context::announce(&first, &portrait);
+    context::ask(&second);
+    let given = second.context(context::CONTEXT_TYPE).unwrap();
+    assert!(Arc::ptr_eq(&context::read(&given).unwrap(), &portrait));
+    // Nobody to ask is no trouble.
+    context::ask(&gst::ElementFactory::make("identity").build().unwrap());
+}
