@@ -123,6 +123,20 @@ def mirror_table(faces: np.ndarray) -> np.ndarray:
     return table
 
 
+LID_UPPER = [[173, 157, 158, 159, 160, 161, 246], [398, 384, 385, 386, 387, 388, 466]]
+LID_LOWER = [[155, 154, 153, 145, 144, 163, 7], [382, 381, 380, 374, 373, 390, 249]]
+
+
+def shut(L: np.ndarray) -> np.ndarray:
+    """Lids really shut where the tracker sees them nearly so: it never closes them, a blink made by an edit does."""
+    out = L.copy()
+    for up, lo, a, b in zip(LID_UPPER, LID_LOWER, (33, 263), (133, 362)):
+        r = np.linalg.norm(L[up[3], :2] - L[lo[3], :2]) / np.linalg.norm(L[a, :2] - L[b, :2])
+        c = float(np.clip((0.2 - r) / 0.07, 0, 1))
+        out[up, :2] = L[up, :2] * (1 - c) + (L[lo, :2] + 0.1 * (L[up, :2] - L[lo, :2])) * c
+    return out
+
+
 class Frame:
     """One augmented frame: its crop as a tensor, its landmarks, and how to sample it in (augmented) picture units."""
 
@@ -229,7 +243,10 @@ class Pairs:
             i, j = (k[0], k[-1]) if rng.random() < (0.7 if self.kind == "mouth" else 0.5) else (k[-1], k[0])
         zoom, shift = float(np.exp(rng.normal() * 0.08)), rng.normal(size=2) * 0.02
         mirror = self.mirror if self.mirror is not None and rng.random() < 0.5 else None
-        return Frame(c, i, zoom, shift, mirror), Frame(c, j, zoom, shift, mirror)
+        src, drv = Frame(c, i, zoom, shift, mirror), Frame(c, j, zoom, shift, mirror)
+        if self.kind == "eyes" and rng.random() < 0.65:
+            drv.L = torch.from_numpy(shut(drv.L.numpy()))
+        return src, drv
 
     def batch(self, n: int) -> tuple[list[Frame], list[Frame], torch.Tensor, torch.Tensor]:
         p = [self.one() for _ in range(n)]

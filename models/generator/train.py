@@ -157,7 +157,11 @@ class Trainer:
         md, photo = resize(b["maps"][:, :3], n)[self.box], b["patch"][self.box]
         # beside the critic every second step is enough of it: it costs a sixth of the time
         seen = self.perceptual(leaf[self.box], gt[self.box]) if phase == 0 or self.it % 2 == 0 else leaf.new_zeros(())
-        rec = l1 * 2 + coarse + edges * (0.3 if phase == 0 else 0.1) + seen * 0.5 * (1 if phase == 0 else 1.5)
+        grain = leaf.new_zeros(())
+        if phase > 0:  # as much fine detail as the truth, wherever exactly it lies
+            energy = lambda x: (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
+            grain = ((energy(leaf) - energy(gt)).abs() * F.avg_pool2d(b["focus"], 8, 4)).mean()
+        rec = grain * self.a.grain + l1 * 2 + coarse + edges * (0.3 if phase == 0 else 0.1) + seen * 0.5 * (1 if phase == 0 else 1.5)
         adv = score = gap = leaf.new_zeros(())
         grad = torch.autograd.grad(rec, leaf)[0]
         if phase > 0:
@@ -201,7 +205,7 @@ class Trainer:
             base = ((b["patch"] - gt).abs() * w).mean()
             sharp = (lap(out) / lap(gt)).clamp(max=5)
         return {"l1": l1.item(), "analytic": base.item(), "perc": seen.item(), "sharp": sharp.item(), "alpha": alpha.mean().item(),
-                "adv": adv.item(), "critic": score.item(), "gap": gap.item(), "prior": prior_loss.item()}
+                "adv": adv.item(), "grain": grain.item(), "critic": score.item(), "gap": gap.item(), "prior": prior_loss.item()}
 
     def run(self) -> None:
         start, last = time.time(), time.time()
@@ -235,6 +239,7 @@ def main() -> None:
     ap.add_argument("--minutes", type=float, default=40)
     ap.add_argument("--critic-from", type=float, default=0.35, help="share of the time after which the critic joins")
     ap.add_argument("--adversary", type=float, default=0.7, help="weight of the critic's gradient against the reconstruction's")
+    ap.add_argument("--grain", type=float, default=2.0, help="weight of the fine detail's amount beside the critic")
     ap.add_argument("--batch", type=int, default=8)
     ap.add_argument("--smoke", action="store_true")
     a = ap.parse_args()
