@@ -3,7 +3,6 @@
 mod common;
 
 use common::{AUDIO_FEATURES, FRAME, FRAME_SAMPLES, audio, drain, pack, tone};
-use gst::prelude::*;
 use gstportrait::tensor::buffer;
 
 fn look_ahead() -> gst::ClockTime {
