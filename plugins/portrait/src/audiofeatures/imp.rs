@@ -152,7 +152,7 @@ impl AudioFeatures {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(None),
             Err(error) => {
-                gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
+                gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
                 return Err(gst::FlowError::Error);
             }
         };
@@ -339,7 +339,7 @@ impl BaseTransformImpl for AudioFeatures {
             let grid = audio.pts().and_then(|pts| grid_time(&segment, pts));
             let placed = lock(&self.state).as_mut().map(|state| state.place(&audio, grid));
             if let Some(Err(error)) = placed {
-                gst::element_imp_error!(self, gst::StreamError::Format, ["{error}"]);
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
                 return Err(gst::FlowError::Error);
             }
         }

@@ -1,30 +1,30 @@
-//! SECTION:element-facelandmarks
-//! @title: facelandmarks
-//! @short_description: tracks the face in a video
-//!
-//! Finds the largest face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
-//! `other/tensors`, one buffer a frame, with the frame's time stamps. The payload is the landmarks with the head pose
-//! removed; the pose, the landmarks in the frame and a neutral emotion vector ride along as metadata:
-//!
-//! - `PortraitLandmarksMeta` `[478, 3]`: the payload again.
-//! - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the frame, for
-//!   x too, so that a pose does not depend on the aspect ratio.
-//! - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
-//! - `PortraitEmotionMeta` `[8]`: zeros; the element does not judge expressions.
-//!
-//! A frame without a face repeats the last face, and before the first one the pack's mean face in the middle of the frame, so
-//! that what follows always has something to draw; such buffers carry the GAP flag. Input buffers that carry it are not
-//! looked at.
-//!
-//! With QoS (property `qos`, on) frames that are late already are dropped before the networks run.
-//!
-//! ## Example launch line
-//! ```text
-//! gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=RGB,width=320,height=240 ! facelandmarks ! fakesink
-//! ```
-//! Since: portrait-0.1
-
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+/**
+ * SECTION:element-facelandmarks
+ *
+ * Finds the largest face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
+ * `other/tensors`, one buffer a frame, with the frame's time stamps. The payload is the landmarks with the head pose
+ * removed; the pose, the landmarks in the frame and a neutral emotion vector ride along as metadata:
+ *
+ * - `PortraitLandmarksMeta` `[478, 3]`: the payload again.
+ * - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the frame, for
+ *   x too, so that a pose does not depend on the aspect ratio.
+ * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
+ * - `PortraitEmotionMeta` `[8]`: zeros; the element does not judge expressions.
+ *
+ * A frame without a face repeats the last face, and before the first one the pack's mean face in the middle of the frame, so
+ * that what follows always has something to draw; such buffers carry the GAP flag. Input buffers that carry it are not
+ * looked at.
+ *
+ * With QoS (property `qos`, on) frames that are late already are dropped before the networks run.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=RGB,width=320,height=240 ! facelandmarks ! fakesink
+ * ]|
+ *
+ * Since: 0.1
+ */
+use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -34,11 +34,12 @@ use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 
 use super::tracker::{Tracked, Tracker};
+use crate::element::{carry_rate, lock, pad_templates, tensor_caps};
 use crate::face::RgbView;
 use crate::landmark::COUNT;
 use crate::pack::{EMOTIONS, POSE_LEN, PackError};
 use crate::settings::{ModelSettings, pack_error_message};
-use crate::tensor::{FrameMeta, TensorInfo, TensorKind, meta};
+use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
@@ -70,33 +71,12 @@ pub struct FaceLandmarks {
 }
 
 impl FaceLandmarks {
-    fn settings(&self) -> MutexGuard<'_, ModelSettings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state(&self) -> MutexGuard<'_, Option<State>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pack(&self) -> MutexGuard<'_, Option<String>> {
-        self.pack.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The landmark streams that this element sends, once it has a pack of that pack alone.
+    /// The landmark streams that this element sends: of its own pack alone, once it is open.
     fn landmark_caps(&self) -> gst::Caps {
-        let mut caps = TensorKind::Landmarks.template_caps();
-        if let Some(pack) = &*self.pack() {
-            let any = TensorInfo {
-                kind: TensorKind::Landmarks,
-                shape: SHAPE.to_vec(),
-                framerate: gst::Fraction::new(0, 1),
-                pack: pack.clone(),
-            };
-            let mut own = any.to_caps();
-            own.make_mut().set("framerate", gst::FractionRange::new((0, 1), (i32::MAX, 1)));
-            caps = own;
-        }
-        caps
+        let kind = TensorKind::Landmarks;
+        lock(&self.pack)
+            .as_deref()
+            .map_or_else(|| kind.template_caps(), |pack| tensor_caps(kind, &SHAPE, pack))
     }
 
     fn pack_failed(&self, error: &PackError) -> gst::FlowError {
@@ -104,22 +84,6 @@ impl FaceLandmarks {
         gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
         gst::FlowError::Error
     }
-}
-
-/// The structures of `caps` as those of `target`, each with its own frame rates.
-fn with_framerates(target: &gst::Caps, caps: &gst::CapsRef) -> gst::Caps {
-    if caps.is_any() {
-        return target.clone();
-    }
-    let mut result = gst::Caps::new_empty();
-    for s in caps.iter() {
-        let mut other = target.clone();
-        if let Ok(framerate) = s.value("framerate") {
-            other.make_mut().set_value("framerate", framerate.clone());
-        }
-        result.merge(other);
-    }
-    result
 }
 
 #[glib::object_subclass]
@@ -136,13 +100,13 @@ impl ObjectImpl for FaceLandmarks {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        if !self.settings().set(pspec.name(), value) {
+        if !lock(&self.settings).set(pspec.name(), value) {
             gst::warning!(CAT, imp = self, "no property {}", pspec.name());
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let value = self.settings().get(pspec.name());
+        let value = lock(&self.settings).get(pspec.name());
         value.unwrap_or_else(|| pspec.default_value().clone())
     }
 
@@ -163,7 +127,7 @@ impl ElementImpl for FaceLandmarks {
                 "Face landmarks",
                 "Filter/Analyzer/Video",
                 "Tracks the face in a video: 478 landmarks and head pose of each frame",
-                "The gst-portrait authors",
+                env!("CARGO_PKG_AUTHORS"),
             )
         });
         Some(&METADATA)
@@ -172,16 +136,7 @@ impl ElementImpl for FaceLandmarks {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
-            let template = |name, direction, caps: &gst::Caps| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps)
-            };
-            [
-                template("sink", gst::PadDirection::Sink, &video),
-                template("src", gst::PadDirection::Src, &TensorKind::Landmarks.template_caps()),
-            ]
-            .into_iter()
-            .filter_map(Result::ok)
-            .collect()
+            pad_templates(video, TensorKind::Landmarks.template_caps())
         });
         &TEMPLATES
     }
@@ -193,7 +148,7 @@ impl BaseTransformImpl for FaceLandmarks {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = self.settings().clone();
+        let settings = lock(&self.settings).clone();
         meta::register();
         let started = settings.open().and_then(|(pack, device)| {
             let tracker = Tracker::new(&pack, device)?;
@@ -204,14 +159,14 @@ impl BaseTransformImpl for FaceLandmarks {
             gst::error!(CAT, imp = self, "{error}");
             pack_error_message(&error)
         })?;
-        *self.pack() = Some(id);
-        *self.state() = Some(State { tracker, settings, info: None, seen: false });
+        *lock(&self.pack) = Some(id);
+        *lock(&self.state) = Some(State { tracker, settings, info: None, seen: false });
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        *self.pack() = None;
-        *self.state() = None;
+        *lock(&self.pack) = None;
+        *lock(&self.state) = None;
         Ok(())
     }
 
@@ -221,30 +176,18 @@ impl BaseTransformImpl for FaceLandmarks {
         caps: &gst::Caps,
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
-        let ours = self.landmark_caps();
-        let other = if direction == gst::PadDirection::Sink {
-            with_framerates(&ours, caps)
+        let base = if direction == gst::PadDirection::Sink {
+            self.landmark_caps()
         } else {
-            let video = self.obj().sink_pads().first().map(gst::Pad::pad_template_caps)?;
-            with_framerates(&video, &caps.intersect(&ours))
+            self.obj().sink_pads().first().map(gst::Pad::pad_template_caps)?
         };
-        let other = match filter {
-            Some(filter) => filter.intersect_with_mode(&other, gst::CapsIntersectMode::First),
-            None => other,
-        };
-        gst::trace!(CAT, imp = self, "{direction:?} {caps} becomes {other}");
-        Some(other)
+        Some(carry_rate(caps, &base, filter))
     }
 
-    fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = gst_video::VideoInfo::from_caps(incaps)
             .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
-        let out = TensorInfo::from_caps(TensorKind::Landmarks, outcaps)
-            .map_err(|e| gst::loggable_error!(CAT, "{e}: {outcaps}"))?;
-        if out.shape != SHAPE {
-            return Err(gst::loggable_error!(CAT, "landmarks of another shape: {outcaps}"));
-        }
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         // Where the face was is in pixels of the old size.
         state.tracker.reset();
@@ -297,7 +240,7 @@ impl BaseTransformImpl for FaceLandmarks {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         if matches!(event.type_(), gst::EventType::FlushStop | gst::EventType::StreamStart)
-            && let Some(state) = &mut *self.state()
+            && let Some(state) = &mut *lock(&self.state)
         {
             state.tracker.reset();
         }
@@ -309,7 +252,7 @@ impl BaseTransformImpl for FaceLandmarks {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let mut guard = self.state();
+        let mut guard = lock(&self.state);
         let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
         let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
         let _threads = state.settings.limit_threads();
@@ -361,15 +304,9 @@ impl BaseTransformImpl for FaceLandmarks {
 }
 
 /// Fills an output buffer: payload, metadata, GAP flag.
-fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), glib::BoolError> {
+fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), buffer::SizeError> {
     let landmarks = tracked.landmarks.as_flattened();
-    outbuf.set_size(PAYLOAD_BYTES);
-    {
-        let mut map = outbuf.map_writable()?;
-        for (bytes, value) in map.as_mut_slice().chunks_exact_mut(size_of::<f32>()).zip(landmarks) {
-            bytes.copy_from_slice(&value.to_le_bytes());
-        }
-    }
+    buffer::write_f32(outbuf, landmarks)?;
     meta::attach(outbuf, FrameMeta::Emotion, &[EMOTIONS.len()], &[0.0; EMOTIONS.len()]);
     meta::attach(outbuf, FrameMeta::Landmarks, &SHAPE, landmarks);
     meta::attach(outbuf, FrameMeta::Pose, &[POSE_LEN], &tracked.pose.to_array());

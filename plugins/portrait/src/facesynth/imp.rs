@@ -134,13 +134,13 @@ impl FaceSynth {
         let path = settings.portrait.as_deref().ok_or_else(|| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                ["no photo: set the property `portrait` to an image file"]
+                ("no photo: set the property `portrait` to an image file")
             )
         })?;
         let (pack, device) = settings.model.open().map_err(|e| pack_error_message(&e))?;
         let portrait = Portrait::analyse(Path::new(path), &pack, device).map_err(|e| e.to_message())?;
         for warning in &portrait.warnings {
-            gst::element_imp_warning!(self, gst::StreamError::Decode, ["{warning}"]);
+            gst::element_imp_warning!(self, gst::StreamError::Decode, ("{warning}"));
         }
         *lock(&self.portrait) = Some(portrait.clone());
         context::announce(&*self.obj(), &portrait);
@@ -321,7 +321,7 @@ impl BaseTransformImpl for FaceSynth {
         let result = state.render(inbuf, outbuf);
         drop(guard);
         result.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
-            gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
             gst::FlowError::Error
         })
     }

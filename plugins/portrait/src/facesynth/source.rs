@@ -37,6 +37,6 @@ impl From<super::Framing> for render::Framing {
 pub fn render_error_message(error: &RenderError) -> gst::ErrorMessage {
     match error {
         RenderError::Pack(error) => pack_error_message(error),
-        error => gst::error_msg!(gst::LibraryError::Failed, ["{error}"]),
+        error => gst::error_msg!(gst::LibraryError::Failed, ("{error}")),
     }
 }

@@ -233,7 +233,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         let portrait = context::find(&*self.obj(), &self.portrait).ok_or_else(|| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                ["no portrait is announced: put a facesynth with its property `portrait` set behind this element"]
+                ("no portrait is announced: put a facesynth with its property `portrait` set behind this element")
             )
         })?;
         let settings = lock(&self.settings).clone();
@@ -318,7 +318,7 @@ impl BaseTransformImpl for Landmarks2Latents {
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error) => {
-                gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
+                gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
                 Err(gst::FlowError::Error)
             }
         }

@@ -331,7 +331,7 @@ impl BaseTransformImpl for Speech2Landmarks {
             });
         drop(guard);
         result.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
-            gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
             gst::FlowError::Error
         })
     }

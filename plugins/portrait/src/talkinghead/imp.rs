@@ -202,7 +202,7 @@ impl ElementImpl for TalkingHead {
             gst::element_imp_error!(
                 self,
                 gst::CoreError::MissingPlugin,
-                ["{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)"]
+                ("{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)")
             );
             return Err(gst::StateChangeError);
         }
