@@ -72,19 +72,30 @@ class Compositor:
         return self.full + resize(to_map(h * (f - self.coarse), FLOW), self.n)
 
     @torch.no_grad()
-    def __call__(self, p: Photo, D: torch.Tensor, learned: torch.Tensor | None = None, truth: torch.Tensor | None = None) -> torch.Tensor:
+    def __call__(
+        self, p: Photo, D: torch.Tensor, learned: torch.Tensor | None = None, truth: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The picture for landmarks D [1,478,3]; learned = mouth code [1,6], else the truth's, else the prior's."""
         n = self.n
         fl = self.flow(p.L, D)
         alpha, rgb = torch.zeros(1, 1, n, n), torch.zeros(1, 3, n, n)
-        for part, which, look in ((self.mouth, MOUTH, p.looks[0]), (self.eyes, EYE_RIGHT, p.looks[1]), (self.eyes, EYE_LEFT, p.looks[2])):
+        for part, which, look in (
+            (self.mouth, MOUTH, p.looks[0]),
+            (self.eyes, EYE_RIGHT, p.looks[1]),
+            (self.eyes, EYE_LEFT, p.looks[2]),
+        ):
             if part is None:
                 continue
-            T, moved, a, colour = part.run(p.image, p.L, D, which, look, learned if which == MOUTH else None, truth if which == MOUTH else None)
+            T, moved, a, colour = part.run(
+                p.image, p.L, D, which, look, learned if which == MOUTH else None, truth if which == MOUTH else None
+            )
             at = affine_inverse(T, (grid(n) / 2 + 0.5))
             inside = (at.abs() < 1).all(-1).view(1, 1, n, n).float()
             z = torch.cat([moved, a, colour * a, window(part.n)], 1)
-            z = F.grid_sample(z, at.view(1, n, n, 2), mode="bilinear", padding_mode="border", align_corners=False) * inside
+            z = (
+                F.grid_sample(z, at.view(1, n, n, 2), mode="bilinear", padding_mode="border", align_corners=False)
+                * inside
+            )
             w = z[:, 6:7].clamp(0, 1)
             fl = fl * (1 - w) + z[:, :2] * w
             alpha = alpha * (1 - z[:, 2:3]) + z[:, 2:3]

@@ -1,6 +1,7 @@
 """Pairs of frames of one person, cut around mouth or eyes, for training the painters.
 
-Reads a folder of ID.npz files made by frames.py (im [n,512,512,3] uint8, lm [n,478,3] picture units, src = original size)
+Reads a folder of ID.npz files made by frames.py (im [n,512,512,3] uint8, lm [n,478,3] picture units, src =
+original size)
 and the data set's manifest.tsv for identity, kind and split. Imported by train.py and evaluate.py.
 """
 
@@ -16,7 +17,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from .fastflow import fast_flow
-from .geometry import CHIN, COARSE, INNER, IRIS, KPS, OUTER, SIDE, Geo, grid, to_map
+from .geometry import CHIN, COARSE, INNER, KPS, OUTER, SIDE, Geo, grid, to_map
 
 
 @dataclass
@@ -76,7 +77,7 @@ def load(frames: Path, data: Path, split: str, kind: str, limit: int = 0) -> lis
         if len(im) == 1 and kind != "mouth":
             continue
         boxes = np.array([(0, 0, 512, 512) if kind == "full" else crop_box(p, kind) for p in lm])
-        crops = [np.ascontiguousarray(f[b[1]:b[3], b[0]:b[2]]) for f, b in zip(im, boxes)]
+        crops = [np.ascontiguousarray(f[b[1] : b[3], b[0] : b[2]]) for f, b in zip(im, boxes)]
         clips.append(Clip(path.stem, row["identity"], row["kind"], int(z["src"]), crops, boxes, lm, *openness(lm)))
         if limit and len(clips) >= limit:
             break
@@ -86,7 +87,12 @@ def load(frames: Path, data: Path, split: str, kind: str, limit: int = 0) -> lis
 def weights(clips: list[Clip]) -> np.ndarray:
     """Sharp and real clips more often; persons with many clips less often per clip."""
     count = Counter(c.identity for c in clips)
-    w = np.array([(1.0 if c.size >= 512 else 0.45) * (1.5 if c.kind == "real" else 0.8) / count[c.identity] ** 0.6 for c in clips])
+    w = np.array(
+        [
+            (1.0 if c.size >= 512 else 0.45) * (1.5 if c.kind == "real" else 0.8) / count[c.identity] ** 0.6
+            for c in clips
+        ]
+    )
     return w / w.sum()
 
 
@@ -154,19 +160,28 @@ class Frame:
         self.L = torch.from_numpy(L)
         size = np.array([x1 - x0, y1 - y0]) / 512
         self.scale = torch.tensor(1 / (zoom * size), dtype=torch.float32)
-        self.offset = torch.tensor(((0.5 - (0.5 + shift) / zoom) - np.array([x0, y0]) / 512) / size, dtype=torch.float32)
+        self.offset = torch.tensor(
+            ((0.5 - (0.5 + shift) / zoom) - np.array([x0, y0]) / 512) / size, dtype=torch.float32
+        )
 
     def bend(self, geo: Geo, L: torch.Tensor) -> None:
         """Warps the frame to other landmarks L."""
         h, w = self.image.shape[-2:]
         g = (grid(COARSE) / 2 + 0.5 - self.offset) / self.scale  # crop coordinates -> picture units
-        m = torch.nn.functional.interpolate(to_map(fast_flow(geo, g, self.L[None], L[None].float()), COARSE), size=(h, w), mode="bilinear", align_corners=False)
+        m = torch.nn.functional.interpolate(
+            to_map(fast_flow(geo, g, self.L[None], L[None].float()), COARSE),
+            size=(h, w),
+            mode="bilinear",
+            align_corners=False,
+        )
         self.image, self.L = self.at(m[0]), L.float()
 
     def at(self, xy: torch.Tensor) -> torch.Tensor:
         """The crop at a map [2,n,m] of augmented picture units, as [1,3,n,m]."""
         g = xy.permute(1, 2, 0) * self.scale + self.offset
-        return torch.nn.functional.grid_sample(self.image, g[None] * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False)
+        return torch.nn.functional.grid_sample(
+            self.image, g[None] * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False
+        )
 
 
 UPPER_ARC = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
@@ -174,7 +189,9 @@ LOWER_ARC = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
 
 
 def mouth_closed(L: np.ndarray, share: float, widen: float) -> np.ndarray:
-    """Landmarks with the gap between the lips closed by a share (negative opens), lower face following, lips widened."""
+    """Landmarks with the gap between the lips closed by a share (negative opens), lower face following, lips
+    widened.
+    """
     out = L.copy()
     up, lo = L[UPPER_ARC, :2], L[LOWER_ARC, :2]
     corner_l, corner_r = L[61, :2], L[291, :2]
@@ -188,7 +205,13 @@ def mouth_closed(L: np.ndarray, share: float, widen: float) -> np.ndarray:
     upper = [k for k, s in zip(KPS, SIDE) if s < 0]
     out[upper, :2] += 0.12 * gap[upper]
     out[lower, :2] -= 0.88 * gap[lower]
-    for group, k in ((CHIN, 0.85), ([152, 148, 377, 176, 400], 0.8), ([149, 378, 150, 379], 0.6), ([136, 365, 172, 397], 0.35), ([212, 432, 57, 287], 0.3)):
+    for group, k in (
+        (CHIN, 0.85),
+        ([152, 148, 377, 176, 400], 0.8),
+        ([149, 378, 150, 379], 0.6),
+        ([136, 365, 172, 397], 0.35),
+        ([212, 432, 57, 287], 0.3),
+    ):
         rest = [i for i in group if i not in lower]
         out[rest, :2] -= k * full
     out[[18, 200, 199, 175, 83, 313], :2] = L[[18, 200, 199, 175, 83, 313], :2] - 0.85 * full
@@ -241,6 +264,10 @@ class Pairs:
             k = rng.integers(n, size=5)
             k = k[np.argsort(key[k])]
             i, j = (k[0], k[-1]) if rng.random() < (0.7 if self.kind == "mouth" else 0.5) else (k[-1], k[0])
+        if (
+            self.kind == "eyes" and key.min() < 0.17 and rng.random() < 0.4
+        ):  # blinks are short: chance alone hardly finds them
+            j = int(key.argmin())
         zoom, shift = float(np.exp(rng.normal() * 0.08)), rng.normal(size=2) * 0.02
         mirror = self.mirror if self.mirror is not None and rng.random() < 0.5 else None
         src, drv = Frame(c, i, zoom, shift, mirror), Frame(c, j, zoom, shift, mirror)

@@ -1,10 +1,14 @@
 """Measures the generator on held-out persons and writes a table and contact sheets.
 
-    python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD --matte selfie_seg_256.pt --out OUT [--pairs 4]
+    python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD --matte selfie_seg_256.pt --out OUT \
+        [--pairs 4]
 
-(from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; sources of 512 px
-count with all their pairs, 256 px with half. Columns of the sheets: photo, truth, analytic warp, painted (code predicted
-from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not publish them.
+(from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; sources
+of 512 px
+count with all their pairs, 256 px with half. Columns of the sheets: photo, truth, analytic warp, painted (code
+predicted
+from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not
+publish them.
 """
 
 from __future__ import annotations
@@ -69,7 +73,7 @@ def main() -> None:
     mouths, eyes_sheet, faces = [], [], []
     for n, (c, i, j) in enumerate(choose(load(a.frames, a.data, a.split, "full"), a.pairs)):
         src, truth = picture(c.crops[i]), picture(c.crops[j])
-        S, D = torch.from_numpy(c.lm[i:i + 1]), torch.from_numpy(c.lm[j:j + 1])
+        S, D = torch.from_numpy(c.lm[i : i + 1]), torch.from_numpy(c.lm[j : j + 1])
         p = full.photo(src, S)
         learned = None
         if l2l is not None:
@@ -77,32 +81,66 @@ def main() -> None:
             own = mouth.learned_code(cut(src, T, 128), mouth.geo.shape_maps(affine_inverse(T, S[:, :, :2]), 0, 64))
             lat = torch.cat([S[0, mouth.geo.kp], torch.cat([anchors(S, T), own], 1).view(4, 3)])
             with torch.no_grad():
-                learned = l2l(D.repeat(8, 1, 1), torch.zeros(8, 4, 80), lat, torch.zeros(8), torch.zeros(96))[0][-1, -4:].reshape(1, -1)[:, 6:]
-        V = {"photo": src, "analytic": bare(p, D), "painted, no plate": plain(p.__class__(src, S, None, None, p.looks), D, learned),
-             "painted": full(p, D, learned), "painted, true code": full(p, D, truth=truth)}
+                learned = l2l(D.repeat(8, 1, 1), torch.zeros(8, 4, 80), lat, torch.zeros(8), torch.zeros(96))[0][
+                    -1, -4:
+                ].reshape(1, -1)[:, 6:]
+        V = {
+            "photo": src,
+            "analytic": bare(p, D),
+            "painted, no plate": plain(p.__class__(src, S, None, None, p.looks), D, learned),
+            "painted": full(p, D, learned),
+            "painted, true code": full(p, D, truth=truth),
+        }
         for k, v in V.items():
             rows.setdefault(k, []).append({**measure(v, truth, D), "open": float(c.mouth[j] - c.mouth[i])})
         cols = [src, truth, V["analytic"], V["painted"], V["painted, true code"]]
         Ls = [S, D, D, D, D]
         mouths.append(np.concatenate([zoomed(x, L, OUTER, 0.25, 210) for x, L in zip(cols, Ls)], 1))
-        eyes_sheet.append(np.concatenate([zoomed(x, L, EYE_R + EYE_L, 0.15, 300)[40:160] for x, L in zip(cols[:4], Ls)], 1))
-        faces.append(np.concatenate([cv2.resize((x[0].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8), (256, 256),
-                                                interpolation=cv2.INTER_AREA) for x in cols[:4]], 1))
-    lines = ["| | PSNR | SSIM | mouth PSNR all/open | mouth SSIM all/open | mouth sharpness all/open (median) | eye PSNR | eye sharpness |",
-             "|---|---|---|---|---|---|---|---|", PROTOTYPE]
+        eyes_sheet.append(
+            np.concatenate([zoomed(x, L, EYE_R + EYE_L, 0.15, 300)[40:160] for x, L in zip(cols[:4], Ls)], 1)
+        )
+        faces.append(
+            np.concatenate(
+                [
+                    cv2.resize(
+                        (x[0].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8),
+                        (256, 256),
+                        interpolation=cv2.INTER_AREA,
+                    )
+                    for x in cols[:4]
+                ],
+                1,
+            )
+        )
+    lines = [
+        "| | PSNR | SSIM | mouth PSNR all/open | mouth SSIM all/open | mouth sharpness all/open (median) "
+        "| eye PSNR | eye sharpness |",
+        "|---|---|---|---|---|---|---|---|",
+        PROTOTYPE,
+    ]
     for k, v in rows.items():
         opening = [x for x in v if x["open"] > 0.04]
         mean = lambda s, q: float(np.nanmean([x[q] for x in s]))
         med = lambda s, q: float(np.nanmedian([x[q] for x in s]))
-        lines.append(f"| {k} | {mean(v, 'psnr'):.2f} | {mean(v, 'ssim'):.3f} | {mean(v, 'mouth psnr'):.2f}/{mean(opening, 'mouth psnr'):.2f} | "
-                     f"{mean(v, 'mouth ssim'):.3f}/{mean(opening, 'mouth ssim'):.3f} | {med(v, 'mouth sharp'):.2f}/{med(opening, 'mouth sharp'):.2f} | "
-                     f"{mean(v, 'eye psnr'):.2f} | {med(v, 'eye sharp'):.2f} |")
-    lines.append(f"\n{len(rows['photo'])} pairs, {sum(x['open'] > 0.04 for x in rows['photo'])} of them opening by more than 4 % of the face height.")
+        lines.append(
+            f"| {k} | {mean(v, 'psnr'):.2f} | {mean(v, 'ssim'):.3f} | "
+            f"{mean(v, 'mouth psnr'):.2f}/{mean(opening, 'mouth psnr'):.2f} | "
+            f"{mean(v, 'mouth ssim'):.3f}/{mean(opening, 'mouth ssim'):.3f} | "
+            f"{med(v, 'mouth sharp'):.2f}/{med(opening, 'mouth sharp'):.2f} | "
+            f"{mean(v, 'eye psnr'):.2f} | {med(v, 'eye sharp'):.2f} |"
+        )
+    lines.append(
+        f"\n{len(rows['photo'])} pairs, {sum(x['open'] > 0.04 for x in rows['photo'])} of them "
+        "opening by more than 4 % of the face height."
+    )
     (a.out / "table.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines), flush=True)
     for name, sheet, per in (("mouths", mouths, 10), ("eyes", eyes_sheet, 12), ("faces", faces, 6)):
         for k in range(0, len(sheet), per):
-            cv2.imwrite(str(a.out / f"{name}{k // per}.png"), cv2.cvtColor(np.concatenate(sheet[k:k + per]), cv2.COLOR_RGB2BGR))
+            cv2.imwrite(
+                str(a.out / f"{name}{k // per}.png"),
+                cv2.cvtColor(np.concatenate(sheet[k : k + per]), cv2.COLOR_RGB2BGR),
+            )
 
 
 if __name__ == "__main__":

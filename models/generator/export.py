@@ -2,7 +2,8 @@
 
     python -m generator.export --weights BUILD_OF_TRAINING --samples SAMPLES --build models/build
 
-(from models/). SAMPLES holds portrait-grace-hopper.jpg, portrait-astronaut.png and speech-af_heart.wav: goldens come from
+(from models/). SAMPLES holds portrait-grace-hopper.jpg, portrait-astronaut.png and speech-af_heart.wav: goldens
+come from
 nothing else. --features names the pack's audio front end for landmarks2latents' golden (zeros without it).
 """
 
@@ -28,7 +29,9 @@ from .weights import load_part
 
 
 class Appearance(nn.Module):
-    """forward(photo [1,3,512,512] 0..1, landmarks [1,478,3]) -> (source_latents [K,3], mouth_code [1,Cm], eye_code [2,Ce])"""
+    """forward(photo [1,3,512,512] 0..1, landmarks [1,478,3]) -> (source_latents [K,3], mouth_code [1,Cm], eye_code
+    [2,Ce])
+    """
 
     def __init__(self, mouth: Part, eyes: Part) -> None:
         super().__init__()
@@ -73,7 +76,7 @@ def speech(path: Path, features: Path | None, frames: int, size: int, ahead: int
     wave = wavfile.read(path)[1].astype(np.float32) / 32768
     ends = [(50 + i + 1) * 640 + ahead for i in range(frames)]
     with torch.no_grad():
-        return torch.stack([front(torch.from_numpy(wave[e - size:e].copy())) for e in ends])
+        return torch.stack([front(torch.from_numpy(wave[e - size : e].copy())) for e in ends])
 
 
 def main() -> None:
@@ -93,7 +96,9 @@ def main() -> None:
     geometry = geometry_goldens(photo, S)
 
     look = frozen(Appearance(mouth, eyes), (im, L))
-    write_stage(a.build, "appearance", look, {"photo": im, "landmarks": L}, ["source_latents", "mouth_code", "eye_code"])
+    write_stage(
+        a.build, "appearance", look, {"photo": im, "landmarks": L}, ["source_latents", "mouth_code", "eye_code"]
+    )
     with torch.no_grad():
         latents, mouth_look, eye_look = look(im, L)
         other, T = crop(a.samples / "portrait-astronaut.png")  # a traced graph must hold for another photo
@@ -110,29 +115,46 @@ def main() -> None:
     emotion, state = torch.zeros(8), torch.zeros(net.state_size)
     emotion[1] = 0.5
     script = frozen(net)
-    toml = (f"[pack-extra.latents]\ncount = {len(KPS) + CODE_ROWS}\ncode-rows = {CODE_ROWS}\n"
-            f"control-points = {KPS}\n")
+    toml = f"[pack-extra.latents]\ncount = {len(KPS) + CODE_ROWS}\ncode-rows = {CODE_ROWS}\ncontrol-points = {KPS}\n"
     shapes = {"posed": [1, 478, 3], "features": [1, 4, 80], "latents": [1, len(KPS) + CODE_ROWS, 3]}
-    write_stage(a.build, "landmarks2latents", script, {"posed": posed, "features": sound, "source_latents": latents, "emotion": emotion,
-                "state": state}, ["latents", "state"], shapes, geometry, toml)
+    write_stage(
+        a.build,
+        "landmarks2latents",
+        script,
+        {"posed": posed, "features": sound, "source_latents": latents, "emotion": emotion, "state": state},
+        ["latents", "state"],
+        shapes,
+        geometry,
+        toml,
+    )
     with torch.no_grad():
         whole, _ = script(posed, sound, latents, emotion, state)
         s, rows = state, []
         for t in range(5):
-            r, s = script(posed[t:t + 1], sound[t:t + 1], latents, emotion, s)
+            r, s = script(posed[t : t + 1], sound[t : t + 1], latents, emotion, s)
             rows.append(r)
-        print(f"landmarks2latents {milliseconds(script, [posed[:1], sound[:1], latents, emotion, state]):.2f} ms, "
-              f"frame by frame differs by {(torch.cat(rows) - whole).abs().max():.1e}")
+        print(
+            f"landmarks2latents {milliseconds(script, [posed[:1], sound[:1], latents, emotion, state]):.2f} ms, "
+            f"frame by frame differs by {(torch.cat(rows) - whole).abs().max():.1e}"
+        )
         D = geometry["geometry.D"][None]
-        code = net(D, torch.zeros(1, 4, 80), latents, torch.zeros(8), state)[0][0, len(KPS):].reshape(1, -1)
+        code = net(D, torch.zeros(1, 4, 80), latents, torch.zeros(8), state)[0][0, len(KPS) :].reshape(1, -1)
 
     script = frozen(mouth.painter.to(memory_format=torch.channels_last))
-    args = {"patch": geometry["geometry.patch_mouth"][None], "maps": geometry["geometry.maps_mouth"][None], "code": code, "appearance": mouth_look}
+    args = {
+        "patch": geometry["geometry.patch_mouth"][None],
+        "maps": geometry["geometry.maps_mouth"][None],
+        "code": code,
+        "appearance": mouth_look,
+    }
     write_stage(a.build, "mouth", script, args, ["rgb_delta", "alpha", "flow"])
     print(f"mouth {milliseconds(script, list(args.values())):.2f} ms")
     script = frozen(eyes.painter.to(memory_format=torch.channels_last))
-    args = {"patch": torch.stack([geometry["geometry.patch_eye1"], geometry["geometry.patch_eye2"]]),
-            "maps": torch.stack([geometry["geometry.maps_eye1"], geometry["geometry.maps_eye2"]]), "appearance": eye_look}
+    args = {
+        "patch": torch.stack([geometry["geometry.patch_eye1"], geometry["geometry.patch_eye2"]]),
+        "maps": torch.stack([geometry["geometry.maps_eye1"], geometry["geometry.maps_eye2"]]),
+        "appearance": eye_look,
+    }
     write_stage(a.build, "eyes", script, args, ["rgb_delta", "alpha", "flow"])
     print(f"eyes {milliseconds(script, list(args.values())):.2f} ms")
 

@@ -1,4 +1,6 @@
-"""Geo.flow with fewer passes over memory, for training on a CPU: same numbers up to float rounding (a test holds that)."""
+"""Geo.flow with fewer passes over memory, for training on a CPU: same numbers up to float rounding (a test holds
+that).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,17 @@ def _one(geo: Geo, x: torch.Tensor, S: torch.Tensor, D: torch.Tensor) -> torch.T
     w[:, upper] *= (1 - sx * g)[:, None]
     w[:, lower] *= (1 - sx * (1 - g))[:, None]
     one = torch.ones_like(d[:, :1])
-    f = torch.cat([d, q, (d * d).sum(-1, keepdim=True), (d * q).sum(-1, keepdim=True), d[:, :1] * q[:, 1:] - d[:, 1:] * q[:, :1], one], 1)
+    f = torch.cat(
+        [
+            d,
+            q,
+            (d * d).sum(-1, keepdim=True),
+            (d * q).sum(-1, keepdim=True),
+            d[:, :1] * q[:, 1:] - d[:, 1:] * q[:, :1],
+            one,
+        ],
+        1,
+    )
     mo = w @ f
     mo = mo / mo[:, 7:8]
     pd, pq = mo[:, 0:2], mo[:, 2:4]

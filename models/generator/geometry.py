@@ -1,6 +1,7 @@
 """Geometry of the lite generator: which landmarks steer the picture, and how they move it.
 
-Everything here is analytic: no weights, no state. Landmarks are [B, 478, 2 or 3] tensors in picture units ([0,1], x right,
+Everything here is analytic: no weights, no state. Landmarks are [B, 478, 2 or 3] tensors in picture units
+([0,1], x right,
 y down); S are the landmarks of the photo, D the driving ones. The renderer in Rust computes the same; parity is held by
 golden tensors (see export.py). Imported by the painters, the trainer and the compositor; not run by itself.
 """
@@ -11,6 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+# fmt: off
 LIP_OUTER_UPPER = [185, 40, 39, 37, 0, 267, 269, 270, 409]
 LIP_OUTER_LOWER = [146, 91, 181, 84, 17, 314, 405, 321, 375]
 LIP_INNER_UPPER = [191, 80, 81, 82, 13, 312, 311, 310, 415]
@@ -29,8 +31,9 @@ FOREHEAD = [151, 9, 8, 69, 299, 104, 333, 108, 337]
 PHILTRUM = [164, 167, 393, 165, 391]
 LID_FOLDS = [27, 257, 28, 258, 56, 286, 23, 253, 24, 254]
 IRIS = [468, 473]
+# fmt: on
 
-KPS = (OUTER + INNER + EYE_R + EYE_L + BROWS + NOSE + OVAL + CHEEK + CHIN + FOREHEAD + PHILTRUM + LID_FOLDS + IRIS)
+KPS = OUTER + INNER + EYE_R + EYE_L + BROWS + NOSE + OVAL + CHEEK + CHIN + FOREHEAD + PHILTRUM + LID_FOLDS + IRIS
 """The control points, in the order of the pack's `control-points`: 202 indices of MediaPipe's 478."""
 
 UPPER_SIDE = set(LIP_OUTER_UPPER + LIP_INNER_UPPER)
@@ -89,13 +92,18 @@ class Geo(nn.Module):
         g = (0.5 + (v - v0) / (2 * h0)).clamp(0, 1)
         sx = ((1.12 - (u.abs() / (0.5 * W))) / 0.2).clamp(0, 1)
         gate_lower, gate_upper = 1 - sx * (1 - g), 1 - sx * g
-        gate = torch.where(self.side > 0, gate_lower[:, :, None],
-                           torch.where(self.side < 0, gate_upper[:, :, None], torch.ones_like(gate_lower)[:, :, None]))
+        gate = torch.where(
+            self.side > 0,
+            gate_lower[:, :, None],
+            torch.where(self.side < 0, gate_upper[:, :, None], torch.ones_like(gate_lower)[:, :, None]),
+        )
         r2 = (x[:, :, None, 0] - d[:, None, :, 0]) ** 2 + (x[:, :, None, 1] - d[:, None, :, 1]) ** 2
         w = gate * self.weight / (r2 + 6e-5) ** 2
         w = w / w.sum(-1, keepdim=True)
         pd, pq = torch.bmm(w, d), torch.bmm(w, q)
-        moments = torch.bmm(w, torch.stack([(d * d).sum(-1), (d * q).sum(-1), d[..., 0] * q[..., 1] - d[..., 1] * q[..., 0]], -1))
+        moments = torch.bmm(
+            w, torch.stack([(d * d).sum(-1), (d * q).sum(-1), d[..., 0] * q[..., 1] - d[..., 1] * q[..., 0]], -1)
+        )
         lam = 2e-5  # pulls towards a pure translation where all near points coincide
         var = moments[..., 0] - (pd * pd).sum(-1) + lam
         a = (moments[..., 1] - (pd * pq).sum(-1) + lam) / var
@@ -136,7 +144,9 @@ class Geo(nn.Module):
             h = 0.36 * W
             sx = -h
         ca, sa = torch.cos(ang), torch.sin(ang)
-        return torch.stack([torch.stack([ca * sx, -sa * h, c[:, 0]], -1), torch.stack([sa * sx, ca * h, c[:, 1]], -1)], 1)
+        return torch.stack(
+            [torch.stack([ca * sx, -sa * h, c[:, 0]], -1), torch.stack([sa * sx, ca * h, c[:, 1]], -1)], 1
+        )
 
     def sdf(self, x: torch.Tensor, P: torch.Tensor) -> torch.Tensor:
         """Signed distance [B,M] of points x [B,M,2] to polygons P [B,N,2], positive inside, in units of P."""
@@ -149,7 +159,8 @@ class Geo(nn.Module):
         d = ((px - t * ex) ** 2 + (py - t * ey) ** 2).amin(-1)
         crosses = (A[:, None, :, 1] <= x[:, :, None, 1]) != (B[:, None, :, 1] <= x[:, :, None, 1])
         xi = A[:, None, :, 0] + ex * (x[:, :, None, 1] - A[:, None, :, 1]) / torch.where(
-            ey.abs() < 1e-9, torch.full_like(ey, 1e-9), ey)
+            ey.abs() < 1e-9, torch.full_like(ey, 1e-9), ey
+        )
         inside = ((crosses & (x[:, :, None, 0] < xi)).sum(-1) % 2).to(x.dtype) * 2 - 1
         return inside * (d + 1e-12).sqrt()
 
@@ -202,7 +213,9 @@ def resize(m: torch.Tensor, n: int) -> torch.Tensor:
 
 def sample(image: torch.Tensor, xy: torch.Tensor) -> torch.Tensor:
     """image [B,C,H,W] at a map xy [B,2,n,m] of picture units."""
-    return F.grid_sample(image, xy.permute(0, 2, 3, 1) * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(
+        image, xy.permute(0, 2, 3, 1) * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def cut(image: torch.Tensor, T: torch.Tensor, n: int) -> torch.Tensor:
@@ -211,15 +224,20 @@ def cut(image: torch.Tensor, T: torch.Tensor, n: int) -> torch.Tensor:
 
 
 def flow_in(geo: Geo, S: torch.Tensor, D: torch.Tensor, which: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Region of D, its regions in S, and the analytic flow on the coarse grid [B, COARSE^2, 2] in source picture units."""
+    """Region of D, its regions in S, and the analytic flow on the coarse grid [B, COARSE^2, 2] in source picture
+    units.
+    """
     T = geo.roi(D, which)
     g = grid(COARSE).to(D).expand(D.shape[0], -1, -1)
     return T, geo.roi(S, which), geo.flow(affine(T, g), S, D)
 
 
-def maps_in(geo: Geo, S: torch.Tensor, D: torch.Tensor, T: torch.Tensor, Ts: torch.Tensor, fl: torch.Tensor,
-            which: int, h: int) -> torch.Tensor:
-    """The painter's 11 map channels [B,11,h,h]: driving shapes 3, source shapes warped 3, source shapes 3, where from 2."""
+def maps_in(
+    geo: Geo, S: torch.Tensor, D: torch.Tensor, T: torch.Tensor, Ts: torch.Tensor, fl: torch.Tensor, which: int, h: int
+) -> torch.Tensor:
+    """The painter's 11 map channels [B,11,h,h]: driving shapes 3, source shapes warped 3, source shapes 3, where
+    from 2.
+    """
     md = geo.shape_maps(affine_inverse(T, D[:, :, :2]), which, h)
     ms = geo.shape_maps(affine_inverse(Ts, S[:, :, :2]), which, h)
     fh = resize(to_map(affine_inverse(Ts, fl), COARSE), h)

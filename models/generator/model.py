@@ -7,8 +7,33 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from .fastflow import fast_flow
-from .geometry import COARSE, INNER, MOUTH, OUTER, Geo, affine, affine_inverse, cut, grid, maps_in, resize, sample, to_map
-from .painters import (ANCHORS, CODE, EYE_APPEARANCE, LEARNED, MOUTH_APPEARANCE, Encoder, EyePainter, MouthPainter, anchors)
+from .geometry import (
+    COARSE,
+    INNER,
+    MOUTH,
+    OUTER,
+    Geo,
+    affine,
+    affine_inverse,
+    cut,
+    grid,
+    maps_in,
+    resize,
+    sample,
+    to_map,
+    window,
+)
+from .painters import (
+    ANCHORS,
+    CODE,
+    EYE_APPEARANCE,
+    LEARNED,
+    MOUTH_APPEARANCE,
+    Encoder,
+    EyePainter,
+    MouthPainter,
+    anchors,
+)
 
 PRIOR_POINTS = OUTER + INNER + [152, 175, 2, 4, 199, 18]
 
@@ -18,7 +43,12 @@ class Prior(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(len(PRIOR_POINTS) * 2 + MOUTH_APPEARANCE, 96), nn.LeakyReLU(0.1), nn.Linear(96, LEARNED), nn.Tanh())
+        self.net = nn.Sequential(
+            nn.Linear(len(PRIOR_POINTS) * 2 + MOUTH_APPEARANCE, 96),
+            nn.LeakyReLU(0.1),
+            nn.Linear(96, LEARNED),
+            nn.Tanh(),
+        )
 
     def forward(self, Lp: torch.Tensor, appearance: torch.Tensor) -> torch.Tensor:
         return self.net(torch.cat([Lp[:, PRIOR_POINTS].flatten(1), appearance], 1))
@@ -54,10 +84,16 @@ class Part(nn.Module):
         T, Ts = self.geo.roi(D, which), self.geo.roi(S, which)
         g = grid(COARSE).expand(D.shape[0], -1, -1)
         fl = fast_flow(self.geo, affine(T, g), S, D)
-        return {"T": T, "Ts": Ts, "flow": resize(to_map(fl, COARSE), self.n), "maps": maps_in(self.geo, S, D, T, Ts, fl, which, self.h)}
+        return {
+            "T": T,
+            "Ts": Ts,
+            "flow": resize(to_map(fl, COARSE), self.n),
+            "maps": maps_in(self.geo, S, D, T, Ts, fl, which, self.h),
+        }
 
-    def paint(self, patch: torch.Tensor, maps: torch.Tensor, code: torch.Tensor | None, look: torch.Tensor
-              ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def paint(
+        self, patch: torch.Tensor, maps: torch.Tensor, code: torch.Tensor | None, look: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         if self.kind == "mouth":
             assert code is not None
             return self.painter(patch, maps, code, look)
@@ -69,10 +105,19 @@ class Part(nn.Module):
         return self.appearance(cut(photo, T, self.n), S, T, which)
 
     @torch.no_grad()
-    def run(self, photo: torch.Tensor, S: torch.Tensor, D: torch.Tensor, which: int, look: torch.Tensor,
-            learned: torch.Tensor | None = None, truth: torch.Tensor | None = None
-            ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Region of D, source coordinates, alpha and colours of the painted patch; truth = a driving picture (its code is used)."""
+    def run(
+        self,
+        photo: torch.Tensor,
+        S: torch.Tensor,
+        D: torch.Tensor,
+        which: int,
+        look: torch.Tensor,
+        learned: torch.Tensor | None = None,
+        truth: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Region of D, source coordinates, alpha and colours of the painted patch; truth = a driving picture (its
+        code is used).
+        """
         p = self.prepare(S, D, which)
         patch = sample(photo, p["flow"])
         code = None
@@ -86,24 +131,29 @@ class Part(nn.Module):
             assert a.shape[1] == ANCHORS and code.shape[1] == CODE
         delta, alpha, flow = self.paint(patch, p["maps"], code, look)
         f = torch.einsum("bij,bjhw->bihw", p["Ts"][:, :, :2], resize(flow, self.n))
-        from .geometry import window
         return p["T"], p["flow"] + f * window(self.n), alpha, delta + patch
 
 
 class Critic(nn.Module):
-    """Patch discriminator of pictures [B,3,h,h], told the shape it should see (md) and the warped photo; scores and features.
+    """Patch discriminator of pictures [B,3,h,h], told the shape it should see (md) and the warped photo; scores
+    and features.
 
-    It sees fine detail amplified, of the picture and of the photo: how sharp this photo is decides how sharp paint must be.
+    It sees fine detail amplified, of the picture and of the photo: how sharp this photo is decides how sharp
+    paint must be.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([nn.Conv2d(12, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1), nn.Conv2d(64, 96, 3, 1, 1)])
+        self.layers = nn.ModuleList(
+            [nn.Conv2d(12, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1), nn.Conv2d(64, 96, 3, 1, 1)]
+        )
         self.score = nn.Conv2d(96, 1, 3, 1, 1)
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight, 0.2)
 
-    def forward(self, x: torch.Tensor, md: torch.Tensor, photo: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def forward(
+        self, x: torch.Tensor, md: torch.Tensor, photo: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         fine = (x - F.avg_pool2d(x, 3, 1, 1)) * 6
         other = (photo - F.avg_pool2d(photo, 3, 1, 1)) * 6
         y, f = torch.cat([x * 2 - 1, fine, md, other], 1), []

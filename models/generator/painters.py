@@ -1,7 +1,9 @@
 """The two painters of the lite generator: mouth (128 x 128 patch) and eyes (64 x 64), and the encoders beside them.
 
-A painter sees the photo's patch, already warped by the analytic flow, and shape maps of where the features are and where
-they came from. It returns a colour delta, an alpha and a small residual flow. Imported by train.py, export.py, compose.py.
+A painter sees the photo's patch, already warped by the analytic flow, and shape maps of where the features are
+and where
+they came from. It returns a colour delta, an alpha and a small residual flow. Imported by train.py, export.py,
+compose.py.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ EYE_APPEARANCE = 32
 def anchors(L: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Where skull and jaw are in the mouth's patch [B,6]: nose base xy, chin xy, nose tip relative to the nose base xy.
 
-    Upper teeth hang from the skull and lower teeth from the jaw, the lips only hide them: what the lips' landmarks cannot tell.
+    Upper teeth hang from the skull and lower teeth from the jaw, the lips only hide them: what the lips'
+    landmarks cannot tell.
     """
     # 2 nose base, 152 and 175 chin, 4 nose tip (TorchScript reads no constants of a module)
     p = affine_inverse(T, torch.stack([L[:, 2, :2], (L[:, 152, :2] + L[:, 175, :2]) / 2, L[:, 4, :2]], 1))
@@ -60,7 +63,9 @@ class Encoder(nn.Module):
 
 
 class Atlas(nn.Module):
-    """Learned features in the frames of skull and jaw, looked up at each pixel: teeth stay with the bone that holds them."""
+    """Learned features in the frames of skull and jaw, looked up at each pixel: teeth stay with the bone that
+    holds them.
+    """
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -80,8 +85,20 @@ class Atlas(nn.Module):
         lo = torch.stack([lo[..., 0] / 0.6, (lo[..., 1] + 0.65) / 0.45], -1)
         b = g.shape[1]
         n = bone.shape[0]
-        u = F.grid_sample(self.upper.expand(n, -1, -1, -1), up.view(n, b, b, 2), mode="bilinear", padding_mode="border", align_corners=False)
-        w = F.grid_sample(self.lower.expand(n, -1, -1, -1), lo.view(n, b, b, 2), mode="bilinear", padding_mode="border", align_corners=False)
+        u = F.grid_sample(
+            self.upper.expand(n, -1, -1, -1),
+            up.view(n, b, b, 2),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        )
+        w = F.grid_sample(
+            self.lower.expand(n, -1, -1, -1),
+            lo.view(n, b, b, 2),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        )
         return torch.cat([u, w], 1)
 
 
@@ -123,9 +140,12 @@ class Painter(nn.Module):
         jac = ((fy - rows) * (self.h / 2)).clamp(-1, 3)
         return torch.cat([F.pixel_unshuffle(patch - 0.5, 2), md, msw, ms - md, (fh - gh) * 3, jac, gh], 1)
 
-    def forward(self, patch: torch.Tensor, maps: torch.Tensor, condition: torch.Tensor
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """condition [B, condition]: mouth code and appearance; its first numbers are the anchors if there is an atlas."""
+    def forward(
+        self, patch: torch.Tensor, maps: torch.Tensor, condition: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """condition [B, condition]: mouth code and appearance; its first numbers are the anchors if there is an
+        atlas.
+        """
         b = torch.split(self.film(condition)[:, :, None, None], self.cuts, 1)
         x = self.inputs(patch, maps).contiguous(memory_format=torch.channels_last)
         x0 = self.stem(x)
@@ -134,7 +154,9 @@ class Painter(nn.Module):
         x3 = self.f3(self.e3(self.d3(F.leaky_relu(x2, 0.1)) + b[0]))
         y = self.q2(F.interpolate(self.u2(x3) + b[1], scale_factor=2.0, mode="nearest") + x2)
         y = self.q1(F.interpolate(self.u1(y) + b[2], scale_factor=2.0, mode="nearest") + x1)
-        flow = F.interpolate(torch.tanh(self.move(F.leaky_relu(y, 0.1))) * 0.12, scale_factor=2.0, mode="bilinear", align_corners=False)
+        flow = F.interpolate(
+            torch.tanh(self.move(F.leaky_relu(y, 0.1))) * 0.12, scale_factor=2.0, mode="bilinear", align_corners=False
+        )
         y = F.interpolate(self.u0(y) + b[3], scale_factor=2.0, mode="nearest") + x0
         if self.has_atlas:
             y = y + self.tint(self.atlas(self.grid_points, condition[:, :4], condition))
@@ -149,14 +171,17 @@ EYE_WIDTH = [32, 48, 64, 64]
 
 
 class MouthPainter(nn.Module):
-    """forward(patch [1,3,128,128], maps [1,11,64,64], code [1,CODE], appearance [1,Cm]) -> (delta, alpha, flow [1,2,64,64])"""
+    """forward(patch [1,3,128,128], maps [1,11,64,64], code [1,CODE], appearance [1,Cm]) -> (delta, alpha, flow
+    [1,2,64,64])
+    """
 
     def __init__(self, width: list[int] | None = None) -> None:
         super().__init__()
         self.net = Painter(128, width or MOUTH_WIDTH, CODE + MOUTH_APPEARANCE, atlas=8)
 
-    def forward(self, patch: torch.Tensor, maps: torch.Tensor, code: torch.Tensor, appearance: torch.Tensor
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        self, patch: torch.Tensor, maps: torch.Tensor, code: torch.Tensor, appearance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return self.net(patch, maps, torch.cat([code, appearance], 1))
 
 
@@ -167,8 +192,9 @@ class EyePainter(nn.Module):
         super().__init__()
         self.net = Painter(64, width or EYE_WIDTH, EYE_APPEARANCE)
 
-    def forward(self, patch: torch.Tensor, maps: torch.Tensor, appearance: torch.Tensor
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        self, patch: torch.Tensor, maps: torch.Tensor, appearance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return self.net(patch, maps, appearance)
 
 
@@ -178,5 +204,18 @@ def apply(patch_flow: torch.Tensor, Ts: torch.Tensor, flow: torch.Tensor, n: int
     return patch_flow + torch.einsum("bij,bjhw->bihw", Ts[:, :, :2], f) * window(n)
 
 
-__all__ = ["ANCHORS", "CODE", "CODE_ROWS", "COARSE", "EYE_APPEARANCE", "LEARNED", "MOUTH_APPEARANCE", "Encoder", "EyePainter",
-           "MouthPainter", "Painter", "anchors", "apply"]
+__all__ = [
+    "ANCHORS",
+    "CODE",
+    "CODE_ROWS",
+    "COARSE",
+    "EYE_APPEARANCE",
+    "LEARNED",
+    "MOUTH_APPEARANCE",
+    "Encoder",
+    "EyePainter",
+    "MouthPainter",
+    "Painter",
+    "anchors",
+    "apply",
+]

@@ -1,6 +1,6 @@
 """Crops and tracks the still portraits: ID.npz with im [1,512,512,3], lm [1,478,3], src, beside those of frames.py.
 
-    python -m generator.portraits --data DATA --out FRAMES        (from models/)
+python -m generator.portraits --data DATA --out FRAMES        (from models/)
 """
 
 from __future__ import annotations

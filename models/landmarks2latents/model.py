@@ -1,10 +1,13 @@
 """Posed landmarks + audio features + the photo's latents + emotion -> latent keypoints, one set a frame.
 
-forward(posed [T,478,3] picture units, features [T,4,80], source_latents [K,3], emotion [8], state [S]) -> (latents [T,K,3], state)
+forward(posed [T,478,3] picture units, features [T,4,80], source_latents [K,3], emotion [8], state [S]) ->
+(latents [T,K,3], state)
 
-The first rows are the control points: posed points plus a small learned residual at the lips. The last four rows are the mouth
+The first rows are the control points: posed points plus a small learned residual at the lips. The last four
+rows are the mouth
 code: six numbers of geometry (where skull and jaw are) and six learned ones (teeth, tongue, brightness) that landmarks
-alone do not tell. Running T frames at once or one by one gives the same numbers. Features of exact zeros mean "no audio".
+alone do not tell. Running T frames at once or one by one gives the same numbers. Features of exact zeros mean
+"no audio".
 """
 
 from __future__ import annotations
@@ -62,10 +65,16 @@ class Landmarks2Latents(nn.Module):
         full = torch.zeros(1, 478, 3, dtype=source_latents.dtype)
         full[0, self.geo.kp] = source_latents[: self.rows]
         p = affine_inverse(self.geo.roi(full, 0), full[:, :, :2])[:, self.shape].flatten(1)
-        return p, source_latents[self.rows:].reshape(1, -1)[:, -self.learned:]
+        return p, source_latents[self.rows :].reshape(1, -1)[:, -self.learned :]
 
-    def forward(self, posed: torch.Tensor, features: torch.Tensor, source_latents: torch.Tensor, emotion: torch.Tensor,
-                state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self,
+        posed: torch.Tensor,
+        features: torch.Tensor,
+        source_latents: torch.Tensor,
+        emotion: torch.Tensor,
+        state: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         n = posed.shape[0]
         sp, sc = self.source(source_latents)
         a, code, move, last = self.core(posed, features.reshape(n, 1, -1), sp, sc, emotion[None], state.view(1, 1, -1))
@@ -73,9 +82,18 @@ class Landmarks2Latents(nn.Module):
         code = torch.cat([a, code], 1)
         return torch.cat([points, code.view(n, self.code_rows, 3)], 1), last.view(-1)
 
-    def core(self, posed: torch.Tensor, features: torch.Tensor, sp: torch.Tensor, sc: torch.Tensor, emotion: torch.Tensor,
-             state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """posed [T*B,478,3], features [T,B,320], the rest [B,...]: anchors and learned code [T*B,6], lips' residual, state."""
+    def core(
+        self,
+        posed: torch.Tensor,
+        features: torch.Tensor,
+        sp: torch.Tensor,
+        sc: torch.Tensor,
+        emotion: torch.Tensor,
+        state: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """posed [T*B,478,3], features [T,B,320], the rest [B,...]: anchors and learned code [T*B,6], lips'
+        residual, state.
+        """
         T, B = features.shape[0], features.shape[1]
         R = self.geo.roi(posed, 0)
         p = affine_inverse(R, posed[:, :, :2])[:, self.shape].flatten(1)

@@ -1,8 +1,10 @@
 """Trains landmarks2latents: predicts the painter's mouth code, and repairs corrupted lips from the sound.
 
-    python -m landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out BUILD [--smoke]
+    python -m landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \
+        BUILD [--smoke]
 
-(from models/; needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors against three baselines:
+(from models/; needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors
+against three baselines:
 the clip's mean code, no audio, no residual. Resumes from OUT/landmarks2latents.ckpt.
 """
 
@@ -17,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter1d
 
 from generator.data import manifest
-from generator.geometry import INNER, OUTER
+from generator.geometry import INNER, OUTER, affine_inverse
 
 from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
 
@@ -44,7 +45,11 @@ class Sequence:
 
 def wave_of(path: Path) -> np.ndarray:
     """A recording as 16 kHz mono, decoded by ffmpeg."""
-    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", "16000", "-"], capture_output=True, check=True)
+    raw = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", "16000", "-"],
+        capture_output=True,
+        check=True,
+    )
     return np.frombuffer(raw.stdout, np.float32)
 
 
@@ -55,14 +60,19 @@ def features_of(front: torch.jit.ScriptModule, size: int, ahead: int, wave: np.n
     with torch.no_grad():
         for i in range(frames):
             end = size + (i + 1) * 640 + ahead
-            out.append(front(torch.from_numpy(pad[end - size:end].copy())).numpy())
+            out.append(front(torch.from_numpy(pad[end - size : end].copy())).numpy())
     return np.stack(out)
 
 
 def load(a: argparse.Namespace, split: str) -> list[Sequence]:
     front = torch.jit.load(str(a.features))
-    clock = tomllib.loads((a.features.parent / "features" / "stage.toml").read_text()).get("pack-extra", {}).get("clock", {}) \
-        if (a.features.parent / "features" / "stage.toml").exists() else {}
+    clock = (
+        tomllib.loads((a.features.parent / "features" / "stage.toml").read_text())
+        .get("pack-extra", {})
+        .get("clock", {})
+        if (a.features.parent / "features" / "stage.toml").exists()
+        else {}
+    )
     size, ahead = int(clock.get("window-samples", a.window)), int(clock.get("look-ahead-samples", a.look_ahead))
     out = []
     for row in manifest(a.data).values():
@@ -83,7 +93,16 @@ def load(a: argparse.Namespace, split: str) -> list[Sequence]:
         for i, k in enumerate(EMOTIONS):
             if k in row["path"].lower() or (k == "angry" and "furious" in row["path"].lower()):
                 e[i] = 1.0
-        out.append(Sequence(row["id"], lm, code, f, e, (1.5 if row["kind"] == "real" else 0.7) * (1 if row["size"] == "512" else 0.7)))
+        out.append(
+            Sequence(
+                row["id"],
+                lm,
+                code,
+                f,
+                e,
+                (1.5 if row["kind"] == "real" else 0.7) * (1 if row["size"] == "512" else 0.7),
+            )
+        )
     return out
 
 
@@ -97,22 +116,26 @@ def corrupt(lm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain, sigma = rng.uniform(0.7, 1.2), rng.uniform(0, 1.6)
     e = gaussian_filter1d(d, sigma, axis=0) * gain
     out[:, move] += (e - d).astype(np.float32)
-    out[:, :, :2] += (gaussian_filter1d(rng.normal(size=(len(lm), 478, 2)), 1.0, axis=0) * rng.uniform(0, 0.8) / 512).astype(np.float32)
+    out[:, :, :2] += (
+        gaussian_filter1d(rng.normal(size=(len(lm), 478, 2)), 1.0, axis=0) * rng.uniform(0, 0.8) / 512
+    ).astype(np.float32)
     return out
 
 
-def batch(seqs: list[Sequence], p: np.ndarray, n: int, rng: np.random.Generator, clean: float = 0.5, mute: float = 0.3) -> dict[str, torch.Tensor]:
+def batch(
+    seqs: list[Sequence], p: np.ndarray, n: int, rng: np.random.Generator, clean: float = 0.5, mute: float = 0.3
+) -> dict[str, torch.Tensor]:
     rows = []
     for _ in range(n):
         s = seqs[rng.choice(len(seqs), p=p)]
         i, k = rng.integers(len(s.lm) - WINDOW), rng.integers(len(s.lm))
-        truth = s.lm[i:i + WINDOW]
+        truth = s.lm[i : i + WINDOW]
         posed = truth if rng.random() < clean else corrupt(truth, rng)
-        f = s.features[i:i + WINDOW]
+        f = s.features[i : i + WINDOW]
         level, silent = rng.normal() * 0.7, rng.random() < mute
         f = np.zeros_like(f) if silent else np.where(f == 0, f, f + level)
         e = s.emotion if rng.random() < 0.6 else s.emotion * 0
-        rows.append((posed, truth, f.reshape(WINDOW, -1), s.code[i:i + WINDOW], s.lm[k], s.code[k], e))
+        rows.append((posed, truth, f.reshape(WINDOW, -1), s.code[i : i + WINDOW], s.lm[k], s.code[k], e))
     z = [torch.from_numpy(np.stack([r[j] for r in rows]).astype(np.float32)) for j in range(7)]
     return dict(zip(("posed", "truth", "features", "code", "S", "scode", "emotion"), z))
 
@@ -121,7 +144,7 @@ def run(net: Landmarks2Latents, b: dict[str, torch.Tensor]) -> tuple[torch.Tenso
     """Code error, lips' squared error after and before the residual (in mouth-patch units)."""
     B = b["posed"].shape[0]
     t = lambda x: x.transpose(0, 1).contiguous()
-    from generator.geometry import affine_inverse
+
     T = net.geo.roi(b["S"], 0)
     sp = affine_inverse(T, b["S"][:, :, :2])[:, SHAPE].flatten(1)
     posed = t(b["posed"]).flatten(0, 1)
@@ -136,14 +159,21 @@ def report(net: Landmarks2Latents, seqs: list[Sequence]) -> str:
     """Development errors, as shares of the variance / of the corruption's energy."""
     out = []
     p = np.ones(len(seqs)) / len(seqs)
-    for name, clean, mute in (("clean, sound", 1, 0), ("clean, mute", 1, 1), ("corrupt, sound", 0, 0), ("corrupt, mute", 0, 1)):
+    for name, clean, mute in (
+        ("clean, sound", 1, 0),
+        ("clean, mute", 1, 1),
+        ("corrupt, sound", 0, 0),
+        ("corrupt, mute", 0, 1),
+    ):
         b = batch(seqs, p, 48, np.random.default_rng(5), clean, mute)
         c, after, before = run(net, b)
         var = b["code"].flatten(0, 1).var(0).sum()
         within = (b["code"] - b["code"].mean(1, keepdim=True)).pow(2).mean((0, 1)).sum()
         hold = (b["code"] - b["scode"][:, None]).pow(2).mean((0, 1)).sum()
-        out.append(f"{name}: code {c.mean(0).sum():.4f} (variance {var:.4f}, in window {within:.4f}, photo's {hold:.4f}) "
-                   f"lips {after.mean().sqrt():.5f} from {before.mean().sqrt():.5f}")
+        out.append(
+            f"{name}: code {c.mean(0).sum():.4f} (variance {var:.4f}, in window {within:.4f}, photo's {hold:.4f}) "
+            f"lips {after.mean().sqrt():.5f} from {before.mean().sqrt():.5f}"
+        )
     return "\n".join(out)
 
 
@@ -185,7 +215,10 @@ def main() -> None:
         opt.step()
         it += 1
         if it % 100 == 0:
-            print(f"{it} code {c.mean(0).sum():.4f} lips {after.mean().sqrt():.5f} from {before.mean().sqrt():.5f}", flush=True)
+            print(
+                f"{it} code {c.mean(0).sum():.4f} lips {after.mean().sqrt():.5f} from {before.mean().sqrt():.5f}",
+                flush=True,
+            )
         if it % 500 == 0 or it == steps:  # a smoke run reports, and keeps nothing
             net.eval()
             print(report(net, dev), flush=True)

@@ -7,8 +7,21 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generator.fastflow import fast_flow  # noqa: E402
-from generator.geometry import (EYE_L, EYE_R, INNER, KPS, OUTER, SIDE, Geo, affine, affine_inverse, flow_in, grid, maps_in,  # noqa: E402
-                                window)
+from generator.geometry import (
+    EYE_L,
+    EYE_R,
+    INNER,
+    KPS,
+    OUTER,
+    SIDE,
+    Geo,
+    affine,
+    affine_inverse,
+    flow_in,
+    grid,
+    maps_in,  # noqa: E402
+    window,
+)
 
 
 def face(opening: float = 0.02) -> torch.Tensor:
@@ -20,19 +33,36 @@ def face(opening: float = 0.02) -> torch.Tensor:
         for i, k in enumerate(index):
             a = torch.tensor(start + sign * 2 * torch.pi * i / len(index))
             L[0, k, 0], L[0, k, 1] = cx + rx * torch.cos(a), cy + ry * torch.sin(a)
+
     ring(OUTER, 0.5, 0.65, 0.08, 0.025 + opening / 2, torch.pi, -1)
     ring(INNER, 0.5, 0.65, 0.06, 0.002 + opening / 2, torch.pi, -1)
     ring(EYE_R, 0.41, 0.45, 0.035, 0.015, torch.pi, -1)
     ring(EYE_L, 0.59, 0.45, 0.035, 0.015, 0.0, 1)
-    for k, p in {10: (0.5, 0.25), 152: (0.5, 0.8), 234: (0.3, 0.5), 454: (0.7, 0.5), 168: (0.5, 0.43), 2: (0.5, 0.58), 4: (0.5, 0.55),
-                 175: (0.5, 0.78), 468: (0.41, 0.45), 473: (0.59, 0.45)}.items():
+    for k, p in {
+        10: (0.5, 0.25),
+        152: (0.5, 0.8),
+        234: (0.3, 0.5),
+        454: (0.7, 0.5),
+        168: (0.5, 0.43),
+        2: (0.5, 0.58),
+        4: (0.5, 0.55),
+        175: (0.5, 0.78),
+        468: (0.41, 0.45),
+        473: (0.59, 0.45),
+    }.items():
         L[0, k, :2] = torch.tensor(p)
     return L
 
 
 def test_control_points() -> None:
     assert len(KPS) == len(set(KPS)) == len(SIDE) == 202 and max(KPS) < 478
-    needed = set(OUTER + INNER + EYE_R + EYE_L + [468, 473, 10, 152, 234, 454, 168, 2, 33, 133, 362, 263, 13, 14, 78, 308, 4, 175])
+    needed = set(
+        OUTER
+        + INNER
+        + EYE_R
+        + EYE_L
+        + [468, 473, 10, 152, 234, 454, 168, 2, 33, 133, 362, 263, 13, 14, 78, 308, 4, 175]
+    )
     assert needed <= set(KPS)
 
 

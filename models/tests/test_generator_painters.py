@@ -1,4 +1,6 @@
-"""Painters, appearance and landmarks2latents: shapes, scripted = eager, streaming = whole. Run from models/: python -m pytest tests"""
+"""Painters, appearance and landmarks2latents: shapes, scripted = eager, streaming = whole. Run from models/:
+python -m pytest tests
+"""
 
 import sys
 from pathlib import Path
@@ -11,7 +13,15 @@ from test_generator_geometry import face  # noqa: E402
 from generator.export import Appearance, frozen  # noqa: E402
 from generator.geometry import KPS  # noqa: E402
 from generator.model import Critic, Part  # noqa: E402
-from generator.painters import CODE, CODE_ROWS, EYE_APPEARANCE, MOUTH_APPEARANCE, EyePainter, MouthPainter, anchors  # noqa: E402
+from generator.painters import (  # noqa: E402
+    CODE,
+    CODE_ROWS,
+    EYE_APPEARANCE,
+    MOUTH_APPEARANCE,
+    EyePainter,
+    MouthPainter,
+    anchors,
+)
 from landmarks2latents.model import LIMIT, Landmarks2Latents  # noqa: E402
 
 
@@ -46,7 +56,11 @@ def test_appearance() -> None:
     m = Appearance(alive(Part("mouth")), alive(Part("eyes")))
     photo, L = torch.rand(1, 3, 512, 512), face()
     latents, mouth, eyes = m(photo, L)
-    assert latents.shape == (len(KPS) + CODE_ROWS, 3) and mouth.shape == (1, MOUTH_APPEARANCE) and eyes.shape == (2, EYE_APPEARANCE)
+    assert (
+        latents.shape == (len(KPS) + CODE_ROWS, 3)
+        and mouth.shape == (1, MOUTH_APPEARANCE)
+        and eyes.shape == (2, EYE_APPEARANCE)
+    )
     assert (latents[: len(KPS)] - L[0, KPS]).abs().max() == 0
     traced = frozen(m, (photo, L))
     other = (torch.rand(1, 3, 512, 512), face(0.05) + 0.01)
@@ -64,7 +78,7 @@ def test_landmarks2latents_streams() -> None:
     whole, last = s(posed, f, latents, e, state)
     rows = []
     for t in range(5):
-        r, state = s(posed[t:t + 1], f[t:t + 1], latents, e, state)
+        r, state = s(posed[t : t + 1], f[t : t + 1], latents, e, state)
         rows.append(r)
     assert (torch.cat(rows) - whole).abs().max() < 1e-5 and (state - last).abs().max() < 1e-5
     moved = (whole[:, : len(KPS)] - posed[:, KPS]).abs()
