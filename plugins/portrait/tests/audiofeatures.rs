@@ -130,3 +130,17 @@ fn audio_is_clipped_to_the_segment() {
     let times: Vec<_> = std::iter::from_fn(|| harness.try_pull()).map(|b| b.pts()).collect();
     assert_eq!(times, (5..10).map(|n| Some(FRAME * n)).collect::<Vec<_>>());
 }
+
+/// A source that sends NaN, infinities or absurd levels (audiotestsrc's ticks do) is heard clipped, and the stream goes on.
+#[test]
+fn broken_samples_do_not_end_the_stream() {
+    let mut harness = AUDIO_FEATURES.harness();
+    for (n, sample) in [0.1, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 6e31, -6e31].into_iter().enumerate()
+    {
+        let mut part = buffer::from_f32(&vec![sample; FRAME_SAMPLES]);
+        part.get_mut().unwrap().set_pts(FRAME * n as u64);
+        harness.push(part).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    assert_eq!(drain(&mut harness).len(), 6);
+}

@@ -87,6 +87,7 @@ impl State {
         // A gap buffer is silence, whatever its bytes.
         if !audio.flags().contains(gst::BufferFlags::GAP) {
             buffer::read_f32(audio, &mut samples)?;
+            samples.iter_mut().for_each(|s| *s = audible(*s));
         }
         let discont = audio.flags().contains(gst::BufferFlags::DISCONT);
         let position = grid.map(|t| self.framer.clock().sample_at(t));
@@ -121,6 +122,12 @@ impl State {
     }
 }
 
+/// A sample as a loudspeaker would play it. Broken sources send NaN and numbers that overflow in a spectrum; a stream must
+/// not end for them.
+fn audible(sample: f32) -> f32 {
+    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
+}
+
 /// Time since the start of the presentation: running time at normal speed. Other speeds keep the stream's own pace,
 /// because the sound that arrives does.
 fn grid_time(segment: &gst::FormattedSegment<gst::ClockTime>, pts: gst::ClockTime) -> Option<gst::ClockTime> {
@@ -141,7 +148,8 @@ impl AudioFeatures {
 
     /// The next frame with its timestamps, if its audio is there.
     fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
-        let segment = self.segment().ok_or(gst::FlowError::Error)?;
+        // Before the first segment there is nothing to time, and nothing to push.
+        let Some(segment) = self.segment() else { return Ok(None) };
         let _threads = lock(&self.settings).limit_threads();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
