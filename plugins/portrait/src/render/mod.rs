@@ -7,6 +7,7 @@
 mod compose;
 mod flow;
 mod head;
+mod iris;
 mod layers;
 mod maps;
 mod math;
