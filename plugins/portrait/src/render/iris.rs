@@ -18,6 +18,9 @@ const RING: f32 = 0.2;
 /// Within this on either side of the lids their own motion takes over, patch units.
 const RIM: f32 = 0.03;
 
+/// Corners that say an eye became so much larger, or turned so far, are those of no eye.
+const MOST_GROWTH: f32 = 0.5;
+
 /// Way of an iris between the corners, in widths of the eye, from which on it is turned: about 8 degrees.
 const TURNED: f32 = 0.06;
 
@@ -76,7 +79,8 @@ impl Iris {
         let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
         let (sx, sy) = (self.corners[1][0] - self.corners[0][0], self.corners[1][1] - self.corners[0][1]);
         let length = (dx * dx + dy * dy).max(1e-9);
-        self.growth = [(sx * dx + sy * dy) / length - 1.0, (sy * dx - sx * dy) / length];
+        let growth = [(sx * dx + sy * dy) / length - 1.0, (sy * dx - sx * dy) / length];
+        self.growth = growth.map(|v| v.clamp(-MOST_GROWTH, MOST_GROWTH));
         self.shift = [self.source[0] - self.centre[0], self.source[1] - self.centre[1]];
         // What is left of that way where the whole eye moves.
         let way = [0, 1].map(|i| {
@@ -105,4 +109,53 @@ impl Iris {
 /// Outer and inner corner of an eye.
 fn corners(rows: &Rows, points: &[Point], eye: usize) -> [Point; 2] {
     [points[rows.frame[eye]], points[rows.inner_corners[eye]]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An eye of unit width about the origin, its iris in the middle; patch and picture units are the same.
+    fn eye() -> (Rows, Vec<Point>) {
+        let all: Vec<usize> = (0..478).collect();
+        let rows = Rows::new(&all).unwrap();
+        let mut points = vec![[0.0; 2]; 478];
+        for (i, row) in rows.eyes[0].into_iter().enumerate() {
+            let (sin, cos) = (i as f32 / 16.0 * std::f32::consts::TAU).sin_cos();
+            points[row] = [-0.5 * cos, 0.25 * sin];
+        }
+        (rows, points)
+    }
+
+    /// Displacement that the iris gives to a motionless grid, in the middle of the eye and right outside of its lids.
+    fn turned(shift: Point) -> (Point, Point) {
+        let (rows, source) = eye();
+        let mut driving = source.clone();
+        driving[rows.iris[0]] = shift;
+        let mut iris = Iris::new(&rows, &source, 0);
+        iris.pose(&driving, &rows, &Affine { m: [[1.0, 0.0], [0.0, 1.0]], origin: [0.0; 2] });
+        let (mut ux, mut uy) = (vec![0.0; COARSE * COARSE], vec![0.0; COARSE * COARSE]);
+        let (x, y) = (iris.x.clone(), iris.y.clone());
+        iris.turn(&x, &y, &mut ux, &mut uy);
+        let at = |point: Point| {
+            let cell = |p: f32| ((p + 1.0) / 2.0 * COARSE as f32) as usize;
+            let i = cell(point[1]) * COARSE + cell(point[0]);
+            [ux[i], uy[i]]
+        };
+        (at(shift), at([0.0, 0.35]))
+    }
+
+    #[test]
+    fn an_iris_at_rest_moves_nothing() {
+        assert_eq!(turned([0.0; 2]), ([0.0; 2], [0.0; 2]));
+    }
+
+    #[test]
+    fn an_iris_moves_as_far_as_it_was_told_and_the_skin_stays() {
+        for shift in [[0.1, 0.0], [-0.1, 0.0], [0.0, 0.08], [0.0, -0.08]] {
+            let (centre, skin) = turned(shift);
+            assert!((centre[0] + shift[0]).abs() < 1e-4 && (centre[1] + shift[1]).abs() < 1e-4, "{centre:?}");
+            assert_eq!(skin, [0.0; 2]);
+        }
+    }
 }

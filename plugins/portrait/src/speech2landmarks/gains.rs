@@ -147,3 +147,74 @@ fn smooth_step(from: f32, to: f32, x: f32) -> f32 {
     let t = if way == 0.0 { 0.0 } else { ((x - from) / way).clamp(0.0, 1.0) };
     t * t * (3.0 - 2.0 * t)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landmark::COUNT;
+
+    const FPS: f32 = 25.0;
+
+    /// A face of unit width whose lips are shut.
+    fn rest() -> Vec<[f32; 3]> {
+        let mut face: Vec<[f32; 3]> = (0..COUNT).map(|i| [(i as f32 * 0.37).sin() * 0.5, 0.0, 0.0]).collect();
+        face[EYE_CORNER_LEFT] = [-0.5, -0.4, 0.0];
+        face[EYE_CORNER_RIGHT] = [0.5, -0.4, 0.0];
+        for (lid, brow) in UPPER_LIDS.into_iter().zip(BROWS) {
+            (face[lid][1], face[brow][1]) = (-0.42, -0.6);
+        }
+        face[UPPER_LIP][1] = 0.2;
+        (face[78], face[308]) = ([-0.3, 0.25, 0.0], [0.3, 0.25, 0.0]);
+        face[13] = [0.0, 0.25, 0.0];
+        face[14] = [0.0, 0.25, 0.0];
+        face
+    }
+
+    /// Gap of the mouth after the edits, for a gap before.
+    fn gap(gains: &mut Gains, opening: f32, asked: GainControls) -> f32 {
+        let mut face = rest();
+        face[14][1] += opening;
+        gains.apply(&mut face, asked, FPS);
+        mouth_gap(&lip_gaps(&face))
+    }
+
+    #[test]
+    fn a_mouth_that_is_open_at_silence_closes_in_speech() {
+        let mut gains = Gains::new(&rest());
+        let asked = GainControls { base: 1.0, ..GainControls::default() };
+        let silent = (0..25).map(|_| gap(&mut gains, 0.0, asked)).last().unwrap();
+        assert!((silent - BASE_GAP).abs() < 0.005, "{silent}");
+        // Speech: open for six frames, shut for three, open again.
+        for _ in 0..6 {
+            gap(&mut gains, 0.1, asked);
+        }
+        for _ in 0..3 {
+            let closed = gap(&mut gains, 0.0, asked);
+            assert!(closed < TOUCH, "{closed}: the lips of a p are shut");
+        }
+        assert!((gap(&mut gains, 0.1, asked) - 0.1).abs() < 1e-3);
+        let silent = (0..50).map(|_| gap(&mut gains, 0.0, asked)).last().unwrap();
+        assert!((silent - BASE_GAP).abs() < 0.005, "{silent}: open again after the end");
+    }
+
+    #[test]
+    fn the_mouth_never_jumps_between_silence_and_speech() {
+        let mut gains = Gains::new(&rest());
+        let asked = GainControls { base: 1.0, ..GainControls::default() };
+        let opening =
+            |n: usize| if n % 60 < 30 { 0.0 } else { 0.06 * ((n % 60 - 30) as f32 * 0.3).sin().max(0.0) };
+        let gaps: Vec<f32> = (0..240).map(|n| gap(&mut gains, opening(n), asked)).collect();
+        let most = gaps.windows(2).map(|g| (g[1] - g[0]).abs()).fold(0.0, f32::max);
+        assert!(most < BASE_GAP / 4.0, "{most} in a frame");
+    }
+
+    #[test]
+    fn a_changed_gain_is_a_ramp() {
+        let mut gains = Gains::new(&rest());
+        gap(&mut gains, 0.1, GainControls::default());
+        let twice = GainControls { mouth: 2.0, ..GainControls::default() };
+        let gaps: Vec<f32> = (0..6).map(|_| gap(&mut gains, 0.1, twice)).collect();
+        assert!(gaps.windows(2).all(|g| g[1] - g[0] < 0.03), "{gaps:?}");
+        assert!((gaps[5] - (2.0 * 0.1 - TOUCH)).abs() < 1e-3, "{gaps:?}");
+    }
+}

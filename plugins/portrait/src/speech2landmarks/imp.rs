@@ -6,8 +6,8 @@
  * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
  * at silence; gaze; lids, which follow the gaze and blink. All of it may change while the pipeline plays, numbers by
  * keyframes too (GstController), and is written on each frame as it was applied (`PortraitEmotionMeta`,
- * `PortraitFaceMeta`). Changes are ramps, never jumps. Blinks of a reference video are not made here: a video that
- * drives the eyes does so in `landmarks2latents`.
+ * `PortraitFaceMeta`). Changes are ramps, never jumps. Eyes as in a reference video are not
+ * made here but in `landmarks2latents`, by a video that drives them.
  *
  * The action signal `blink` makes the eyes blink, beginning with the next frame.
  *

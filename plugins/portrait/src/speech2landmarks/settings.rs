@@ -367,12 +367,9 @@ mod tests {
                 Some(spec.value_type()),
                 "{name} is readable in its type"
             );
-            if name != "device" && name != "model-pack" {
-                let value = settings.get(name).unwrap();
-                assert!(
-                    spec.value_validate(&mut value.clone()) != Ok(true),
-                    "{name}: the default is in range"
-                );
+            if !name.contains("-pack") && name != "device" {
+                let default = settings.get(name).map(|v| format!("{v:?}"));
+                assert_eq!(default, Some(format!("{:?}", spec.default_value())), "{name}: the default");
             }
             let numeric = spec.is::<glib::ParamSpecFloat>() || name.ends_with("transition");
             assert!(
