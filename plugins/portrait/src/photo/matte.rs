@@ -47,10 +47,8 @@ pub fn matte(
     for context in CONTEXTS {
         let square = Roi { x, y, side: context * crop.side, angle: 0.0 };
         sample(&view, square, SIZE, Outside::Edge, 0.0..1.0, &mut input);
-        let outputs = stage.run(&[stage.input(0, &input)?])?;
-        if let [output, ..] = &outputs[..] {
-            stage.read(output, &mut coarse)?;
-        }
+        let [output] = stage.run_for(&[stage.input(0, &input)?])?;
+        stage.read(&output, &mut coarse)?;
         let seen = enlarge(&coarse, SIZE, context, width, height);
         rough.iter_mut().zip(seen).for_each(|(r, s)| *r = r.max(s));
     }
