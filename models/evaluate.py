@@ -6,7 +6,7 @@ Run: python evaluate.py --data DATA --norm NORM --tts TTS --work WORK --build BU
 Prints a Markdown table beside the feasibility prototype's numbers. Ours use no oracle: the identity is one tracked
 frame (the most closed of the first 25, as a photo would show), the sound keeps its recorded level, the face is
 compared as it is. The prototype's numbers come from another held-out set with an oracle neutral face and level:
-they are a yardstick only. Per-clip results are cached in WORK/eval-<digest>.json, so an interrupted run resumes.
+they are a yardstick only. Per-clip results are cached in WORK/eval2-<digest>.json, so an interrupted run resumes.
 """
 
 import argparse
