@@ -204,7 +204,8 @@ fn the_signal_blinks_at_once() {
     let shut = frames.iter().map(Frame::eye).fold(f32::MAX, f32::min);
     assert!(shut < 0.15 * before.eye(), "{shut} of {}", before.eye());
     assert!((frames[19].eye() - before.eye()).abs() < 0.1 * before.eye(), "and opens again");
-    assert_eq!(frames.iter().filter(|f| f.closure() > 0.0).count(), 7, "280 ms");
+    let length = frames.iter().filter(|f| f.closure() > 0.0).count();
+    assert!((6..=8).contains(&length), "{length} frames for 280 ms, 15 % more or less");
 }
 
 #[test]
@@ -226,7 +227,7 @@ fn gaze_turns_the_irises_and_the_lids_follow_it_up_and_down() {
         let frame = look(yaw, 0.0);
         for iris in [IRIS_LEFT[0], IRIS_RIGHT[0]] {
             let x = moved(&frame, iris, 0) * -yaw.signum();
-            assert!((0.9 * way..1.3 * way).contains(&x), "{x} to the viewer's left for {yaw}");
+            assert!((0.9 * way..1.4 * way).contains(&x), "{x} to the viewer's left for {yaw}");
             assert!(moved(&frame, iris, 1).abs() < 0.01 * way);
         }
         assert_eq!((frame.eye(), frame.gap()), (rest.eye(), rest.gap()), "nothing else moves");
