@@ -11,6 +11,10 @@ const OFFSET_LIMITS: [f32; 6] = [60.0, 60.0, 60.0, 0.5, 0.5, 0.25];
 /// Fastest change of the gain that is followed as it is, a second.
 const GAIN_LIMIT: f32 = 0.5;
 
+/// What a head turns about when the properties turn it: the top of the neck, below and behind the tip of the nose;
+/// normalised coordinates. Generated and transferred motion brings its own shifts.
+const PIVOT: [f32; 3] = [0.0, 0.35, 0.6];
+
 /// Whether a pose stayed within what the photo can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Within {
@@ -59,20 +63,13 @@ impl Head {
         let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
         let asked = [controls.yaw, controls.pitch, controls.roll, controls.x, controls.y, controls.scale];
         let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
-        let turned = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
+        let sum = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
         let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
         let angles: [f32; 3] =
-            std::array::from_fn(|i| turned[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
-        let pose = Pose {
-            yaw: angles[0],
-            pitch: angles[1],
-            roll: angles[2],
-            x: base.x + x * self.rest.scale,
-            y: base.y + y * self.rest.scale,
-            z: base.z,
-            scale: base.scale * scale,
-        };
-        (pose, if angles == turned { Within::Range } else { Within::Clamped })
+            std::array::from_fn(|i| sum[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
+        let pose = turned_to(base, angles, base.scale * scale);
+        let pose = Pose { x: pose.x + x * self.rest.scale, y: pose.y + y * self.rest.scale, ..pose };
+        (pose, if angles == sum { Within::Range } else { Within::Clamped })
     }
 
     /// The motion of a pose around rest, more or less of it. Sizes are scaled as factors.
@@ -83,6 +80,20 @@ impl Head {
         out[last] = rest[last] * (pose[last] / rest[last].max(f32::EPSILON)).max(f32::EPSILON).powf(gain);
         Pose::from_array(out)
     }
+}
+
+/// The same head with other angles and another size: the top of its neck stays where it is.
+pub fn turned_to(from: Pose, [yaw, pitch, roll]: [f32; 3], scale: f32) -> Pose {
+    if [from.yaw, from.pitch, from.roll, from.scale] == [yaw, pitch, roll, scale] {
+        return from;
+    }
+    let mut pivots = [[0.0; 3]; 2];
+    let (was, is) = pivots.split_at_mut(1);
+    from.apply(&[PIVOT], was);
+    let to = Pose { yaw, pitch, roll, scale, ..from };
+    to.apply(&[PIVOT], is);
+    let shift = |axis: usize| was[0][axis] - is[0][axis];
+    Pose { x: to.x + shift(0), y: to.y + shift(1), z: to.z + shift(2), ..to }
 }
 
 #[cfg(test)]
@@ -104,21 +115,26 @@ mod tests {
 
     #[test]
     fn offsets_are_there_from_the_first_frame_in_their_units() {
-        let controls = Controls {
-            yaw: -12.0,
-            pitch: 5.0,
-            roll: 7.0,
-            x: 0.2,
-            y: -0.1,
-            scale: 1.1,
-            ..Controls::default()
-        };
-        let (pose, within) = Head::new(REST, LIMITS).step(REST, false, false, &controls, DT);
-        let expected = [-9.0, 4.0, 7.5, 0.55, 0.525, 0.0, 0.275];
-        for (found, expected) in pose.to_array().into_iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-5, "{pose:?}");
-        }
+        let step = |controls: Controls| Head::new(REST, LIMITS).step(REST, false, false, &controls, DT);
+        let (pose, within) = step(Controls { x: 0.2, y: -0.1, ..Controls::default() });
+        assert!((pose.x - 0.55).abs() < 1e-6 && (pose.y - 0.525).abs() < 1e-6, "{pose:?}");
         assert_eq!(within, Within::Range);
+        let (pose, _) =
+            step(Controls { yaw: -12.0, pitch: 5.0, roll: 7.0, scale: 1.1, ..Controls::default() });
+        let angles = [pose.yaw + 9.0, pose.pitch - 4.0, pose.roll - 7.5, pose.scale - 0.275];
+        assert!(angles.iter().all(|d| d.abs() < 1e-5), "{pose:?}");
+    }
+
+    #[test]
+    fn the_top_of_the_neck_stays_where_the_head_turns() {
+        let turned = turned_to(REST, [-15.0, 8.0, 5.0], 0.3);
+        let mut pivots = [[0.0; 3]; 2];
+        let (was, is) = pivots.split_at_mut(1);
+        REST.apply(&[PIVOT], was);
+        turned.apply(&[PIVOT], is);
+        assert!((0..3).all(|i| (was[0][i] - is[0][i]).abs() < 1e-6), "{pivots:?}");
+        assert!(turned.x > REST.x, "a head that turns to the right moves its nose there");
+        assert_eq!(turned_to(REST, [3.0, -1.0, 0.5], 0.25), REST);
     }
 
     #[test]
@@ -137,7 +153,7 @@ mod tests {
         let controls = Controls { yaw: 60.0, ..Controls::default() };
         assert_eq!(
             head.step(REST, false, false, &controls, DT),
-            (Pose { yaw: 28.0, ..REST }, Within::Clamped)
+            (turned_to(REST, [28.0, -1.0, 0.5], 0.25), Within::Clamped)
         );
     }
 

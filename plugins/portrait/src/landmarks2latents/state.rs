@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tch::Tensor;
 
 use super::drive::{Blend, Driver, Driving};
-use super::head::{Head, Within};
+use super::head::{Head, Within, turned_to};
 use super::motion::PoseGenerator;
 use super::settings::{Controls, Drive, PoseMode, Settings};
 use super::track::Moment;
@@ -223,7 +223,7 @@ impl State {
                 (self.generator.step(features, source.style)?, Within::Range)
             }
             PoseMode::Still => (rest, Within::Range),
-            PoseMode::Free => (Pose { yaw: 0.0, pitch: 0.0, roll: 0.0, ..rest }, Within::Range),
+            PoseMode::Free => (turned_to(rest, [0.0; 3], rest.scale), Within::Range),
             PoseMode::Transferred => {
                 source.driver = driver;
                 match (moment, input.pose) {
