@@ -1,8 +1,8 @@
 //! Which pictures are offered downstream, and how one is chosen.
 
-use gst::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat};
 
+use crate::element::carry_rate;
 use crate::render::{Format, Layout, Matrix};
 
 /// Sides of the square picture in pixels.
@@ -11,6 +11,9 @@ const SIDES: (i32, i32) = (64, 2160);
 const OPAQUE: [VideoFormat; 1] = [VideoFormat::Rgb];
 const ALPHA: [VideoFormat; 2] = [VideoFormat::Rgba, VideoFormat::Bgra];
 const CHROMA: [VideoFormat; 2] = [VideoFormat::I420, VideoFormat::Nv12];
+
+/// Frames a second that motion can be interpolated to.
+const RATES: ((i32, i32), (i32, i32)) = ((1, 1), (240, 1));
 
 /// Colours and place of the chroma samples unless downstream wants others: what players assume of high definition.
 const COLORIMETRY: (&str, &str) = ("sRGB", "bt709");
@@ -31,9 +34,15 @@ pub fn template_caps() -> gst::Caps {
     gst_video::VideoCapsBuilder::new().format_list(formats).build()
 }
 
+/// Caps of every picture with alpha.
+pub fn alpha_caps() -> gst::Caps {
+    gst_video::VideoCapsBuilder::new().format_list(ALPHA).build()
+}
+
 /// Caps of the pictures that a framing gives, without a frame rate.
 pub fn offer(sizes: Sizes, transparent: bool) -> gst::Caps {
-    let list = |formats: &mut dyn Iterator<Item = VideoFormat>| gst::List::new(formats.map(VideoFormat::to_str));
+    let list =
+        |formats: &mut dyn Iterator<Item = VideoFormat>| gst::List::new(formats.map(VideoFormat::to_str));
     let entry = |formats: gst::List, step: i32| {
         let mut s = gst::Structure::builder("video/x-raw").field("format", formats).build();
         match sizes {
@@ -57,6 +66,21 @@ pub fn offer(sizes: Sizes, transparent: bool) -> gst::Caps {
     let halved = entry(list(&mut CHROMA.into_iter()), 2);
     let alpha = entry(list(&mut ALPHA.into_iter()), 1);
     [packed, halved, alpha].into_iter().collect()
+}
+
+/// Those pictures at the rate of the latents, best, or at any other; `latents` are caps of latents.
+pub fn at_rates(latents: &gst::Caps, pictures: &gst::Caps) -> gst::Caps {
+    let mut any = pictures.copy();
+    for s in any.make_mut().iter_mut() {
+        s.set("framerate", gst::FractionRange::new(RATES.0, RATES.1));
+    }
+    let mut all = carry_rate(latents, pictures, None);
+    let known = |s: &gst::StructureRef| s.get::<gst::Fraction>("framerate").map_or(true, |r| r.numer() > 0);
+    // Latents without a rate cannot be interpolated.
+    if latents.iter().any(known) {
+        all.merge(any);
+    }
+    all
 }
 
 /// Chooses one of the pictures that downstream takes.
@@ -119,7 +143,11 @@ pub fn format(info: &gst_video::VideoInfo, straight: bool) -> Result<Format, Str
         VideoFormat::Bgra => Layout::Bgra,
         VideoFormat::I420 => Layout::I420,
         VideoFormat::Nv12 => Layout::Nv12,
-        other => return Err(format!("pictures in {other:?} cannot be drawn; put a videoconvert behind this element")),
+        other => {
+            return Err(format!(
+                "pictures in {other:?} cannot be drawn; put a videoconvert behind this element"
+            ));
+        }
     };
     let colours = info.colorimetry();
     let (red, blue) = match colours.matrix() {

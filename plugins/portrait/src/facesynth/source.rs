@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use tch::Device;
+
 use super::Framing;
 use super::formats::Sizes;
-use crate::photo::Portrait;
+use crate::pack::Pack;
+use crate::photo::{PhotoError, Portrait};
 use crate::render::{RenderError, Source, Still};
 use crate::settings::pack_error_message;
 
@@ -52,15 +55,17 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` is that of
-    /// the whole photo.
+    /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
+    /// person is to be cut out of the whole photo, with this pack on this device.
+    ///
+    /// # Errors
+    /// Where the pack's model fails.
     pub fn new(
         portrait: &'a Portrait,
         framing: Framing,
-        width: usize,
-        height: usize,
-        matte: Option<&[u8]>,
-    ) -> Self {
+        (width, height): (usize, usize),
+        matte: Option<(&Pack, Device)>,
+    ) -> Result<Self, PhotoError> {
         let (photo, crop) = (&portrait.photo, &portrait.crop);
         if framing == Framing::Crop {
             let rgb = if width == portrait.picture.width {
@@ -68,7 +73,7 @@ impl<'a> Rest<'a> {
             } else {
                 Cow::Owned(crop.cut(photo, width).rgb)
             };
-            return Self { width, height, rgb, origin: [0.0; 2], scale: width as f32, matte: None };
+            return Ok(Self { width, height, rgb, origin: [0.0; 2], scale: width as f32, matte: None });
         }
         let shrink = shrink(photo.width, photo.height);
         let rgb = if (width, height) == (photo.width, photo.height) {
@@ -77,8 +82,10 @@ impl<'a> Rest<'a> {
             Cow::Owned(photo.part(shrink, width, height).rgb)
         };
         let origin = [crop.x * shrink, crop.y * shrink];
-        let matte = matte.map(|m| photo.enlarge_mask(m, shrink, width, height));
-        Self { width, height, rgb, origin, scale: crop.side * shrink, matte }
+        let matte = matte
+            .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
+            .transpose()?;
+        Ok(Self { width, height, rgb, origin, scale: crop.side * shrink, matte })
     }
 
     /// As the renderer takes it.

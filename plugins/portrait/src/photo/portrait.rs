@@ -142,7 +142,9 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     let mut warnings = Vec::new();
     let face = choose(path, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
-    let crop = Crop::around(corner(FOREHEAD), corner(CHIN), width, height);
+    let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
+    let crown = matte::crown(&photo, forehead, chin, pack, device).map_err(failed)?;
+    let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
     let picture = crop.cut(&photo, size);
     let landmarks: Vec<[f32; 3]> = face

@@ -54,6 +54,8 @@ struct Scene {
     active: Vec<bool>,
     /// Output rows at which the threads' bands end.
     ends: Vec<usize>,
+    /// Height of hair or hat ([`Head::crown`]).
+    crown: f32,
 }
 
 /// Displacement towards the source on the coarse grid, in pixels of the output.
@@ -82,8 +84,9 @@ struct Line {
 }
 
 impl Canvas {
-    /// A canvas over those layers, which give `sheet` at rest.
-    pub fn new(raster: Raster, layers: Layers, sheet: Sheet) -> Self {
+    /// A canvas over those layers, which give `sheet` at rest, of a head whose hair or hat is that high
+    /// ([`Head::crown`]).
+    pub fn new(raster: Raster, layers: Layers, sheet: Sheet, crown: f32) -> Self {
         let region = raster.region;
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
@@ -109,6 +112,7 @@ impl Canvas {
             },
             active: vec![false; CELLS * CELLS],
             ends: vec![0; threads],
+            crown,
             raster,
             layers,
         };
@@ -132,8 +136,8 @@ impl Canvas {
 
     /// Computes the head's motion of a frame on the coarse grid.
     pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
-        let head = Head::new(driving, rows);
-        let (grid, scale) = (&mut self.scene.grid, self.scene.raster.scale);
+        let head = Head::new(driving, rows, self.scene.crown);
+        let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
         grid.x.fill(0.0);
         grid.y.fill(0.0);
         grid.index.clear();
@@ -141,7 +145,7 @@ impl Canvas {
         grid.at.iter_mut().for_each(Vec::clear);
         for i in 0..GRID * GRID {
             let at = [(i % GRID) as f32, (i / GRID) as f32].map(|v| (v + 0.5) / GRID as f32);
-            let weight = head.weight(at);
+            let weight = head.weight(at, seams);
             if weight > 0.0 {
                 grid.index.push(i);
                 grid.weight.push(weight);

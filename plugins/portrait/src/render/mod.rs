@@ -34,6 +34,7 @@ pub use yuv::Matrix;
 use crate::pack::{Pack, PackError};
 use compose::Canvas;
 use flow::Flow;
+use head::Head;
 use layers::Layers;
 use painter::Painters;
 use paste::Raster;
@@ -138,6 +139,8 @@ pub struct Timings {
 pub struct Renderer {
     geometry: Geometry,
     canvas: Option<Canvas>,
+    /// Height of hair or hat in the photo.
+    crown: f32,
     painters: Painters,
     picture: Vec<u8>,
     side: usize,
@@ -172,6 +175,7 @@ impl Renderer {
         }
         Ok(Self {
             canvas: None,
+            crown: Head::crown(&geometry.driving, &geometry.rows, source.matte, source.side),
             geometry,
             painters,
             picture: source.picture.to_vec(),
@@ -185,7 +189,7 @@ impl Renderer {
     /// # Errors
     /// Where the picture at rest does not fit to the source or the format.
     pub fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
-        self.canvas = Some(canvas(source, output)?);
+        self.canvas = Some(canvas(source, output, self.crown)?);
         Ok(())
     }
 
@@ -264,7 +268,7 @@ fn check(source: &Source<'_>) -> Result<(), RenderError> {
     Ok(())
 }
 
-fn canvas(source: &Source<'_>, output: &Output<'_>) -> Result<Canvas, RenderError> {
+fn canvas(source: &Source<'_>, output: &Output<'_>, crown: f32) -> Result<Canvas, RenderError> {
     check(source)?;
     let Output { still, format, background } = output;
     let raster = Raster::new(still)?;
@@ -273,5 +277,5 @@ fn canvas(source: &Source<'_>, output: &Output<'_>) -> Result<Canvas, RenderErro
     }
     let mut layers = Layers::new(source, still, &raster);
     let sheet = cutout::sheet(still, *format, *background, &raster, &mut layers);
-    Ok(Canvas::new(raster, layers, sheet))
+    Ok(Canvas::new(raster, layers, sheet, crown))
 }

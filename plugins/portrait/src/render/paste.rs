@@ -18,6 +18,17 @@ pub struct Raster {
     pub scale: f32,
     /// The part of the picture that is inside of the output: first pixel and size.
     pub region: Region,
+    /// Where the picture ends and the output goes on.
+    pub seams: Seams,
+}
+
+/// Sides of the picture at which motion has to end, because the output goes on beyond them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seams {
+    /// Left, top.
+    pub low: [bool; 2],
+    /// Right, bottom.
+    pub high: [bool; 2],
 }
 
 /// A rectangle of pixels.
@@ -40,10 +51,7 @@ impl Raster {
     /// Where the output does not have the size it claims, or the picture does not overlap it.
     pub fn new(still: &Still<'_>) -> Result<Self, RenderError> {
         let area = still.width * still.height;
-        if area == 0
-            || still.rgb.len() != area * 3
-            || still.matte.is_some_and(|m| m.len() != area)
-        {
+        if area == 0 || still.rgb.len() != area * 3 || still.matte.is_some_and(|m| m.len() != area) {
             return Err(RenderError::Source("the photo does not have the size it claims".to_owned()));
         }
         let wrong = || RenderError::Source("the crop does not lie in the photo".to_owned());
@@ -67,6 +75,10 @@ impl Raster {
             origin: [x, y],
             scale,
             region: Region { x: x0, y: y0, width, height },
+            seams: Seams {
+                low: [x > 0.0, y > 0.0],
+                high: [x + scale < still.width as f32, y + scale < still.height as f32],
+            },
         })
     }
 

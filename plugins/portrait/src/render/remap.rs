@@ -98,7 +98,8 @@ fn over(
                 sum[c] =
                     column(0, c) * wx[0] + column(1, c) * wx[1] + column(2, c) * wx[2] + column(3, c) * wx[3];
             }
-            let through = 1.0 - within(sum[3], 255.0 * STEPS) * (1.0 / (255.0 * STEPS));
+            sum[3] = within(sum[3], 255.0 * STEPS);
+            let through = 1.0 - sum[3] * (1.0 / (255.0 * STEPS));
             for c in 0..4 {
                 out[c] = sum[c] * (1.0 / STEPS) + f32::from(back[c]) * through;
             }
