@@ -64,10 +64,8 @@ fn segment(stage: &Stage, photo: &Picture, square: Roi) -> Result<Vec<f32>, Pack
     };
     let mut input = vec![0.0; 3 * SIZE * SIZE];
     sample(&view, square, SIZE, Outside::Edge, 0.0..1.0, &mut input);
-    let outputs = stage.run(&[stage.input(0, &input)?])?;
-    if let [output, ..] = &outputs[..] {
-        stage.read(output, &mut person)?;
-    }
+    let [output] = stage.run_for(&[stage.input(0, &input)?])?;
+    stage.read(&output, &mut person)?;
     Ok(person)
 }
 
