@@ -200,8 +200,7 @@ impl ElementImpl for TalkingHead {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let audio = gst_audio::AudioCapsBuilder::new().build();
-            let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
-            let mut templates = pad_templates(audio, video);
+            let mut templates = pad_templates(audio, facesynth::template_caps());
             templates.extend(landmarks2latents::pose_template());
             templates
         });
