@@ -3,7 +3,13 @@
  *
  * Windows the audio on the video clock and runs the model pack's front end: one buffer of features for each video
  * frame. Frame `n` spans `[n, n + 1) / fps` of running time; its window reaches the pack's look-ahead beyond its end,
- * which is the element's latency besides the frame itself.
+ * which is the element's latency besides the frame itself and `processing-deadline`, the time that all stages may take.
+ *
+ * In a live pipeline a frame comes out for every frame of running time, whether there is audio or not: what is missing
+ * half of `processing-deadline` after its time is silence, and what comes later still is dropped and counted in `stats`.
+ * Timestamps of the output are running times there. Audio that comes early, such as a sentence that a speech synthesizer
+ * sends at once, waits for its time. A flush that keeps the running time (`reset-time` false) is an interruption: what was
+ * waiting is forgotten, the face goes on.
  *
  * ## Example launch line
  * |[
@@ -12,7 +18,9 @@
  *
  * Since: 0.1
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Instant;
 
 use gst::glib;
 use gst::prelude::*;
@@ -20,11 +28,13 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::framer::{FrameClock, Framer};
+use super::pulse::{Beat, Pulse};
+use super::settings::{Settings, param_specs};
+use super::state::{Live, SAMPLE_BYTES, State};
 use crate::element::{lock, pad_templates};
-use crate::pack::{PackError, Stage};
-use crate::settings::{ModelSettings, pack_error_message};
-use crate::tensor::{TensorInfo, TensorKind, buffer};
+use crate::settings::pack_error_message;
+use crate::stats::Stats;
+use crate::tensor::TensorKind;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -34,148 +44,204 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Bytes of one mono float sample.
-const SAMPLE_BYTES: usize = 4;
+/// A live stream that is so far behind its clock, because the machine slept or the stages behind were blocked, does not
+/// make up for what it missed.
+const MAX_BEHIND: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
-/// What lives from start to stop.
-struct State {
-    stage: Arc<Stage>,
-    info: TensorInfo,
-    framer: Framer,
-    /// Samples of one window, reused.
-    window: Vec<f32>,
-    /// Numbers of one frame's features, reused.
-    features: Vec<f32>,
-    /// The next buffer comes first after a flush, a gap or the start.
-    discont: bool,
+/// What a live stream does at a time of the clock.
+enum Plan {
+    /// The next frame comes out.
+    Frame,
+    /// It comes out at this time, or when its audio is there.
+    Sleep(gst::Clock, gst::ClockTime),
+    /// Nothing comes out until something changes.
+    Rest,
 }
 
 #[derive(Default)]
 pub struct AudioFeatures {
-    settings: Mutex<ModelSettings>,
+    settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
-}
-
-impl State {
-    fn new(settings: &ModelSettings) -> Result<Self, PackError> {
-        let (pack, device) = settings.open()?;
-        let _threads = settings.limit_threads();
-        let stage = pack.stage("features", device)?;
-        let manifest = pack.manifest();
-        let missing = || PackError::NoStage { pack: pack.id(), stage: "features".into() };
-        let shape = manifest.feature_shape().ok_or_else(missing)?;
-        let fps = manifest.frame_rate().ok_or_else(missing)?;
-        let clock = FrameClock { rate: manifest.clock.sample_rate, fps };
-        let info = TensorInfo { kind: TensorKind::AudioFeatures, shape, framerate: fps, pack: pack.id() };
-        Ok(Self {
-            stage,
-            framer: Framer::new(clock, manifest.clock.window_samples, manifest.clock.look_ahead_samples),
-            window: vec![0.0; manifest.clock.window_samples],
-            features: vec![0.0; info.len()],
-            info,
-            discont: true,
-        })
-    }
-
-    /// Places a buffer of audio on the grid.
-    fn place(
-        &mut self,
-        audio: &gst::BufferRef,
-        grid: Option<gst::ClockTime>,
-    ) -> Result<(), buffer::SizeError> {
-        let mut samples = vec![0.0; audio.size() / SAMPLE_BYTES];
-        // A gap buffer is silence, whatever its bytes.
-        if !audio.flags().contains(gst::BufferFlags::GAP) {
-            buffer::read_f32(audio, &mut samples)?;
-            samples.iter_mut().for_each(|s| *s = audible(*s));
-        }
-        let discont = audio.flags().contains(gst::BufferFlags::DISCONT);
-        let position = grid.map(|t| self.framer.clock().sample_at(t));
-        self.framer.place(position, discont, &samples);
-        Ok(())
-    }
-
-    /// Features of the next frame whose window is complete.
-    fn next(&mut self) -> Result<Option<(u64, gst::Buffer)>, PackError> {
-        let Some(frame) = self.framer.next(&mut self.window) else { return Ok(None) };
-        let output = self.stage.run(&[self.stage.input(0, &self.window)?])?;
-        self.stage.read(&output[0], &mut self.features)?;
-        let mut out = buffer::from_f32(&self.features);
-        if let Some(out) = out.get_mut() {
-            out.set_offset(frame);
-            out.set_offset_end(frame + 1);
-            if std::mem::take(&mut self.discont) {
-                out.set_flags(gst::BufferFlags::DISCONT);
-            }
-        }
-        Ok(Some((frame, out)))
-    }
-
-    fn reset(&mut self) {
-        self.framer.reset();
-        self.discont = true;
-    }
-
-    fn latency(&self) -> gst::ClockTime {
-        let clock = self.framer.clock();
-        clock.frame_time(1) + clock.duration_of(self.framer.look_ahead())
-    }
-}
-
-/// A sample as a loudspeaker would play it. Broken sources send NaN and numbers that overflow in a spectrum; a stream must
-/// not end for them.
-fn audible(sample: f32) -> f32 {
-    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
-}
-
-/// Time since the start of the presentation: running time at normal speed. Other speeds keep the stream's own pace,
-/// because the sound that arrives does.
-fn grid_time(segment: &gst::FormattedSegment<gst::ClockTime>, pts: gst::ClockTime) -> Option<gst::ClockTime> {
-    let start = segment.start()?;
-    Some(pts.checked_sub(start)? + segment.base().unwrap_or_default())
-}
-
-/// The stream's timestamp at a grid time.
-fn stream_position(segment: &gst::FormattedSegment<gst::ClockTime>, grid: gst::ClockTime) -> gst::ClockTime {
-    let start = segment.start().unwrap_or_default();
-    (grid + start).checked_sub(segment.base().unwrap_or_default()).unwrap_or(start)
+    pulse: Mutex<Option<Arc<Pulse>>>,
+    /// The latency of what comes before may have changed.
+    ask_upstream: AtomicBool,
+    stats: Stats,
 }
 
 impl AudioFeatures {
-    fn segment(&self) -> Option<gst::FormattedSegment<gst::ClockTime>> {
-        self.obj().segment().downcast::<gst::ClockTime>().ok()
+    /// Learns whether the audio is live, and how late it may be then. Never with a lock: this asks other elements.
+    fn ask_upstream(&self) {
+        self.ask_upstream.store(false, Ordering::Relaxed);
+        let mut query = gst::query::Latency::new();
+        if self.obj().clock().is_none() || !self.obj().sink_pad().peer_query(&mut query) {
+            return;
+        }
+        let (is_live, upstream, _) = query.result();
+        let mut guard = lock(&self.state);
+        let Some(state) = guard.as_mut().filter(|_| is_live) else { return };
+        match &mut state.live {
+            Some(live) => live.upstream = upstream,
+            None => {
+                gst::debug!(CAT, imp = self, "live, with a latency of {upstream} before this element");
+                state.live = Some(Live { upstream, segment_due: true, eos: false, failed: None });
+            }
+        }
+    }
+
+    /// The thread of a live stream looks at its clock again.
+    fn wake(&self) {
+        let pulse = lock(&self.pulse).clone();
+        if let Some(pulse) = pulse {
+            pulse.wake();
+        }
+    }
+
+    /// What a live stream does now; `None` where it is not live.
+    fn plan(&self) -> Option<Plan> {
+        let patience = lock(&self.settings).patience();
+        let (clock, base) = (self.obj().clock(), self.obj().base_time());
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut()?;
+        let live = state.live.as_ref()?;
+        let (Some(clock), Some(base)) = (clock, base) else { return Some(Plan::Rest) };
+        if live.eos || live.failed.is_some() {
+            return Some(Plan::Rest);
+        }
+        let patience = live.upstream + patience;
+        let now = clock.time().saturating_sub(base);
+        let framer = &mut state.framer;
+        let grid = framer.clock();
+        // The first frame that may still wait for its audio.
+        let first =
+            grid.frame_of(grid.sample_at(now.saturating_sub(patience)).saturating_sub(framer.look_ahead()));
+        if !framer.is_live() {
+            framer.start_live(first);
+        }
+        let mut due = grid.duration_of(framer.due()?);
+        if now > due + patience + MAX_BEHIND {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "{} behind the clock: frames are left out",
+                now.saturating_sub(due)
+            );
+            framer.start_live(first);
+            state.discont = true;
+            due = grid.duration_of(framer.due()?);
+        }
+        Some(if now < due {
+            Plan::Sleep(clock, base + due)
+        } else if framer.is_complete() {
+            Plan::Frame
+        } else if now >= due + patience {
+            framer.fill();
+            state.idle += 1;
+            Plan::Frame
+        } else {
+            Plan::Sleep(clock, base + due + patience)
+        })
+    }
+
+    /// What the thread of a live stream does when it wakes up: it makes the frames whose time has come.
+    fn beat(&self) -> Beat {
+        if self.ask_upstream.load(Ordering::Relaxed) {
+            self.ask_upstream();
+        }
+        loop {
+            // Frames and events of the audio's own thread keep their order.
+            let pad = self.obj().sink_pad().clone();
+            let _stream = pad.stream_lock();
+            match self.plan() {
+                None | Some(Plan::Rest) => return Beat::Rest,
+                Some(Plan::Sleep(clock, time)) => return Beat::At(clock, time),
+                Some(Plan::Frame) => {
+                    let pushed = match self.next_buffer() {
+                        Ok(Some(buffer)) => self.obj().src_pad().push(buffer).map(|_| ()),
+                        Ok(None) => return Beat::Rest,
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = pushed {
+                        self.fail(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the frames of a live stream; the audio's own thread is told when it comes by.
+    fn fail(&self, error: gst::FlowError) {
+        if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
+            live.failed = Some(error);
+        }
+        if !matches!(error, gst::FlowError::Flushing | gst::FlowError::Eos) {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Failed,
+                ("Internal data stream error."),
+                ["an idle frame was not taken: {error}"]
+            );
+        }
+    }
+
+    /// Sends what must come before the first frame of a live stream where no audio has brought it.
+    fn begin_output(&self) {
+        let due = lock(&self.state).as_mut().and_then(|state| {
+            let live = state.live.as_mut()?;
+            std::mem::take(&mut live.segment_due).then(|| state.caps().clone())
+        });
+        let Some(caps) = due else { return };
+        let pad = self.obj().src_pad().clone();
+        if pad.sticky_event::<gst::event::StreamStart>(0).is_none() {
+            let id = pad.create_stream_id(&*self.obj(), Some("features"));
+            let group = gst::GroupId::next();
+            pad.push_event(gst::event::StreamStart::builder(id.as_str()).group_id(group).build());
+        }
+        if !pad.has_current_caps() {
+            pad.push_event(gst::event::Caps::new(&caps));
+        }
+        pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
     }
 
     /// The next frame with its timestamps, if its audio is there.
     fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
-        // Before the first segment there is nothing to time, and nothing to push.
-        let Some(segment) = self.segment() else { return Ok(None) };
-        let _threads = lock(&self.settings).limit_threads();
+        let began = Instant::now();
+        let _threads = lock(&self.settings).model.limit_threads();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        // Before the first segment there is nothing to time, and nothing to push.
+        if state.segment.is_none() && state.live.is_none() {
+            return Ok(None);
+        }
         let next = state.next();
-        let clock = state.framer.clock();
         drop(guard);
-        let (frame, mut out) = match next {
-            Ok(Some(next)) => next,
-            Ok(None) => return Ok(None),
+        match next {
+            Ok(None) => Ok(None),
+            Ok(Some(buffer)) => {
+                self.stats.add(began.elapsed());
+                self.begin_output();
+                Ok(Some(buffer))
+            }
             Err(error) => {
                 gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
-                return Err(gst::FlowError::Error);
+                Err(gst::FlowError::Error)
             }
-        };
-        let begin = stream_position(&segment, clock.frame_time(frame));
-        let end = stream_position(&segment, clock.frame_time(frame + 1));
-        if let Some(out) = out.get_mut() {
-            out.set_pts(begin);
-            out.set_duration(end.saturating_sub(begin));
         }
-        Ok(Some(out))
     }
 
-    /// Pushes every frame whose audio is there. No lock is held over a push.
-    fn push_ready(&self) -> Result<(), gst::FlowError> {
-        while let Some(buffer) = self.next_buffer()? {
+    /// [`Self::next_buffer`], not before its time in a live stream.
+    fn ready_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        match self.plan() {
+            None | Some(Plan::Frame) => self.next_buffer(),
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Pushes every frame that `next` gives. No lock of the element's own is held over a push.
+    fn push_all(
+        &self,
+        next: impl Fn() -> Result<Option<gst::Buffer>, gst::FlowError>,
+    ) -> Result<(), gst::FlowError> {
+        while let Some(buffer) = next()? {
             gst::trace!(CAT, imp = self, "pushing {buffer:?}");
             self.obj().src_pad().push(buffer)?;
         }
@@ -183,28 +249,122 @@ impl AudioFeatures {
     }
 
     /// Pushes the frames that wait for look-ahead, with silence in its place, and starts anew.
-    fn drain(&self) -> Result<(), gst::FlowError> {
+    fn drain(&self) {
         if let Some(state) = lock(&self.state).as_mut() {
             state.framer.finish();
         }
-        let result = self.push_ready();
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.reset();
+        if let Err(error) = self.push_all(|| self.next_buffer()) {
+            gst::debug!(CAT, imp = self, "last frames were not taken: {error}");
         }
-        result
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.reset(true);
+        }
     }
 
     fn gap(&self, gap: &gst::event::Gap) {
         let (pts, duration) = gap.get();
-        let (Some(duration), Some(segment)) = (duration, self.segment()) else { return };
-        if let Some(state) = lock(&self.state).as_mut() {
-            let clock = state.framer.clock();
-            let position = grid_time(&segment, pts).map(|t| clock.sample_at(t));
-            state.framer.place_silence(position, clock.sample_at(duration));
+        let Some(duration) = duration else { return };
+        match lock(&self.state).as_mut() {
+            Some(state) if state.segment.is_some() => state.place_gap(pts, duration),
+            _ => return,
         }
-        if let Err(error) = self.push_ready() {
+        if let Err(error) = self.push_all(|| self.ready_buffer()) {
             gst::debug!(CAT, imp = self, "frames of a gap were not taken: {error}");
         }
+    }
+
+    /// Events of audio that is live; `None` for those that take the usual way.
+    fn live_event(&self, event: &gst::Event) -> Option<bool> {
+        let pad = self.obj().src_pad().clone();
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut()?;
+        let live = state.live.as_mut()?;
+        match event.view() {
+            // The output is one stream, whatever sources take turns before it: the face goes on.
+            gst::EventView::StreamStart(_) => {
+                let ended = std::mem::take(&mut live.eos);
+                drop(guard);
+                (!ended && pad.sticky_event::<gst::event::StreamStart>(0).is_some()).then_some(true)
+            }
+            gst::EventView::Segment(segment) => {
+                state.segment = segment.segment().clone().downcast().ok();
+                self.ask_upstream.store(true, Ordering::Relaxed);
+                drop(guard);
+                self.wake();
+                Some(true)
+            }
+            gst::EventView::Eos(_) => {
+                drop(guard);
+                self.drain();
+                if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
+                    live.eos = true;
+                }
+                Some(self.parent_sink_event(event.clone()))
+            }
+            gst::EventView::FlushStop(flush) => {
+                (live.segment_due, live.eos, live.failed) = (true, false, None);
+                state.segment = None;
+                state.reset(!flush.resets_time());
+                drop(guard);
+                let taken = self.parent_sink_event(event.clone());
+                self.wake();
+                Some(taken)
+            }
+            _ => None,
+        }
+    }
+
+    /// Places a buffer of audio.
+    fn place(&self, audio: gst::Buffer) -> Result<(), gst::FlowError> {
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        if let Some(failed) = state.live.as_ref().and_then(|live| live.failed) {
+            return Err(failed);
+        }
+        let Some(segment) = &state.segment else {
+            drop(guard);
+            gst::element_imp_error!(self, gst::StreamError::Format, ["audio must come in a time segment"]);
+            return Err(gst::FlowError::Error);
+        };
+        let rate = state.framer.clock().rate;
+        let Some(audio) =
+            gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32)
+        else {
+            return Ok(());
+        };
+        let placed = state.place(&audio);
+        drop(guard);
+        match placed {
+            Ok(placed) => {
+                if placed.late > 0 {
+                    gst::debug!(CAT, imp = self, "{} samples come too late", placed.late);
+                }
+                if placed.retimed {
+                    gst::element_imp_warning!(
+                        self,
+                        gst::StreamError::Decode,
+                        ("a second of audio came too late: from now on it is heard when it comes, whatever its \
+                             timestamps say; raise `processing-deadline`, or let the source report its latency")
+                    );
+                }
+                Ok(())
+            }
+            Err(error) => {
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn structure(&self) -> gst::Structure {
+        let deadline = lock(&self.settings).processing_deadline;
+        let mut structure = self.stats.structure();
+        if let Some(state) = lock(&self.state).as_ref() {
+            structure.set("latency", (state.latency() + deadline).nseconds());
+            structure.set("idle-frames", state.idle);
+            structure.set("late-samples", state.late);
+        }
+        structure
     }
 }
 
@@ -217,16 +377,39 @@ impl ObjectSubclass for AudioFeatures {
 
 impl ObjectImpl for AudioFeatures {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(ModelSettings::param_specs);
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        lock(&self.settings).set(pspec.name(), value);
+        let mut settings = lock(&self.settings);
+        match pspec.name() {
+            "look-ahead" => settings.look_ahead = value.get().unwrap_or_default(),
+            "processing-deadline" => {
+                let deadline =
+                    value.get().map_or(settings.processing_deadline, gst::ClockTime::from_nseconds);
+                let old = std::mem::replace(&mut settings.processing_deadline, deadline);
+                drop(settings);
+                if old != deadline {
+                    // Nobody listens before the element is in a pipeline.
+                    let _ =
+                        self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+                    self.wake();
+                }
+            }
+            name => {
+                settings.model.set(name, value);
+            }
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| pspec.default_value().clone())
+        match pspec.name() {
+            "look-ahead" => lock(&self.settings).look_ahead.to_value(),
+            "processing-deadline" => lock(&self.settings).processing_deadline.nseconds().to_value(),
+            "stats" => self.structure().to_value(),
+            name => lock(&self.settings).model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
     }
 }
 
@@ -256,6 +439,26 @@ impl ElementImpl for AudioFeatures {
         });
         &TEMPLATES
     }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let pulse = lock(&self.pulse).clone();
+        if transition == gst::StateChange::PlayingToPaused
+            && let Some(pulse) = &pulse
+        {
+            pulse.set_playing(false);
+        }
+        let success = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToPlaying
+            && let Some(pulse) = &pulse
+        {
+            self.ask_upstream();
+            pulse.set_playing(true);
+        }
+        Ok(success)
+    }
 }
 
 impl BaseTransformImpl for AudioFeatures {
@@ -266,11 +469,19 @@ impl BaseTransformImpl for AudioFeatures {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
         *lock(&self.state) = Some(state);
+        let element = self.obj().downgrade();
+        let pulse = Pulse::start(move || element.upgrade().map_or(Beat::End, |element| element.imp().beat()))
+            .map_err(|e| gst::error_msg!(gst::CoreError::Thread, ("cannot start a thread: {e}")))?;
+        *lock(&self.pulse) = Some(Arc::new(pulse));
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let pulse = lock(&self.pulse).take();
+        // Waits for the thread, which takes the other locks.
+        drop(pulse);
         *lock(&self.state) = None;
         Ok(())
     }
@@ -286,7 +497,7 @@ impl BaseTransformImpl for AudioFeatures {
         } else {
             lock(&self.state)
                 .as_ref()
-                .map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.info.to_caps())
+                .map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.caps().clone())
         };
         Some(filter.map_or(other.clone(), |f| f.intersect_with_mode(&other, gst::CapsIntersectMode::First)))
     }
@@ -296,7 +507,8 @@ impl BaseTransformImpl for AudioFeatures {
             return false;
         }
         if let gst::QueryViewMut::Latency(q) = query.view_mut() {
-            let Some(own) = lock(&self.state).as_ref().map(State::latency) else { return true };
+            let deadline = lock(&self.settings).processing_deadline;
+            let Some(own) = lock(&self.state).as_ref().map(|s| s.latency() + deadline) else { return true };
             let (live, min, max) = q.result();
             q.set(live, min + own, max.map(|max| max + own));
         }
@@ -304,19 +516,29 @@ impl BaseTransformImpl for AudioFeatures {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        if let Some(taken) = self.live_event(&event) {
+            return taken;
+        }
         match event.view() {
             gst::EventView::Gap(gap) => {
                 self.gap(gap);
                 return true;
             }
-            gst::EventView::Eos(_) | gst::EventView::Segment(_) | gst::EventView::SegmentDone(_) => {
-                if let Err(error) = self.drain() {
-                    gst::debug!(CAT, imp = self, "last frames were not taken: {error}");
+            gst::EventView::Segment(segment) => {
+                self.drain();
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.segment = segment.segment().clone().downcast().ok();
                 }
+                self.ask_upstream.store(true, Ordering::Relaxed);
+                let taken = self.parent_sink_event(event);
+                self.wake();
+                return taken;
             }
+            gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.drain(),
             gst::EventView::FlushStop(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
-                    state.reset();
+                    state.reset(false);
+                    state.segment = None;
                 }
             }
             _ => (),
@@ -324,33 +546,21 @@ impl BaseTransformImpl for AudioFeatures {
         self.parent_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Latency(_) = event.view() {
+            self.ask_upstream.store(true, Ordering::Relaxed);
+            self.wake();
+        }
+        self.parent_src_event(event)
+    }
+
     fn generate_output(
         &self,
     ) -> Result<gst_base::subclass::base_transform::GenerateOutputSuccess, gst::FlowError> {
         use gst_base::subclass::base_transform::GenerateOutputSuccess;
         if let Some(audio) = self.take_queued_buffer() {
-            let segment = self.segment().ok_or_else(|| {
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Format,
-                    ["audio must come in a time segment"]
-                );
-                gst::FlowError::Error
-            })?;
-            let rate =
-                lock(&self.state).as_ref().map(|s| s.framer.clock().rate).ok_or(gst::FlowError::Flushing)?;
-            let Some(audio) =
-                gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32)
-            else {
-                return Ok(GenerateOutputSuccess::NoOutput);
-            };
-            let grid = audio.pts().and_then(|pts| grid_time(&segment, pts));
-            let placed = lock(&self.state).as_mut().map(|state| state.place(&audio, grid));
-            if let Some(Err(error)) = placed {
-                gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
-                return Err(gst::FlowError::Error);
-            }
+            self.place(audio)?;
         }
-        Ok(self.next_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
+        Ok(self.ready_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
     }
 }

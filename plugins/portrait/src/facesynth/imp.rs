@@ -28,6 +28,7 @@ use crate::landmark::pose::Pose;
 use crate::photo::{Portrait, context};
 use crate::render::{RenderError, Renderer};
 use crate::settings::{ModelSettings, pack_error_message};
+use crate::stats::{self, Stats};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -59,6 +60,7 @@ pub struct FaceSynth {
     state: Mutex<Option<State>>,
     /// The analysed photo, apart from the state: context queries must not wait for a frame.
     portrait: Mutex<Option<Arc<Portrait>>>,
+    stats: Stats,
 }
 
 impl State {
@@ -162,6 +164,7 @@ pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
             .blurb("What the picture shows: a square around the face, or the whole photo")
             .mutable_ready()
             .build(),
+        stats::param_spec(),
     ]);
     specs
 }
@@ -201,6 +204,7 @@ impl ObjectImpl for FaceSynth {
         match pspec.name() {
             "portrait" => settings.portrait.to_value(),
             "framing" => settings.framing.to_value(),
+            "stats" => self.stats.structure().to_value(),
             name => settings.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
         }
     }
@@ -239,6 +243,7 @@ impl BaseTransformImpl for FaceSynth {
         let portrait = self.open_portrait(&settings)?;
         let state = State::new(&settings, portrait).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.renderer.size());
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -310,16 +315,34 @@ impl BaseTransformImpl for FaceSynth {
         handled
     }
 
+    fn submit_input_buffer(
+        &self,
+        is_discont: bool,
+        inbuf: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let taken = self.parent_submit_input_buffer(is_discont, inbuf)?;
+        // BaseTransform's word for a buffer that it left out because it was late.
+        if taken == gst::FlowSuccess::CustomSuccess {
+            self.stats.drop_frame();
+        }
+        Ok(taken)
+    }
+
     fn transform(
         &self,
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let timer = self.stats.time();
         let _threads = lock(&self.settings).model.limit_threads();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         let result = state.render(inbuf, outbuf);
         drop(guard);
+        drop(timer);
+        let segment = self.obj().segment();
+        let running = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(inbuf.pts()));
+        self.stats.watch(self.obj().upcast_ref(), self.obj().sink_pad(), running);
         result.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
             gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
             gst::FlowError::Error

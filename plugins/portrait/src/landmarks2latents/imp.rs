@@ -23,12 +23,13 @@ use gst_base::subclass::prelude::*;
 use tch::Tensor;
 
 use super::motion::{PoseGenerator, Transfer, Within};
-use crate::element::{StageCaps, lock, pad_templates};
+use crate::element::{StageCaps, lock, pad_templates, starts_anew};
 use crate::emotion::EMOTION_LEN;
 use crate::landmark::pose::Pose;
 use crate::pack::{PackError, Stage};
 use crate::photo::{Portrait, context};
 use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
+use crate::stats::{self, Stats};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -153,12 +154,13 @@ pub struct Landmarks2Latents {
     settings: Mutex<Settings>,
     portrait: Mutex<Option<Arc<Portrait>>>,
     state: Mutex<Option<State>>,
+    stats: Stats,
 }
 
 /// A new set of the properties: one class each, the element's and that of the bin that proxies them.
 pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
     let mut specs = ModelSettings::param_specs();
-    specs.push(seed_param_spec());
+    specs.extend([seed_param_spec(), stats::param_spec()]);
     specs
 }
 
@@ -189,6 +191,7 @@ impl ObjectImpl for Landmarks2Latents {
         let settings = lock(&self.settings);
         match pspec.name() {
             "seed" => settings.seed.to_value(),
+            "stats" => self.stats.structure().to_value(),
             name => settings.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
         }
     }
@@ -238,6 +241,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         })?;
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings, portrait).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -278,7 +282,7 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if let gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) = event.view()
+        if starts_anew(&event)
             && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
         {
             gst::warning!(CAT, imp = self, "{error}");
@@ -291,6 +295,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _timer = self.stats.time();
         let _threads = lock(&self.settings).model.limit_threads();
         let input = FrameInput::read(inbuf);
         let mut guard = lock(&self.state);

@@ -26,6 +26,8 @@ pub struct Manifest {
     pub latents: Latents,
     /// Picture and renderer.
     pub picture: Picture,
+    /// A second way through the pack that waits for less audio.
+    pub low_latency: Option<LowLatency>,
     /// One entry a stage.
     pub stages: BTreeMap<String, StageEntry>,
 }
@@ -92,6 +94,16 @@ pub struct Picture {
     pub resolution: u32,
 }
 
+/// `[low-latency]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LowLatency {
+    /// How far the window of a frame reaches beyond its end, in samples.
+    pub look_ahead_samples: usize,
+    /// The stage that makes landmarks of such features, in place of `speech2landmarks`.
+    pub speech2landmarks: String,
+}
+
 /// One `[stages.NAME]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct StageEntry {
@@ -148,6 +160,16 @@ impl Manifest {
             self.emotions.iter().eq(EMOTIONS.iter()),
             "emotions are not the eight of this version, in order",
         )?;
+        if let Some(low) = &self.low_latency {
+            expect(
+                self.stages.contains_key(&low.speech2landmarks),
+                "[low-latency] speech2landmarks names no stage",
+            )?;
+            expect(
+                low.look_ahead_samples < self.clock.look_ahead_samples,
+                "[low-latency] look-ahead-samples is not below that of [clock]",
+            )?;
+        }
         for (name, entry) in &self.stages {
             let plain = !entry.file.contains(['/', '\\']) && !entry.file.starts_with('.');
             expect(plain, &format!("[stages.{name}] file is not a plain file name"))?;
@@ -161,6 +183,14 @@ impl Manifest {
         let (n, d) = self.clock.frame_rate.split_once('/')?;
         let (n, d): (i32, i32) = (n.parse().ok()?, d.parse().ok()?);
         (n > 0 && d > 0).then(|| gst::Fraction::new(n, d))
+    }
+
+    /// The stage that makes landmarks of features with a look-ahead of so many samples.
+    pub fn speech_stage(&self, look_ahead_samples: Option<usize>) -> &str {
+        match &self.low_latency {
+            Some(low) if look_ahead_samples == Some(low.look_ahead_samples) => &low.speech2landmarks,
+            _ => "speech2landmarks",
+        }
     }
 
     /// Shape of one frame's features.

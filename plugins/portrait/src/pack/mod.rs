@@ -92,6 +92,11 @@ pub enum PackError {
         /// The stage.
         stage: String,
     },
+    /// The pack was trained for one look-ahead only.
+    #[error(
+        "model pack {0} has no low-latency models: set `look-ahead` to quality, or use another `model-pack`"
+    )]
+    NoLowLatency(String),
     /// libtorch refused.
     #[error("stage {stage:?} failed: {reason}")]
     Torch {

@@ -24,12 +24,13 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
 use super::blink::{Blinker, close_lids};
-use crate::element::{StageCaps, lock, pad_templates};
+use crate::element::{StageCaps, lock, pad_templates, starts_anew};
 use crate::emotion::{Emotion, EmotionRamp};
 use crate::landmark::neutral::close_mouth;
-use crate::pack::{PackError, Stage};
+use crate::pack::{Pack, PackError, Stage};
 use crate::photo::{Portrait, context};
 use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
+use crate::stats::{self, Stats};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -62,6 +63,7 @@ impl Default for Settings {
 
 /// What lives from start to stop.
 struct State {
+    pack: Arc<Pack>,
     stage: Arc<Stage>,
     caps: StageCaps,
     /// Normalised landmarks of the person at rest, `[N, 3]`.
@@ -108,7 +110,20 @@ impl State {
             },
             landmarks: vec![0.0; neutral.len() * 3],
             stage,
+            pack,
         })
+    }
+
+    /// Takes the network that was trained for features with that look-ahead, in samples.
+    fn choose_stage(&mut self, look_ahead: Option<i32>) -> Result<(), PackError> {
+        let look_ahead = look_ahead.and_then(|samples| usize::try_from(samples).ok());
+        let name = self.pack.manifest().speech_stage(look_ahead);
+        let stage = self.pack.stage(name, self.stage.device())?;
+        if !Arc::ptr_eq(&stage, &self.stage) {
+            self.stage = stage;
+            self.reset()?;
+        }
+        Ok(())
     }
 
     fn reset(&mut self) -> Result<(), PackError> {
@@ -141,6 +156,7 @@ pub struct Speech2Landmarks {
     settings: Mutex<Settings>,
     portrait: Mutex<Option<Arc<Portrait>>>,
     state: Mutex<Option<State>>,
+    stats: Stats,
 }
 
 /// A new set of the properties: one class each, the element's and that of the bin that proxies them.
@@ -162,6 +178,7 @@ pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
             .controllable()
             .build(),
         seed_param_spec(),
+        stats::param_spec(),
     ]);
     specs
 }
@@ -199,6 +216,7 @@ impl ObjectImpl for Speech2Landmarks {
             "emotion" => settings.emotion.to_value(),
             "emotion-intensity" => settings.emotion_intensity.to_value(),
             "seed" => settings.seed.to_value(),
+            "stats" => self.stats.structure().to_value(),
             name => settings.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
         }
     }
@@ -246,6 +264,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         }
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings, portrait.as_deref()).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -274,9 +293,11 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let state = lock(&self.state);
-        let state = state.as_ref().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+        let look_ahead = incaps.structure(0).and_then(|s| s.get::<i32>("look-ahead").ok());
+        state.choose_stage(look_ahead).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         gst::debug!(CAT, imp = self, "features {:?} at {}", info.shape, info.framerate);
         Ok(())
     }
@@ -292,7 +313,7 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if let gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) = event.view()
+        if starts_anew(&event)
             && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
         {
             gst::warning!(CAT, imp = self, "{error}");
@@ -315,6 +336,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _timer = self.stats.time();
         let settings = lock(&self.settings).clone();
         let _threads = settings.model.limit_threads();
         let target = settings.emotion.vector(settings.emotion_intensity);
