@@ -12,6 +12,12 @@ pub struct BenchArgs {
     /// Measure the release build (compiles everything once more)
     #[arg(long)]
     release: bool,
+    /// Measure the latency of a live pipeline instead, from the microphone to the encoded picture
+    #[arg(long, conflicts_with = "write")]
+    live: bool,
+    /// Length of the live measurement
+    #[arg(long, default_value_t = 30, requires = "live")]
+    seconds: u64,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
@@ -23,6 +29,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         command.arg("--release");
     }
     command.arg("--");
+    if args.live {
+        command.arg("--live").arg(args.seconds.to_string());
+    }
     if args.write {
         command.arg("--write").arg(root.join("BENCHMARKS.md"));
     }

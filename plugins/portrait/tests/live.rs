@@ -403,7 +403,6 @@ fn an_interrupted_face_closes_its_mouth_within_200_ms_without_a_jump() {
     let after = &apertures[spoken - 1..];
     assert!(after.len() > 20, "{} pictures in the second after the flush", after.len());
     let rest = after[after.len() - 1];
-    println!("{after:?} fastest {fastest}");
     assert!(rest < open / 2.0, "the mouth stays open: {after:?}");
     // The picture that is shown, then five more: 200 ms.
     assert!(after[5..].iter().all(|a| *a < rest + 0.01), "not shut within 200 ms: {after:?}");

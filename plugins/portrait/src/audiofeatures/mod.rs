@@ -7,6 +7,7 @@ mod alignment;
 pub mod clock;
 pub mod framer;
 mod imp;
+mod live;
 mod pulse;
 mod settings;
 mod state;

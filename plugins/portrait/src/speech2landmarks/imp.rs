@@ -293,11 +293,15 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let mut state = lock(&self.state);
-        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         let look_ahead = incaps.structure(0).and_then(|s| s.get::<i32>("look-ahead").ok());
-        state.choose_stage(look_ahead).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+        if let Err(error) = state.choose_stage(look_ahead) {
+            drop(guard);
+            self.post_error_message(pack_error_message(&error));
+            return Err(gst::loggable_error!(CAT, "{error}"));
+        }
         gst::debug!(CAT, imp = self, "features {:?} at {}", info.shape, info.framerate);
         Ok(())
     }
