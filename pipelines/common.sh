@@ -11,11 +11,16 @@ die() {
     exit 1
 }
 
+# `gst-inspect-1.0 --exists` would ask for plugins of GStreamer's own version number.
+exists() {
+    gst-inspect-1.0 "$1" >/dev/null 2>&1
+}
+
 # need ELEMENT PACKAGE...: ends with the command that installs what is missing.
 need() {
     local element=$1
     shift
-    gst-inspect-1.0 --exists "$element" || die "GStreamer has no element $element: sudo apt-get install $*"
+    exists "$element" || die "GStreamer has no element $element: sudo apt-get install $*"
 }
 
 readable() {
@@ -50,7 +55,6 @@ voice() {
 }
 
 readable "$PORTRAIT"
-# --exists would ask for GStreamer's own version number.
-gst-inspect-1.0 talkinghead >/dev/null 2>&1 ||
+exists talkinghead ||
     die "GStreamer has no element talkinghead: build it with \`cargo build -p gst-plugin-portrait\`," \
         "or set GST_PLUGIN_PATH to the folder of libgstportrait.so"
