@@ -17,4 +17,4 @@ gst-launch-1.0 --quiet \
     "${voice[@]}" ! queue ! talkinghead portrait="$PORTRAIT" ! videoconvert ! video/x-raw,format=YUY2 \
     ! queue leaky=downstream max-size-buffers=2 \
     ! pipewiresink mode=provide \
-    stream-properties="properties,media.class=Video/Source,node.name=$NODE,node.description=\"Talking head\""
+    stream-properties="properties,media.class=Video/Source,node.name=$NODE,node.description=talking-head"
