@@ -9,7 +9,7 @@ OUTPUT=${OUTPUT:-lower-third.mp4}
 SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
 readable "$SOURCE"
 need compositor gstreamer1.0-plugins-base
-need textoverlay gstreamer1.0-plugins-base
+need textoverlay gstreamer1.0-x
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
 

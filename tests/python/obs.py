@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import pathlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,8 @@ class Obs:
     def __init__(self, port: int) -> None:
         import websocket  # python3-websocket, which only this test needs
 
-        self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}", timeout=onair.PATIENCE_SECONDS)
+        tcp = socket.create_connection(("127.0.0.1", port), onair.PATIENCE_SECONDS)
+        self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}", socket=tcp)
         self.number = 0
         json.loads(self.socket.recv())
         self.socket.send(json.dumps({"op": 1, "d": {"rpcVersion": 1, "eventSubscriptions": 0}}))

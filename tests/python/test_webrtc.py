@@ -28,7 +28,7 @@ import pictures  # noqa: E402
 # No connections to anybody but this machine; as root there is no sandbox.
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --window-size=1100,760"
+    " --disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1100,760"
 ).split()
 # Where the mouth is in the bundled photo's crop, and a piece of its background.
 MOUTH = (0.38, 0.60, 0.62, 0.76)
