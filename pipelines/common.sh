@@ -41,14 +41,17 @@ voice() {
         readable "$SOURCE"
         voice=(filesrc "location=$SOURCE" ! decodebin ! audioconvert ! audioresample)
         if [ "${1:-}" = --loop ]; then
-            # Only bytes without a header can be repeated without a click.
+            # Only bytes without a header can be repeated without a click. They come as one buffer each time: it is cut,
+            # so that the clock lets them through bit by bit.
+            need audiobuffersplit gstreamer1.0-plugins-bad
             work=$(mktemp -d)
             trap 'rm -rf "$work"' EXIT
             gst-launch-1.0 --quiet "${voice[@]}" ! audio/x-raw,format=S16LE,rate=48000,channels=1 \
                 ! filesink location="$work/voice.raw"
             head -c 96000 /dev/zero >>"$work/voice.raw"
             voice=(multifilesrc "location=$work/voice.raw" loop=true
-                ! rawaudioparse pcm-format=s16le sample-rate=48000 num-channels=1)
+                ! rawaudioparse pcm-format=s16le sample-rate=48000 num-channels=1
+                ! audiobuffersplit output-buffer-duration=1/50)
         fi
         voice+=(! identity sync=true)
     fi
