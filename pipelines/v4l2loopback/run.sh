@@ -6,7 +6,7 @@ source "$(dirname "$0")/../common.sh"
 DEVICE=${DEVICE:-/dev/video10}
 [ -c "$DEVICE" ] ||
     die "there is no video device $DEVICE: sudo apt-get install v4l2loopback-dkms && sudo modprobe v4l2loopback" \
-        "video_nr=${DEVICE//[!0-9]/} card_label=talkinghead exclusive_caps=1"
+        "video_nr=${DEVICE##*[!0-9]} card_label=talkinghead exclusive_caps=1"
 [ -w "$DEVICE" ] || die "$DEVICE may not be written: sudo adduser $(id -un) video, then log in again"
 need v4l2sink gstreamer1.0-plugins-good
 voice --loop
