@@ -6,27 +6,22 @@ source "$(dirname "$0")/../common.sh"
 VIDEO=${VIDEO:-}
 NAME=${NAME:-Synthetic presenter}
 OUTPUT=${OUTPUT:-lower-third.mp4}
-SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
-readable "$SOURCE"
 need compositor gstreamer1.0-plugins-base
 need textoverlay gstreamer1.0-x
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
 
 # How long the speech is says how long the bar and the test picture are.
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-gst-launch-1.0 --quiet filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
-    ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! filesink location="$work/voice.raw"
-frames=$((($(stat --format=%s "$work/voice.raw") + 3839) / 3840))
+decode
+frames=$((($(stat --format=%s "$work/voice.raw") * 25 + RAW_BYTES_A_SECOND - 1) / RAW_BYTES_A_SECOND))
 if [ -n "$VIDEO" ]; then
     readable "$VIDEO"
     video=(filesrc "location=$VIDEO" ! decodebin ! videoconvert ! videoscale ! videorate)
 else
-    video=(videotestsrc pattern=gradient "num-buffers=$frames")
+    video=(videotestsrc pattern=gradient foreground-color=0xff5b7db1 background-color=0xff1c2541 "num-buffers=$frames")
 fi
 
-# The layers from below: video, bar, head. The head's shoulders go behind nothing: they end where the picture ends.
+# The layers from below: video, bar, head. The shoulders end where the picture ends.
 gst-launch-1.0 --quiet --eos-on-shutdown \
     compositor name=c background=black sink_0::zorder=0 \
     sink_1::zorder=1 sink_1::xpos=60 sink_1::ypos=560 sink_1::alpha=0.85 \
@@ -38,7 +33,7 @@ gst-launch-1.0 --quiet --eos-on-shutdown \
     ! video/x-raw,width=1160,height=100,framerate=25/1 \
     ! textoverlay text="$NAME" font-desc="Sans 26" halignment=left valignment=center xpad=30 shaded-background=false \
     ! queue ! c.sink_1 \
-    filesrc location="$work/voice.raw" ! rawaudioparse pcm-format=s16le sample-rate=48000 num-channels=1 ! tee name=t \
+    filesrc location="$work/voice.raw" ! "${RAW_VOICE[@]}" ! tee name=t \
     t. ! queue ! talkinghead portrait="$PORTRAIT" background=transparent ! queue ! c.sink_2 \
     t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! avenc_aac ! m.
 echo "wrote $OUTPUT"
