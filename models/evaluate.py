@@ -1,11 +1,12 @@
 """Score the exported speech stages on split dev.
 
 Run: python evaluate.py --data DATA --norm NORM --tts TTS --work WORK --build BUILD
+     python evaluate.py --controls …   measures the elements' controls instead (see controls.py)
 
 Prints a Markdown table beside the feasibility prototype's numbers. Ours use no oracle: the identity is one tracked
 frame (the most closed of the first 25, as a photo would show), the sound keeps its recorded level, the face is
 compared as it is. The prototype's numbers come from another held-out set with an oracle neutral face and level:
-they are a yardstick only. Per-clip results are cached in WORK/eval-<digest>.json, so an interrupted run resumes.
+they are a yardstick only. Per-clip results are cached in WORK/eval2-<digest>.json, so an interrupted run resumes.
 """
 
 import argparse
@@ -156,6 +157,11 @@ def heads(s: Stages, clips: list, norm: Path) -> tuple[np.ndarray, np.ndarray, f
 
 
 def main() -> None:
+    if "--controls" in sys.argv:
+        # A measurement of its own, in rendered pictures.
+        import controls
+
+        return controls.main()
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for k in ("data", "norm", "tts", "work", "build"):
         a.add_argument(f"--{k}", type=Path, required=True)

@@ -4,21 +4,13 @@ import numpy as np
 import pytest
 import torch
 from normalise import aperture
-from safetensors.torch import load_file
 
 CASES = {"speech2landmarks": 3, "pose": 4}
 
 
-def stage(build, name):
-    f = build / name / f"{name}.pt"
-    if not f.exists():
-        pytest.skip(f"no {name}")
-    return torch.jit.load(str(f)), load_file(str(build / name / f"golden-{name}.safetensors"))
-
-
-@pytest.mark.parametrize("name", ["features", "speech2landmarks", "pose"])
-def test_golden(build, name):
-    net, g = stage(build, name)
+@pytest.mark.parametrize("name", ["features", "speech2landmarks", "pose", "landmarks2latents", "appearance", "mouth", "eyes"])
+def test_golden(stage, name):
+    net, g = stage(name)
     ins = [g[f"{name}.in.{i}"] for i in range(sum(k.startswith(f"{name}.in.") for k in g))]
     out = net(*ins)
     out = out if isinstance(out, tuple) else (out,)
@@ -27,8 +19,8 @@ def test_golden(build, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_frames_at_once_equal_one_by_one(build, name):
-    net, g = stage(build, name)
+def test_frames_at_once_equal_one_by_one(stage, name):
+    net, g = stage(name)
     k = CASES[name]
     ins = [g[f"{name}.in.{i}"] for i in range(k)]
     state = torch.zeros_like(g[f"{name}.in.{k}"])
@@ -44,8 +36,8 @@ def test_frames_at_once_equal_one_by_one(build, name):
     assert torch.allclose(whole, torch.cat(parts), atol=2e-4)
 
 
-def test_emotion_is_monotonic_and_neutral_label_is_zero(build):
-    net, g = stage(build, "speech2landmarks")
+def test_emotion_is_monotonic_and_neutral_label_is_zero(stage):
+    net, g = stage("speech2landmarks")
     p = "speech2landmarks"
     x = g[f"{p}.in.0"].repeat(10, 1, 1)
     face, state = g[f"{p}.in.1"], torch.zeros_like(g[f"{p}.in.3"])
@@ -70,8 +62,8 @@ def test_emotion_is_monotonic_and_neutral_label_is_zero(build):
         assert all(b > a for a, b in zip(v, v[1:])), (i, v)
 
 
-def test_lips_touch_in_silence(build):
-    net, g = stage(build, "speech2landmarks")
+def test_lips_touch_in_silence(stage):
+    net, g = stage("speech2landmarks")
     p = "speech2landmarks"
     y, _ = net(torch.full((75, 4, 80), -13.8), g[f"{p}.in.1"], torch.zeros(8), torch.zeros_like(g[f"{p}.in.3"]))
     a = aperture(y.numpy())

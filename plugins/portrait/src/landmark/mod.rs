@@ -1,5 +1,5 @@
-//! Facial landmarks: which index is what ([`indices`]) the head pose in them ([`pose`]), and
-//! the face at rest ([`neutral`]).
+//! Facial landmarks: which index is what ([`indices`]), the head pose in them ([`pose`]), and the face at rest
+//! ([`neutral`]).
 
 pub mod indices;
 pub mod neutral;

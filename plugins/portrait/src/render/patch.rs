@@ -281,6 +281,7 @@ impl Frame {
                 let paint = (delta + base[c]).clamp(0.0, 255.0 * alpha);
                 pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
             }
+            pixel[3] += (255.0 - pixel[3]) * alpha;
         }
     }
 }

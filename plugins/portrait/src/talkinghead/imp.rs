@@ -188,8 +188,7 @@ impl ElementImpl for TalkingHead {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let audio = gst_audio::AudioCapsBuilder::new().build();
-            let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
-            pad_templates(audio, video)
+            pad_templates(audio, facesynth::template_caps())
         });
         &TEMPLATES
     }
