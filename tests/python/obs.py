@@ -21,7 +21,7 @@ LAYOUT_WIDTH = 1920
 
 
 class Obs:
-    """A running OBS."""
+    """A running OBS, and the display that its window is on."""
 
     display = ""
 
@@ -29,7 +29,11 @@ class Obs:
         import websocket  # python3-websocket, which only this test needs
 
         tcp = socket.create_connection(("127.0.0.1", port), onair.PATIENCE_SECONDS)
-        self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}", socket=tcp)
+        try:
+            self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}", socket=tcp)
+        except BaseException:
+            tcp.close()
+            raise
         self.number = 0
         json.loads(self.socket.recv())
         self.socket.send(json.dumps({"op": 1, "d": {"rpcVersion": 1, "eventSubscriptions": 0}}))
@@ -124,10 +128,10 @@ def running(home: pathlib.Path, collection: str) -> Iterator[Obs]:
                 return None
 
         client = onair.wait_for("WebSocket of OBS", connect, obs)
+        stack.callback(client.socket.close)
         onair.wait_for("start of OBS", lambda: ready(client), obs)
         client.display = name
         yield client
-        client.socket.close()
 
 
 def ready(client: Obs) -> bool:

@@ -47,6 +47,15 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return probe.getsockname()[1]
 
 
+def is_listening(port: int) -> bool:
+    """Whether a program takes connections at that port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 def script(folder: str) -> str:
     """The script of a scenario."""
     return str(ROOT / "pipelines" / folder / "run.sh")

@@ -95,6 +95,8 @@ class ObsShowsTheHead(unittest.TestCase):
         port = onair.free_port()
         collection = obs.scenes({"127.0.0.1:9005": f"127.0.0.1:{port}"})
         with onair.running(onair.script("obs"), WAY="alpha", PORT=str(port)) as sender:
+            # OBS 29 does not always try again when the very first connection is refused.
+            onair.wait_for("listening sender", lambda: onair.is_listening(port), sender)
             with obs.running(self.home, collection) as client:
                 seen = self.watch(client, "Head with alpha", sender)
                 self.assert_cut_out(seen)
