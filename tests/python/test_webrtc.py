@@ -30,9 +30,11 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1100,760"
 ).split()
-# Where the mouth is in the bundled photo's crop, and a piece of its background.
+# Where the mouth is in the bundled photo's crop, and what moves when the head turns.
 MOUTH = (0.38, 0.60, 0.62, 0.76)
+HEAD = (0.2, 0.1, 0.8, 0.8)
 ARROW_LEFT = "\ue012"
+ARROW_RIGHT = "\ue014"
 
 
 def call(method: str, url: str, body: object = None, kind: str = "application/json") -> Any:
@@ -123,6 +125,18 @@ class WebRtc(unittest.TestCase):
             onair.wait_for("change", lambda: abs(self.property("emotion-intensity") - 0.95) < 1e-3, self.server)
             browser.type_into("emotion", "happy")
             onair.wait_for("change", lambda: self.property("emotion") == "happy", self.server)
+
+            browser.type_into("gaze-yaw", ARROW_RIGHT * 5)
+            onair.wait_for("change", lambda: self.property("gaze-yaw") > 0, self.server)
+            # A turned head differs more from the first picture than speaking and breathing make it.
+            usual = max(pictures.difference(seen[0], other, HEAD) for other in seen[1:])
+            browser.type_into("yaw", ARROW_RIGHT * 25)
+            onair.wait_for("change", lambda: self.property("yaw") > 5, self.server)
+            onair.wait_for(
+                "turned head",
+                lambda: pictures.difference(seen[0], browser.picture(), HEAD) > max(1.5 * usual, 10),
+                self.server,
+            )
 
             # Every control that the server names is on the page.
             names = {control["name"] for control in call("GET", self.url("/properties"))}
