@@ -24,7 +24,7 @@ pub struct BenchArgs {
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     let root = workspace::root();
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
