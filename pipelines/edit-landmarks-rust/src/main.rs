@@ -74,10 +74,8 @@ fn main() -> anyhow::Result<()> {
 
     pipeline.set_state(gst::State::Playing)?;
     let bus = pipeline.bus().context("a pipeline has a bus")?;
-    let message = bus.timed_pop_filtered(
-        gst::ClockTime::NONE,
-        &[gst::MessageType::Eos, gst::MessageType::Error],
-    );
+    let message =
+        bus.timed_pop_filtered(gst::ClockTime::NONE, &[gst::MessageType::Eos, gst::MessageType::Error]);
     pipeline.set_state(gst::State::Null)?;
     if let Some(gst::MessageView::Error(error)) = message.as_ref().map(|m| m.view()) {
         bail!("{}", error.error());
