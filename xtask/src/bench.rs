@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds and runs the program in `tests/src/bin/bench.rs`.
+//! `cargo xtask bench`: builds and runs the program in `tests/src/bin/bench/`.
 
 use anyhow::Result;
 

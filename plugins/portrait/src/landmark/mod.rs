@@ -1,5 +1,5 @@
-//! Facial landmarks: which index is what ([`indices`]), the head pose in them ([`pose`]),
-//! the face at rest ([`neutral`]), and which part of the face is where ([`region`]).
+//! Facial landmarks: which index is what ([`indices`]), the head pose in them ([`pose`]), the face at rest
+//! ([`neutral`]), and which part of the face is where ([`region`]).
 
 pub mod indices;
 pub mod neutral;

@@ -8,6 +8,12 @@ const WIDE: f32 = 2.0;
 /// The same where it has not.
 const NARROW: f32 = 1.7;
 
+/// The most that it grows for a hat or tall hair, and what stays above them and below the chin then.
+const TALL: f32 = 2.3;
+const ABOVE_CROWN: f32 = 0.08;
+const BELOW_CHIN: f32 = 0.6;
+const LEAST_BELOW_CHIN: f32 = 0.35;
+
 /// How far the face's centre lies above the middle of the square, in heights of the face.
 const RAISE: f32 = 0.06;
 
@@ -46,6 +52,31 @@ impl Crop {
             y: place((forehead[1] + chin[1]) / 2.0 + RAISE * face, height as f32),
             side,
         }
+    }
+
+    /// The same with all of a hat or tall hair in it, whose top is the row `crown`: a head whose top is cut off looks wrong
+    /// as soon as it moves. It never leaves the photo for that.
+    #[must_use]
+    pub fn with_crown(
+        self,
+        crown: f32,
+        forehead: [f32; 2],
+        chin: [f32; 2],
+        width: usize,
+        height: usize,
+    ) -> Self {
+        let face = (forehead[0] - chin[0]).hypot(forehead[1] - chin[1]);
+        let top = (crown - ABOVE_CROWN * face).max(0.0);
+        if top >= self.y {
+            return self;
+        }
+        let room = width.min(height) as f32;
+        let side =
+            (chin[1] + BELOW_CHIN * face - top).clamp(self.side, (TALL * face).min(room).max(self.side));
+        let y = top.max(chin[1] + LEAST_BELOW_CHIN * face - side).min(self.y);
+        let x = self.x + (self.side - side) / 2.0;
+        let free = width as f32 - side;
+        Self { x: if free >= 0.0 && self.x >= 0.0 { x.clamp(0.0, free) } else { x }, y, side }
     }
 
     /// Cuts the square out of a photo, scaled to `size` x `size`.
@@ -167,6 +198,23 @@ mod tests {
         assert!((crop.side - 340.0).abs() < 1e-3 && crop.x < 0.0, "{crop:?}");
         let crop = Crop::around([0.0, 400.0], [0.0, 600.0], 1000, 1000);
         assert!(crop.x < 0.0 && crop.x + crop.side > 150.0, "{crop:?}");
+    }
+
+    #[test]
+    fn a_hat_is_in_the_square_where_the_photo_has_it() {
+        let (forehead, chin) = ([500.0, 400.0], [500.0, 600.0]);
+        let plain = Crop::around(forehead, chin, 1000, 1000);
+        assert_eq!(plain.with_crown(plain.y + 20.0, forehead, chin, 1000, 1000), plain);
+        let hat = plain.with_crown(250.0, forehead, chin, 1000, 1000);
+        assert!(hat.y <= 240.0 && hat.y + hat.side >= 670.0 && hat.side <= 460.0, "{hat:?}");
+        assert!((hat.x + hat.side / 2.0 - 500.0).abs() < 1.0, "{hat:?}");
+        // A hat as high as a house: the chin stays in.
+        let house = plain.with_crown(0.0, forehead, chin, 1000, 1000);
+        assert!((house.side - 460.0).abs() < 1e-3 && house.y + house.side >= 669.0, "{house:?}");
+        // Near the photo's corner it stays within.
+        let (forehead, chin) = ([200.0, 120.0], [200.0, 320.0]);
+        let corner = Crop::around(forehead, chin, 1000, 1000).with_crown(2.0, forehead, chin, 1000, 1000);
+        assert!(corner.x >= 0.0 && corner.y >= 0.0, "{corner:?}");
     }
 
     #[test]

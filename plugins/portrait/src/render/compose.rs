@@ -48,6 +48,8 @@ struct Scene {
     first_row: Vec<usize>,
     grid: Grid,
     active: Vec<bool>,
+    /// Height of hair or hat ([`Head::crown`]).
+    crown: f32,
 }
 
 /// Displacement towards the source on the coarse grid, in pixels of the output.
@@ -74,8 +76,8 @@ struct Line {
 }
 
 impl Canvas {
-    /// A canvas over those layers.
-    pub fn new(raster: Raster, layers: Layers) -> Self {
+    /// A canvas over those layers, of a head whose hair or hat is that high ([`Head::crown`]).
+    pub fn new(raster: Raster, layers: Layers, crown: f32) -> Self {
         let region = raster.region;
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
@@ -94,6 +96,7 @@ impl Canvas {
                 flow: Default::default(),
             },
             active: vec![false; CELLS * CELLS],
+            crown,
             raster,
             layers,
         };
@@ -118,8 +121,8 @@ impl Canvas {
 
     /// Computes the head's motion of a frame on the coarse grid.
     pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
-        let head = Head::new(driving, rows);
-        let (grid, scale) = (&mut self.scene.grid, self.scene.raster.scale);
+        let head = Head::new(driving, rows, self.scene.crown);
+        let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
         grid.x.fill(0.0);
         grid.y.fill(0.0);
         grid.index.clear();
@@ -127,7 +130,7 @@ impl Canvas {
         grid.at.iter_mut().for_each(Vec::clear);
         for i in 0..GRID * GRID {
             let at = [(i % GRID) as f32, (i / GRID) as f32].map(|v| (v + 0.5) / GRID as f32);
-            let weight = head.weight(at);
+            let weight = head.weight(at, seams);
             if weight > 0.0 {
                 grid.index.push(i);
                 grid.weight.push(weight);

@@ -7,6 +7,7 @@
 mod compose;
 mod flow;
 mod head;
+mod iris;
 mod layers;
 mod maps;
 mod math;
@@ -29,6 +30,7 @@ pub use paste::Framing;
 use crate::pack::{Pack, PackError};
 use compose::Canvas;
 use flow::Flow;
+use head::Head;
 use layers::Layers;
 use painter::Painters;
 use paste::Raster;
@@ -158,7 +160,7 @@ impl Renderer {
             ));
         }
         Ok(Self {
-            canvas: canvas(source, framing)?,
+            canvas: canvas(source, framing, &geometry)?,
             geometry,
             painters,
             picture: source.picture.to_vec(),
@@ -234,7 +236,7 @@ impl Geometry {
     }
 }
 
-fn canvas(source: &Source<'_>, framing: Framing) -> Result<Canvas, RenderError> {
+fn canvas(source: &Source<'_>, framing: Framing, at_rest: &Geometry) -> Result<Canvas, RenderError> {
     let wrong = |text: &str| Err(RenderError::Source(text.to_owned()));
     if source.side < 64 || source.picture.len() != source.side * source.side * 3 {
         return wrong("the picture is not a square of at least 64 pixels");
@@ -244,5 +246,6 @@ fn canvas(source: &Source<'_>, framing: Framing) -> Result<Canvas, RenderError> 
     }
     let raster = Raster::new(source, framing)?;
     let layers = Layers::new(source, &raster)?;
-    Ok(Canvas::new(raster, layers))
+    let crown = Head::crown(&at_rest.driving, &at_rest.rows, source.matte, source.side);
+    Ok(Canvas::new(raster, layers, crown))
 }

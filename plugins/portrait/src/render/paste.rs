@@ -32,6 +32,17 @@ pub struct Raster {
     pub scale: f32,
     /// The part of the picture that is inside of the output: first pixel and size.
     pub region: Region,
+    /// Where the picture ends and the output goes on.
+    pub seams: Seams,
+}
+
+/// Sides of the picture at which motion has to end, because the output goes on beyond them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seams {
+    /// Left, top.
+    pub low: [bool; 2],
+    /// Right, bottom.
+    pub high: [bool; 2],
 }
 
 /// A rectangle of pixels.
@@ -63,6 +74,7 @@ impl Raster {
                 origin: [0.0; 2],
                 scale: side as f32,
                 region: whole,
+                seams: Seams::default(),
             });
         };
         let wrong = || RenderError::Source("the crop does not lie in the photo".to_owned());
@@ -88,6 +100,10 @@ impl Raster {
             origin: [x, y],
             scale,
             region: Region { x: x0, y: y0, width, height },
+            seams: Seams {
+                low: [x > 0.0, y > 0.0],
+                high: [x + scale < photo.width as f32, y + scale < photo.height as f32],
+            },
         })
     }
 

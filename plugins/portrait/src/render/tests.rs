@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::head::Head;
+use super::head::{CROWN as HAIR, Head};
 use super::patch::Patch;
 use super::points::Rows;
 use super::roi::{Affine, Part, region};
@@ -60,7 +60,7 @@ fn flow_and_falloff_are_those_of_the_generator() {
     flow.displace(&x, &y, &mut ux, &mut uy);
     let ours: Vec<f32> = (0..x.len()).flat_map(|i| [x[i] + ux[i], y[i] + uy[i]]).collect();
     near("flow", &ours, &golden.get("flow_out"), 1e-4);
-    let head = Head::new(&driving, &rows);
+    let head = Head::new(&driving, &rows, HAIR);
     let ours: Vec<f32> = (0..x.len()).map(|i| head.linear([x[i], y[i]], 0.75)).collect();
     near("headw", &ours, &golden.get("headw_out"), 1e-3);
 }
@@ -173,7 +173,7 @@ impl Plain {
         let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks).unwrap();
         let part = |part| Patch::new(part, &geometry.driving, &geometry.rows);
         let patches = [part(Part::Mouth), part(Part::EyeRight), part(Part::EyeLeft)];
-        Self { canvas: canvas(source, framing).unwrap(), geometry, patches }
+        Self { canvas: canvas(source, framing, &geometry).unwrap(), geometry, patches }
     }
 
     fn latents(&self, face: &[[f32; 3]]) -> Vec<f32> {
@@ -234,8 +234,52 @@ fn what_is_far_from_the_person_keeps_its_bytes() {
             }
         }
     }
-    // The border of the picture does not move, or a pasted crop would show.
-    assert!(out[508 * 512 * 3..] == made.picture[508 * 512 * 3..]);
+}
+
+#[test]
+fn nothing_moves_at_the_seams_of_a_pasted_crop() {
+    let mut made = Made::new(256);
+    made.matte.fill(255);
+    let mut plain = Plain::new(&made.source(), Framing::Full);
+    let mut latents = plain.latents(&made.landmarks);
+    latents.as_chunks_mut::<3>().0.iter_mut().for_each(|p| p[1] += 0.05);
+    let out = plain.draw(&latents);
+    assert!(out != made.photo, "nothing moved");
+    let (width, height) = made.photo_size;
+    let ([x, y], side) = made.crop;
+    // Left and below the photo goes on; above and at the right it ends with the crop, and there the head may move.
+    // Motion is known on a grid of 64 points a side: half a cell along the seam is still for sure.
+    let edge = side / 128.0;
+    let still =
+        |column: usize, row: usize| (column as f32) + 0.5 < x + edge || row as f32 + 0.5 > y + side - edge;
+    for i in (0..width * height).filter(|i| still(i % width, i / width)) {
+        assert_eq!(out[i * 3..][..3], made.photo[i * 3..][..3], "{} {}", i % width, i / width);
+    }
+    let high = |rgb: &[u8]| rgb[(2 * width + width / 2) * 3..][..width / 4 * 3].to_vec();
+    assert!(high(&out) != high(&made.photo), "the top of the head is held by the photo's border");
+}
+
+#[test]
+fn a_hat_moves_with_the_head_as_one_piece() {
+    let (_, rows, source, ..) = setting();
+    let side = 256;
+    // A person from the chin up to a tenth of the picture.
+    let [top, bottom] = [rows.head[0], rows.head[1]].map(|row| source[row]);
+    let matte = |until: f32| -> Vec<u8> {
+        (0..side * side).map(|i| if (i / side) as f32 / side as f32 > until { 255 } else { 0 }).collect()
+    };
+    let middle = (top[1] + bottom[1]) / 2.0;
+    let height = (top[0] - bottom[0]).hypot(top[1] - bottom[1]);
+    assert_eq!(Head::crown(&source, &rows, &matte(top[1]), side), HAIR);
+    let hat = Head::crown(&source, &rows, &matte(middle - 1.3 * height), side);
+    assert!((hat - 1.3).abs() < 0.1 || middle - 1.3 * height < 0.0, "{hat}");
+    let tall = Head::crown(&source, &rows, &matte(-1.0), side);
+    assert!(tall > 1.5, "a hat that the picture cuts goes on: {tall}");
+    let head = Head::new(&source, &rows, tall);
+    for share in [0.0, 0.3, 0.6] {
+        let at = [top[0], top[1] * share];
+        assert!(head.weight(at, Default::default()) > 0.99, "{share}: bends");
+    }
 }
 
 #[test]

@@ -157,6 +157,17 @@ impl ObjectImpl for TalkingHead {
         &PROPERTIES
     }
 
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            vec![speech2landmarks::blink_signal(|object| {
+                if let Ok(bin) = object.downcast::<super::TalkingHead>() {
+                    bin.imp().stages.speech.emit_by_name::<()>("blink", &[]);
+                }
+            })]
+        });
+        &SIGNALS
+    }
+
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         for stage in self.stages.with_property(pspec.name()) {
             stage.set_property_from_value(pspec.name(), value);
