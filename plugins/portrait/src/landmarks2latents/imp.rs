@@ -111,7 +111,7 @@ impl Landmarks2Latents {
 
     /// Runs a frame through the networks and fills its buffer.
     fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
-        let input = FrameInput::read(inbuf);
+        let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
         let moment = self.pose.at(self.running_time(inbuf));
         let settings = lock(&self.settings).clone();
