@@ -102,7 +102,7 @@ impl State {
             main: Transfer::default(),
             pad: Transfer::default(),
             flushes: 0,
-            head: Head::new(portrait.pose, manifest.pose.limits),
+            head: Head::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
             source: None,
             hidden: stage.zero_input(4)?,

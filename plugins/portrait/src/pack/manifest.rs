@@ -95,13 +95,16 @@ pub struct HeadPoses {
     /// Names of the styles of generated motion besides the default: the N-th is the vector with 1 at place N of the
     /// pose stage's input `style`.
     pub styles: Vec<String>,
-    /// Largest turns away from the photo's pose that look right: yaw, pitch, roll in degrees.
+    /// Largest turns of the landmarks away from the photo's pose that look right: yaw, pitch, roll in degrees.
     pub limits: [f32; 3],
+    /// How far the landmarks turn for the head to look turned by a degree: yaw, pitch, roll. A warped photo keeps the light
+    /// and the shape of the nose of its one view, so it looks turned less than its landmarks are.
+    pub gains: [f32; 3],
 }
 
 impl Default for HeadPoses {
     fn default() -> Self {
-        Self { styles: Vec::new(), limits: [20.0; 3] }
+        Self { styles: Vec::new(), limits: [26.0, 22.0, 20.0], gains: [1.3, 1.4, 1.0] }
     }
 }
 
@@ -196,6 +199,10 @@ impl Manifest {
                 "[low-latency] look-ahead-samples is not below that of [clock]",
             )?;
         }
+        expect(
+            self.pose.gains.iter().all(|gain| (0.5..=2.0).contains(gain)),
+            "[pose] gains are not three factors within 0.5 to 2",
+        )?;
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;
         }

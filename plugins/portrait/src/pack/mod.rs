@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use safetensors::{Dtype, SafeTensors};
 
 pub use locate::set_plugin_file;
-pub use manifest::Manifest;
+pub use manifest::{HeadPoses, Manifest};
 pub use stage::{Stage, parse_device};
 pub use threads::ThreadLimit;
 

@@ -77,7 +77,7 @@ fn one(name: &str, end: &str, length: gst::ClockTime) -> String {
     let microphone = Microphone::start(pipeline.object(), voice);
     std::thread::sleep(Duration::from(length));
     let mut query = gst::query::Latency::new();
-    let reported = pipeline.object().query(&mut query).then(|| query.result().1).unwrap_or_default();
+    let reported = if pipeline.object().query(&mut query) { query.result().1 } else { gst::ClockTime::ZERO };
     let stats: gst::Structure = pipeline.element("head").property("stats");
     drop(microphone);
     drop(pipeline);
