@@ -11,7 +11,6 @@ Convention: every stage's own exporter leaves in BUILD/<stage>/
                                  optional files = [...] copied as they are
 BLOCKS holds the TorchScript detector, mesh and matte networks; BUILD/data/mean_face.safetensors the mean face.
 Here the parts are copied, hashed and described in pack.toml; all goldens are merged into golden.safetensors.
-
 """
 
 import argparse
@@ -23,7 +22,17 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-STAGES = ["features", "speech2landmarks", "pose", "landmarks2latents", "appearance", "mouth", "eyes"]
+OPTIONAL = ["speech2landmarks-low"]
+STAGES = [
+    "features",
+    "speech2landmarks",
+    "speech2landmarks-low",
+    "pose",
+    "landmarks2latents",
+    "appearance",
+    "mouth",
+    "eyes",
+]
 BLOCKS = {
     "detector": ("blazeface_short.pt", [("image", [1, 3, 128, 128])]),
     "mesh": ("face_landmarks_478_v2.pt", [("image", [1, 3, 256, 256])]),
@@ -74,7 +83,7 @@ def main() -> None:
     a.add_argument("--out", type=Path, required=True)
     a.add_argument("--id", default="lite")
     a.add_argument("--version", default="0.1.0")
-    a.add_argument("--licence", default="MIT")
+    a.add_argument("--licence", default="(MIT OR Apache-2.0) AND Apache-2.0", help="our weights AND MediaPipe's")
     a.add_argument("--card", type=Path, help="model card; an existing README.md in --out is kept otherwise")
     a.add_argument("--partial", action="store_true", help="skip stages that are not built yet")
     o = a.parse_args()
@@ -90,7 +99,7 @@ def main() -> None:
     for s in STAGES:
         d = o.build / s
         if not (d / f"{s}.pt").exists():
-            if not o.partial:
+            if not o.partial and s not in OPTIONAL:
                 raise SystemExit(f"stage {s} is not in {d}")
             print("skipped", s)
             continue

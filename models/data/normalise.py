@@ -216,7 +216,8 @@ def main() -> None:
         a.add_argument(f"--{k}", type=Path, required=True)
     o = a.parse_args()
     o.out.mkdir(parents=True, exist_ok=True)
-    split = {r["id"]: r["split"] for r in csv.DictReader(open(o.data / "manifest.tsv"), delimiter="\t")}
+    with open(o.data / "manifest.tsv") as f:
+        split = {r["id"]: r["split"] for r in csv.DictReader(f, delimiter="\t")}
     tracks = {}
     for f in sorted(o.tracks.glob("*.npz")):
         z = np.load(f)

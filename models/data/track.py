@@ -46,6 +46,8 @@ def track(path: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     mesh.close()
     cap.release()
+    if not rows:
+        raise SystemExit(f"{path}: no frame could be read; is it a video that OpenCV decodes?")
     lm, ok = np.stack(rows), np.array(flags)
     if ok.any() and not ok.all():
         known = np.flatnonzero(ok)
@@ -56,7 +58,8 @@ def track(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def clips(manifest: Path) -> list[dict]:
     """Video rows of the manifest, real clips first."""
-    rows = [r for r in csv.DictReader(open(manifest), delimiter="\t") if r["file"].endswith(".mp4")]
+    with open(manifest) as f:
+        rows = [r for r in csv.DictReader(f, delimiter="\t") if r["file"].endswith(".mp4")]
     return sorted(rows, key=lambda r: {"real": 0, "gen": 1}.get(r["kind"], 2))
 
 

@@ -1,8 +1,7 @@
 """Pairs of frames of one person, cut around mouth or eyes, for training the painters.
 
-Reads a folder of ID.npz files made by frames.py (im [n,512,512,3] uint8, lm [n,478,3] picture units, src =
-original size)
-and the data set's manifest.tsv for identity, kind and split. Imported by train.py and evaluate.py.
+Reads a folder of ID.npz files made by frames.py (im [n,512,512,3] uint8, lm [n,478,3] picture units, src = original
+size) and the data set's manifest.tsv for identity, kind and split. Imported by train.py and evaluate.py.
 """
 
 from __future__ import annotations

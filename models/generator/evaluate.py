@@ -3,11 +3,9 @@
     python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD --matte selfie_seg_256.pt --out OUT \
         [--pairs 4]
 
-(from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; sources
-of 512 px
-count with all their pairs, 256 px with half. Columns of the sheets: photo, truth, analytic warp, painted (code
-predicted
-from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not
+(from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; clips of 512 px
+give 2 * PAIRS of them, smaller ones PAIRS / 2. Columns of the sheets: photo, truth, analytic warp, painted (code
+predicted from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not
 publish them.
 """
 

@@ -2,9 +2,8 @@
 
     python -m generator.export --weights BUILD_OF_TRAINING --samples SAMPLES --build models/build
 
-(from models/). SAMPLES holds portrait-grace-hopper.jpg, portrait-astronaut.png and speech-af_heart.wav: goldens
-come from
-nothing else. --features names the pack's audio front end for landmarks2latents' golden (zeros without it).
+(from models/). SAMPLES (tests/data will do) holds portrait-grace-hopper.jpg, portrait-astronaut.png and
+speech-af_heart.wav: goldens come from nothing else. --features names the pack's audio front end for landmarks2latents' golden (zeros without it).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .golden import crop, driven, geometry_goldens
 from .model import Part
 from .painters import CODE_ROWS, anchors
 from .stage import write_stage
-from .weights import load_part
+from .weights import checkpoint, load_part
 
 
 class Appearance(nn.Module):
@@ -107,9 +106,7 @@ def main() -> None:
 
     posed = torch.stack([driven(S, 0.02 * t, 2.0 * t, 1.0 * t, close_eye=False) for t in range(5)])
     net = Landmarks2Latents()
-    path = a.weights / "landmarks2latents.ckpt"
-    if path.exists():
-        net.load_state_dict(torch.load(path, map_location="cpu")["net"])
+    net.load_state_dict(checkpoint(a.weights, "landmarks2latents", "landmarks2latents.train")["net"])
     net.eval().requires_grad_(False)
     sound = speech(a.samples / "speech-af_heart.wav", a.features, 5, a.window, a.look_ahead)
     emotion, state = torch.zeros(8), torch.zeros(net.state_size)

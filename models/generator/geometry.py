@@ -1,9 +1,8 @@
 """Geometry of the lite generator: which landmarks steer the picture, and how they move it.
 
-Everything here is analytic: no weights, no state. Landmarks are [B, 478, 2 or 3] tensors in picture units
-([0,1], x right,
-y down); S are the landmarks of the photo, D the driving ones. The renderer in Rust computes the same; parity is held by
-golden tensors (see export.py). Imported by the painters, the trainer and the compositor; not run by itself.
+Everything here is analytic: no weights, no state. Landmarks are [B, 478, 2 or 3] tensors in picture units ([0,1],
+x right, y down); S are the landmarks of the photo, D the driving ones. The renderer in Rust computes the same; parity
+is held by golden tensors (see golden.py). Imported by the painters, the trainer and the compositor; not run by itself.
 """
 
 from __future__ import annotations

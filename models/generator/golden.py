@@ -33,7 +33,8 @@ def track(rgb: np.ndarray) -> np.ndarray:
 
     mesh = mp.solutions.face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True)
     found = mesh.process(rgb).multi_face_landmarks
-    assert found, "no face found"
+    if not found:
+        raise LookupError("no face was found")
     return np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32)
 
 
@@ -41,7 +42,10 @@ def crop(path: Path, side: float = 2.05, down: float = 0.04) -> tuple[torch.Tens
     """A photo's square crop as the renderer takes it [3,512,512] uint8, and its landmarks [478,3]; side in face
     heights.
     """
-    im = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    im = cv2.imread(str(path))
+    if im is None:
+        raise LookupError(f"{path} cannot be read as a picture")
+    im = cv2.cvtColor(im, cv2.COLOR_BGR2RGB)
     h, w = im.shape[:2]
     p = track(im) * np.array([w, h, w], np.float32)
     height = float(np.linalg.norm(p[10] - p[152]))

@@ -1,8 +1,7 @@
 """The two painters of the lite generator: mouth (128 x 128 patch) and eyes (64 x 64), and the encoders beside them.
 
-A painter sees the photo's patch, already warped by the analytic flow, and shape maps of where the features are
-and where
-they came from. It returns a colour delta, an alpha and a small residual flow. Imported by train.py, export.py,
+A painter sees the photo's patch, already warped by the analytic flow, and shape maps of where the features are and
+where they came from. It returns a colour delta, an alpha and a small residual flow. Imported by train.py, export.py,
 compose.py.
 """
 

@@ -28,7 +28,7 @@ def main() -> None:
             continue
         try:
             image, lm = crop(a.data / row["file"])
-        except (AssertionError, TypeError) as e:  # no face that the tracker finds
+        except LookupError as e:  # no picture, or no face that the tracker finds
             print(row["id"], e)
             continue
         tmp = out.with_suffix(".tmp.npz")

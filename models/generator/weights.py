@@ -1,4 +1,4 @@
-"""Loading trained parts from checkpoints."""
+"""Loading trained parts from checkpoints; a part that was never trained must not get into a pack unnoticed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import torch
 from .model import Part
 
 
+def checkpoint(folder: Path, name: str, how: str) -> dict:
+    """What training left in FOLDER/NAME.ckpt; without it the program ends and says how to make it."""
+    path = folder / f"{name}.ckpt"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing: make it with `python -m {how}`")
+    return torch.load(path, map_location="cpu")
+
+
 def load_part(folder: Path, kind: str) -> Part:
     part = Part(kind)
-    path = folder / f"{kind}.ckpt"
-    if path.exists():
-        part.load_state_dict(torch.load(path, map_location="cpu")["part"])
-    else:
-        print(f"{path} is missing: {kind} is untrained")
+    part.load_state_dict(checkpoint(folder, kind, f"generator.train {kind}")["part"])
     return part.eval().requires_grad_(False)

@@ -3,9 +3,9 @@
     python -m landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \
         BUILD [--smoke]
 
-(from models/; needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors
-against three baselines:
-the clip's mean code, no audio, no residual. Resumes from OUT/landmarks2latents.ckpt.
+(from models/; needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors against
+three baselines: the code's variance over all clips and in the window, and the photo's own code. Resumes from
+OUT/landmarks2latents.ckpt.
 """
 
 from __future__ import annotations
@@ -66,13 +66,8 @@ def features_of(front: torch.jit.ScriptModule, size: int, ahead: int, wave: np.n
 
 def load(a: argparse.Namespace, split: str) -> list[Sequence]:
     front = torch.jit.load(str(a.features))
-    clock = (
-        tomllib.loads((a.features.parent / "features" / "stage.toml").read_text())
-        .get("pack-extra", {})
-        .get("clock", {})
-        if (a.features.parent / "features" / "stage.toml").exists()
-        else {}
-    )
+    stage = a.features.with_name("stage.toml")  # what the front end's exporter leaves beside it
+    clock = tomllib.loads(stage.read_text())["pack-extra"]["clock"] if stage.exists() else {}
     size, ahead = int(clock.get("window-samples", a.window)), int(clock.get("look-ahead-samples", a.look_ahead))
     out = []
     for row in manifest(a.data).values():

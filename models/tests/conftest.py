@@ -1,19 +1,35 @@
-"""Paths for the tests; built packs are optional (MODELS_BUILD=folder of stage folders)."""
+"""Paths for the tests, and the stages that they replay: the pack's that ships, or those of MODELS_BUILD."""
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[1]
 for d in ("data", "speech2landmarks"):
     sys.path.insert(0, str(ROOT / d))
 
 
+PACK = ROOT / "packs" / "lite"
+
+Stage = tuple[torch.jit.ScriptModule, dict[str, torch.Tensor]]
+
+
 @pytest.fixture
-def build() -> Path:
-    path = Path(os.environ.get("MODELS_BUILD", ROOT / "build"))
-    if not path.exists():
-        pytest.skip("no exported stages")
-    return path
+def stage() -> Callable[[str], Stage]:
+    """Loads a stage with its golden tensors: of the folder of stage folders MODELS_BUILD, else of the pack."""
+    build = os.environ.get("MODELS_BUILD")
+
+    def load(name: str) -> Stage:
+        if build is None:
+            return torch.jit.load(str(PACK / f"{name}.pt")), load_file(str(PACK / "golden.safetensors"))
+        folder = Path(build) / name
+        if not folder.exists():
+            pytest.skip(f"{folder} is not there")
+        return torch.jit.load(str(folder / f"{name}.pt")), load_file(str(folder / f"golden-{name}.safetensors"))
+
+    return load

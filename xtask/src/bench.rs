@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds and runs the program in `tests/src/bin/bench.rs`.
+//! `cargo xtask bench`: builds and runs the program in `tests/src/bin/bench/`.
 
 use anyhow::Result;
 
@@ -12,6 +12,9 @@ pub struct BenchArgs {
     /// Measure the release build (compiles everything once more)
     #[arg(long)]
     release: bool,
+    /// Measure that many talking heads in one process instead (1 to 64)
+    #[arg(long, conflicts_with_all = ["write", "live"], value_name = "COUNT")]
+    streams: Option<usize>,
     /// Measure the latency of a live pipeline instead, from the microphone to the encoded picture
     #[arg(long, conflicts_with = "write")]
     live: bool,
@@ -21,7 +24,7 @@ pub struct BenchArgs {
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     let root = workspace::root();
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
@@ -34,6 +37,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     if args.write {
         command.arg("--write").arg(root.join("BENCHMARKS.md"));
+    }
+    if let Some(count) = args.streams {
+        command.arg("--streams").arg(count.to_string());
     }
     shell::run(&mut command)
 }

@@ -5,13 +5,16 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use indicatif::ProgressBar;
 
 use crate::{media, shell, workspace};
 
 /// Encoders of AAC, the one that Debian always has first.
 const AAC_ENCODERS: [&str; 3] = ["avenc_aac", "fdkaacenc", "voaacenc"];
+
+/// Values of the elements' properties `emotion` and `framing`, known before the plugin is built.
+const EMOTIONS: [&str; 8] = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"];
+const FRAMINGS: [&str; 2] = ["crop", "full"];
 
 #[derive(clap::Args)]
 pub struct DemoArgs {
@@ -22,32 +25,14 @@ pub struct DemoArgs {
     #[arg(long)]
     audio: Option<PathBuf>,
     /// Emotion to speak with
-    #[arg(long, default_value = "neutral")]
-    emotion: Emotion,
+    #[arg(long, default_value = "neutral", value_parser = EMOTIONS)]
+    emotion: String,
     /// File to write
     #[arg(long, default_value = "target/demo/demo.mp4")]
     output: PathBuf,
     /// The face alone (512x512) or the whole photo
-    #[arg(long, default_value = "crop")]
-    framing: Framing,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Emotion {
-    Neutral,
-    Happy,
-    Sad,
-    Surprise,
-    Fear,
-    Angry,
-    Disgust,
-    Contempt,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Framing {
-    Crop,
-    Full,
+    #[arg(long, default_value = "crop", value_parser = FRAMINGS)]
+    framing: String,
 }
 
 /// Sets up, builds, renders, and says what was done.
@@ -62,15 +47,17 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     } else {
         output
     };
-    if output == portrait || output == audio {
-        bail!("--output would overwrite {}", output.display());
+    for input in [&portrait, &audio] {
+        if is_same_file(&output, input) {
+            bail!("--output would overwrite {}: choose another", input.display());
+        }
     }
     if let Some(dir) = output.parent() {
         std::fs::create_dir_all(dir)
             .with_context(|| format!("cannot make --output's folder {}", dir.display()))?;
     }
 
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     println!("Building the plugin (the first time this compiles libtorch's bindings: about four minutes)");
     // The whole workspace, as the tests do: with fewer members cargo chooses other features of shared crates, and builds
     // them twice.
@@ -106,6 +93,11 @@ fn existing(named: Option<&Path>, bundled: &Path, option: &str) -> Result<PathBu
     Ok(std::path::absolute(path)?)
 }
 
+/// Whether both paths lead to one file, however they are written.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
 /// The words behind `gst-launch-1.0`.
 ///
 /// No queue can starve another: the sound waits for the picture (look-ahead of the portrait, then of the encoder) in a
@@ -117,20 +109,18 @@ fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Re
         .find(|e| shell::succeeds(Command::new("gst-inspect-1.0").args(["--exists", e])))
         .context("GStreamer has no AAC encoder: install gstreamer1.0-libav")?;
     // Encoders take chroma-subsampled pictures of even size only if told to; players want nothing else.
-    let picture = match args.framing {
-        Framing::Crop => "! video/x-raw,format=I420",
-        Framing::Full => "! videoscale ! video/x-raw,format=I420,width=[2,16384,2],height=[2,16384,2]",
+    let picture = match args.framing.as_str() {
+        "full" => "! videoscale ! video/x-raw,format=I420,width=[2,16384,2],height=[2,16384,2]",
+        _ => "! video/x-raw,format=I420",
     };
     let name = |v: &dyn std::fmt::Display| v.to_string();
-    let emotion = args.emotion.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
-    let framing = args.framing.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
 
     let mut words =
         vec!["-e".to_owned(), "filesrc".to_owned(), format!("location={}", name(&audio.display()))];
     words.extend(split("! decodebin ! audioconvert ! audioresample ! tee name=t"));
     words.extend(split("t. ! queue ! talkinghead"));
     words.push(format!("portrait={}", name(&portrait.display())));
-    words.extend([format!("emotion={emotion}"), format!("framing={framing}")]);
+    words.extend([format!("emotion={}", args.emotion), format!("framing={}", args.framing)]);
     words.extend(split("! videoconvert"));
     words.extend(split(picture));
     words.extend(split("! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink"));
@@ -195,6 +185,20 @@ mod tests {
         let stderr = "WARNING: erroneous pipeline: no element \"talkinghead\"\n";
         assert_eq!(reason(stderr).unwrap(), "no element \"talkinghead\"");
         assert_eq!(reason("nothing"), None);
+    }
+
+    #[test]
+    fn an_output_that_is_an_input_is_noticed_by_any_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let photo = dir.path().join("photo.jpg");
+        std::fs::write(&photo, "a photo").unwrap();
+        std::fs::create_dir(dir.path().join("films")).unwrap();
+        std::os::unix::fs::symlink(&photo, dir.path().join("link.mp4")).unwrap();
+        for (output, same) in
+            [("photo.jpg", true), ("films/../photo.jpg", true), ("link.mp4", true), ("films/new.mp4", false)]
+        {
+            assert_eq!(is_same_file(&dir.path().join(output), &photo), same, "{output}");
+        }
     }
 
     #[test]

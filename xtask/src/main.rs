@@ -44,17 +44,21 @@ enum Task {
     Dist,
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 struct SetupArgs {
     /// Leave the system's packages alone
     #[arg(long)]
     skip_packages: bool,
+
+    /// Also install the programs that the tests of the live scenarios need: OBS, Chromium, PipeWire
+    #[arg(long, conflicts_with = "skip_packages")]
+    on_air: bool,
 }
 
 /// Packages, then libtorch.
-fn set_up(skip_packages: bool) -> Result<()> {
-    if !skip_packages {
-        packages::install_missing()?;
+fn set_up(args: &SetupArgs) -> Result<()> {
+    if !args.skip_packages {
+        packages::install_missing(args.on_air)?;
     }
     libtorch::install_if_missing()
 }
@@ -62,7 +66,7 @@ fn set_up(skip_packages: bool) -> Result<()> {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup(args) => {
-            set_up(args.skip_packages)?;
+            set_up(&args)?;
             println!("Ready: libtorch is at {}", libtorch::location()?.display());
             Ok(())
         }

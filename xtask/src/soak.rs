@@ -22,7 +22,7 @@ pub struct SoakArgs {
 }
 
 pub fn run(args: &SoakArgs) -> Result<()> {
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     let mut command = shell::cargo(&workspace::root());
     if args.stress {
         command.args(["test", "--package", "gst-plugin-portrait", "--test", "stress", "--"]);

@@ -52,6 +52,19 @@ fn neighbours_are_asked_downstream_and_upstream() {
     }
 }
 
+/// A persistent context outlives NULL, as GStreamer promises to the application that set it.
+#[test]
+fn a_context_that_was_given_once_serves_every_start() {
+    let portrait = portrait();
+    gstportrait::plugin_register_static().unwrap();
+    let element = gst::ElementFactory::make("landmarks2latents").build().unwrap();
+    element.set_context(&context::make(&portrait));
+    for life in 0..2 {
+        assert!(element.set_state(gst::State::Paused).is_ok(), "life {life}");
+        element.set_state(gst::State::Null).unwrap();
+    }
+}
+
 #[test]
 fn only_queries_for_the_portrait_are_answered() {
     let portrait = portrait();

@@ -100,10 +100,9 @@ impl Detector {
     /// seventh of its side.
     pub fn detect(&mut self, view: &RgbView<'_>, square: Roi) -> Result<Vec<Detection>, PackError> {
         sample(view, square, SIZE, Outside::Black, -1.0..1.0, &mut self.input);
-        let outputs = self.stage.run(&[self.stage.input(0, &self.input)?])?;
-        let [boxes, scores] = &outputs[..] else { return Ok(Vec::new()) };
-        self.stage.read(boxes, &mut self.boxes)?;
-        self.stage.read(scores, &mut self.scores)?;
+        let [boxes, scores] = self.stage.run_for(&[self.stage.input(0, &self.input)?])?;
+        self.stage.read(&boxes, &mut self.boxes)?;
+        self.stage.read(&scores, &mut self.scores)?;
         let (values, _) = self.boxes.as_chunks::<VALUES>();
         let found = anchors()
             .zip(values)

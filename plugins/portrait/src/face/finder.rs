@@ -146,7 +146,13 @@ fn levels(view: &RgbView<'_>) -> impl Iterator<Item = Vec<Roi>> {
         .take_while(move |&side| side >= MIN_SQUARE && side < whole.side)
         .map(|side| squares(view, side))
         .take_while(|squares| squares.len() <= MAX_SQUARES);
-    [vec![whole], vec![Roi { side: whole.side * ZOOM_OUT, ..whole }]].into_iter().chain(finer)
+    [vec![whole], vec![from_farther_away(view)]].into_iter().chain(finer)
+}
+
+/// A square around the whole picture with room to spare.
+pub fn from_farther_away(view: &RgbView<'_>) -> Roi {
+    let whole = view.letterbox();
+    Roi { side: whole.side * ZOOM_OUT, ..whole }
 }
 
 /// Overlapping squares that cover the picture.

@@ -43,11 +43,10 @@ impl Mesh {
     /// face.
     pub fn track(&mut self, view: &RgbView<'_>, roi: Roi, out: &mut Vec<[f32; 3]>) -> Result<f32, PackError> {
         sample(view, roi, SIZE, Outside::Edge, 0.0..1.0, &mut self.input);
-        let outputs = self.stage.run(&[self.stage.input(0, &self.input)?])?;
-        let [points, presence, ..] = &outputs[..] else { return Ok(0.0) };
-        self.stage.read(points, &mut self.output)?;
+        let [points, presence] = self.stage.run_for(&[self.stage.input(0, &self.input)?])?;
+        self.stage.read(&points, &mut self.output)?;
         let mut logit = [0.0];
-        self.stage.read(presence, &mut logit)?;
+        self.stage.read(&presence, &mut logit)?;
         let (points, _) = self.output.as_chunks::<3>();
         out.clear();
         out.extend(points.iter().map(|&[x, y, z]| {

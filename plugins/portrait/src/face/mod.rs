@@ -9,7 +9,7 @@ mod mesh;
 mod sample;
 
 pub use detector::{Detection, Detector};
-pub use finder::{Face, Finder, squares};
+pub use finder::{Face, Finder, from_farther_away, squares};
 pub use mesh::{MIN_PRESENCE, Mesh};
 pub(crate) use sample::{Outside, sample};
 pub use sample::{RgbView, Roi};

@@ -2,7 +2,7 @@
 
 use tch::Device;
 
-use crate::face::{Face, Finder, RgbView, Roi, squares};
+use crate::face::{Face, Finder, RgbView, Roi, from_farther_away, squares};
 use crate::landmark::{COUNT, Pose, pose};
 use crate::pack::{Pack, PackError};
 
@@ -86,7 +86,7 @@ impl Tracker {
             return Ok(Some(face));
         }
         let mut turns = squares(view, whole.side / 2.0);
-        turns.push(Roi { side: whole.side * 1.6, ..whole });
+        turns.push(from_farther_away(view));
         let turn = turns[self.searched % turns.len()];
         self.searched += 1;
         self.finder.find_in(view, turn)

@@ -18,9 +18,8 @@ pub fn set_plugin_file(path: PathBuf) {
 
 /// Resolves a pack's name or folder to the folder that holds its `pack.toml`.
 pub fn find(name: &str) -> Result<PathBuf, PackError> {
-    let as_folder = Path::new(name);
-    let candidates: Vec<PathBuf> = if name.contains(std::path::MAIN_SEPARATOR) || as_folder.is_absolute() {
-        vec![as_folder.to_owned()]
+    let candidates: Vec<PathBuf> = if name.contains(std::path::MAIN_SEPARATOR) {
+        vec![PathBuf::from(name)]
     } else {
         roots().into_iter().map(|root| root.join(name)).collect()
     };

@@ -24,6 +24,9 @@ pub struct Manifest {
     pub landmarks: Landmarks,
     /// Latent keypoints.
     pub latents: Latents,
+    /// Head poses.
+    #[serde(default)]
+    pub pose: HeadPoses,
     /// Picture and renderer.
     pub picture: Picture,
     /// A second way through the pack that waits for less audio.
@@ -83,6 +86,23 @@ pub struct Latents {
     pub control_points: Vec<usize>,
     /// Rows that carry the mouth code: the last rows.
     pub code_rows: usize,
+}
+
+/// `[pose]`, which a pack may leave out
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct HeadPoses {
+    /// Names of the styles of generated motion besides the default: the N-th is the vector with 1 at place N of the
+    /// pose stage's input `style`.
+    pub styles: Vec<String>,
+    /// Largest turns away from the photo's pose that look right: yaw, pitch, roll in degrees.
+    pub limits: [f32; 3],
+}
+
+impl Default for HeadPoses {
+    fn default() -> Self {
+        Self { styles: Vec::new(), limits: [20.0; 3] }
+    }
 }
 
 /// `[picture]`
@@ -148,6 +168,8 @@ impl Manifest {
         )?;
         expect(self.clock.sample_rate > 0 && self.clock.window_samples > 0, "[clock] has a zero")?;
         expect(self.frame_rate().is_some(), "[clock] frame-rate is not N/D")?;
+        let features = self.feature_shape().is_some_and(|shape| shape.len() == 2 && !shape.contains(&0));
+        expect(features, "[stages.features] outputs do not begin with a window of features, shape [W, F]")?;
         expect(
             self.latents.count == self.latents.control_points.len() + self.latents.code_rows,
             "[latents] count is not control-points plus code-rows",
@@ -160,6 +182,10 @@ impl Manifest {
             self.emotions.iter().eq(EMOTIONS.iter()),
             "emotions are not the eight of this version, in order",
         )?;
+        expect(
+            self.pose.limits.iter().all(|limit| (0.0..=90.0).contains(limit)),
+            "[pose] limits are not three angles within 0 to 90",
+        )?;
         if let Some(low) = &self.low_latency {
             expect(
                 self.stages.contains_key(&low.speech2landmarks),
@@ -171,11 +197,9 @@ impl Manifest {
             )?;
         }
         for (name, entry) in &self.stages {
-            let plain = !entry.file.contains(['/', '\\']) && !entry.file.starts_with('.');
-            expect(plain, &format!("[stages.{name}] file is not a plain file name"))?;
+            expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;
         }
-        let plain = !self.landmarks.mean_face.contains(['/', '\\']);
-        expect(plain, "[landmarks] mean-face is not a plain file name")
+        expect(is_plain(&self.landmarks.mean_face), "[landmarks] mean-face is not a plain file name")
     }
 
     /// Frames a second.
@@ -197,5 +221,46 @@ impl Manifest {
     pub fn feature_shape(&self) -> Option<Vec<usize>> {
         let entry = self.stages.get("features")?.outputs.first()?;
         entry.shape.iter().map(|&d| usize::try_from(d).ok()).collect()
+    }
+}
+
+/// Whether a name stays in the pack's folder.
+fn is_plain(file: &str) -> bool {
+    !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUILT_IN: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/packs/lite/pack.toml"));
+
+    /// Every line of the built-in manifest that is spoilt here is named in the error, and nothing panics later for it.
+    #[test]
+    fn a_manifest_that_cannot_work_is_refused_with_the_reason() {
+        let path = Path::new("pack.toml");
+        Manifest::parse(path, BUILT_IN.as_bytes()).unwrap();
+        for (from, to, named) in [
+            ("format = 1", "format = 2", "format"),
+            ("frame-rate = \"25/1\"", "frame-rate = \"25/0\"", "frame-rate"),
+            ("sample-rate = 16000", "sample-rate = 0", "[clock]"),
+            ("count = 478", "count = 68", "[landmarks] count"),
+            ("count = 206", "count = 207", "[latents] count"),
+            ("control-points = [61,", "control-points = [478,", "control-points"),
+            ("\"neutral\", \"happy\"", "\"happy\", \"neutral\"", "emotions"),
+            ("resolution = 512", "resolution = 16", "resolution"),
+            ("file = \"pose.pt\"", "file = \"../pose.pt\"", "[stages.pose]"),
+            ("file = \"pose.pt\"", "file = \"\"", "[stages.pose]"),
+            ("\"mean_face.safetensors\"", "\"..\"", "mean-face"),
+            ("[stages.features]", "[stages.other]", "[stages.features]"),
+            ("shape = [4, 80] }]", "shape = [4, 0] }]", "[stages.features]"),
+            ("version = ", "edition = ", "version"),
+        ] {
+            assert!(BUILT_IN.contains(from), "{from}");
+            let error = Manifest::parse(path, BUILT_IN.replacen(from, to, 1).as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(named), "{from} -> {to}: {error}");
+        }
+        assert!(Manifest::parse(path, &[0xff]).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Model packs: a folder with `pack.toml`, TorchScript stages and their golden numbers.
 //!
-//! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted ([`trust`]), and hands out its
+//! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
 mod locate;
@@ -12,6 +12,8 @@ mod trust;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+use safetensors::{Dtype, SafeTensors};
 
 pub use locate::set_plugin_file;
 pub use manifest::Manifest;
@@ -33,7 +35,8 @@ pub const POSE_LEN: usize = 7;
 pub enum PackError {
     /// No folder of that name.
     #[error(
-        "model pack {name:?} was not found: looked in {looked}; set `model-pack` to a folder that holds pack.toml"
+        "model pack {name:?} was not found: looked in {looked}; set `model-pack` to the name of an installed pack or to the \
+         path (with a `/`) of a folder that holds pack.toml"
     )]
     NotFound {
         /// What was asked for.
@@ -42,17 +45,21 @@ pub enum PackError {
         looked: String,
     },
     /// A file cannot be read.
-    #[error("cannot read {path:?}: {source}")]
+    #[error(
+        "cannot read {path:?} ({source}): check that the model pack is complete and that you may read it"
+    )]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// `pack.toml` does not say what it must.
-    #[error("{path:?} is not a usable pack manifest: {reason}")]
+    /// `pack.toml`, or a file of numbers that it names, does not hold what it must.
+    #[error(
+        "{path:?} is not usable in a model pack: {reason}; use a pack made for this version of the plugin"
+    )]
     Manifest {
-        /// The manifest.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
@@ -77,7 +84,9 @@ pub enum PackError {
         path: PathBuf,
     },
     /// A model uses an operator outside of the allow-list.
-    #[error("{path:?} uses the operator {operator:?}, which models of a pack may not use")]
+    #[error(
+        "{path:?} uses the operator {operator:?}, which models of a pack may not use: export the model without it"
+    )]
     Operator {
         /// The file.
         path: PathBuf,
@@ -85,7 +94,7 @@ pub enum PackError {
         operator: String,
     },
     /// The manifest has no such stage.
-    #[error("model pack {pack} has no stage {stage:?}")]
+    #[error("model pack {pack} has no stage {stage:?}: use a pack that has it")]
     NoStage {
         /// Pack id and version.
         pack: String,
@@ -98,7 +107,10 @@ pub enum PackError {
     )]
     NoLowLatency(String),
     /// libtorch refused.
-    #[error("stage {stage:?} failed: {reason}")]
+    #[error(
+        "the model pack's stage {stage:?} failed: {reason}; use a pack made for this version of the plugin, or `device=cpu` \
+         if a CUDA device fails"
+    )]
     Torch {
         /// The stage.
         stage: String,
@@ -143,8 +155,8 @@ impl Pack {
         trust::check_manifest(dir, &text)?;
         let manifest = Manifest::parse(&path, &text)?;
         let mean_path = dir.join(&manifest.landmarks.mean_face);
-        trust::check_file(&mean_path, &manifest.landmarks.mean_face_sha256)?;
-        let mean_face = read_mean_face(&mean_path, manifest.landmarks.count)?;
+        let mean_face = trust::check_file(&mean_path, &manifest.landmarks.mean_face_sha256)?;
+        let mean_face = parse_mean_face(&mean_path, &mean_face, manifest.landmarks.count)?;
         Ok(Self { dir: dir.to_owned(), manifest, stages: Mutex::default(), mean_face })
     }
 
@@ -196,20 +208,21 @@ fn read_file(path: &Path) -> Result<Vec<u8>, PackError> {
     std::fs::read(path).map_err(|source| PackError::Read { path: path.to_owned(), source })
 }
 
-fn read_mean_face(path: &Path, count: usize) -> Result<Vec<[f32; 3]>, PackError> {
-    let wrong = |reason: &str| PackError::Manifest { path: path.to_owned(), reason: reason.to_owned() };
-    let tensors = tch::Tensor::read_safetensors(path).map_err(|e| wrong(&e.to_string()))?;
-    let (_, tensor) = tensors
-        .into_iter()
-        .find(|(name, _)| name == "mean_face")
-        .ok_or_else(|| wrong("it holds no tensor mean_face"))?;
-    let values = Vec::<f32>::try_from(tensor.f_reshape([-1]).map_err(|e| wrong(&e.to_string()))?)
-        .map_err(|e| wrong(&e.to_string()))?;
-    let (points, []) = values.as_chunks::<3>() else { return Err(wrong("mean_face is not [N, 3]")) };
-    if points.len() != count {
-        return Err(wrong("mean_face does not have the count of points that [landmarks] names"));
+/// The tensor `mean_face` of a safetensors file; `path` is for error messages.
+fn parse_mean_face(path: &Path, bytes: &[u8], count: usize) -> Result<Vec<[f32; 3]>, PackError> {
+    let wrong = |reason: String| PackError::Manifest { path: path.to_owned(), reason };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("{e:?}")))?;
+    let tensor = file.tensor("mean_face").map_err(|_| wrong("it holds no tensor mean_face".to_owned()))?;
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != [count, 3] {
+        return Err(wrong(format!("mean_face is not [{count}, 3] of float32")));
     }
-    Ok(points.to_vec())
+    let number = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
+    let (numbers, _) = tensor.data().as_chunks::<4>();
+    let (points, _) = numbers.as_chunks::<3>();
+    if !numbers.iter().map(number).all(f32::is_finite) {
+        return Err(wrong("mean_face holds a NaN or an infinity".to_owned()));
+    }
+    Ok(points.iter().map(|p| p.each_ref().map(number)).collect())
 }
 
 #[cfg(test)]
@@ -240,6 +253,38 @@ mod tests {
         let stage = pack.stage("features", tch::Device::Cpu).unwrap();
         assert!(stage.run(&[tch::Tensor::zeros([3], (tch::Kind::Float, tch::Device::Cpu))]).is_err());
         assert!(stage.run(&[]).is_err());
+    }
+
+    #[test]
+    fn a_stage_of_too_few_outputs_is_an_error_that_names_it() {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let stage = pack.stage("features", tch::Device::Cpu).unwrap();
+        let input = [stage.zero_input(0).unwrap()];
+        let [features] = stage.run_for(&input).unwrap();
+        assert_eq!(features.size(), [4, 80]);
+        let error = stage.run_for::<2>(&input).unwrap_err().to_string();
+        assert!(error.contains("features") && error.contains("1 tensors"), "{error}");
+    }
+
+    #[test]
+    fn a_mean_face_that_is_none_is_refused_with_the_reason() {
+        let path = Path::new("mean_face.safetensors");
+        let file = |name: &str, numbers: &[f32]| {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let tensor = safetensors::tensor::TensorView::new(Dtype::F32, vec![numbers.len() / 3, 3], &bytes);
+            safetensors::serialize([(name, tensor.unwrap())], &None).unwrap()
+        };
+        let good = file("mean_face", &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(parse_mean_face(path, &good, 2).unwrap(), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        for (bytes, reason) in [
+            (good, "[3, 3]"),
+            (file("other", &[0.0; 9]), "no tensor"),
+            (file("mean_face", &[f32::NAN; 9]), "NaN"),
+            (b"nothing".to_vec(), "not usable"),
+        ] {
+            let error = parse_mean_face(path, &bytes, 3).unwrap_err().to_string();
+            assert!(error.contains(reason) && error.contains("mean_face.safetensors"), "{error}");
+        }
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Loads a stage from the bytes of its file and runs it once on zeros, so that a model of the wrong shape is an
-    /// error here and not in the middle of a stream.
+    /// Loads a stage from the bytes of its file and runs it on zeros, so that a model of the wrong shape is an error here
+    /// and not in the middle of a stream.
     pub(super) fn load(
         name: &str,
         entry: &StageEntry,
@@ -75,6 +75,20 @@ impl Stage {
         }
         let reason = format!("gave {} tensors where pack.toml lists {}", tensors.len(), self.outputs.len());
         Err(PackError::Torch { stage: self.name.clone(), reason })
+    }
+
+    /// Runs the stage and hands out its first `N` outputs.
+    ///
+    /// # Errors
+    /// As [`Stage::run`], and where the pack's stage has fewer outputs than the plugin needs.
+    pub fn run_for<const N: usize>(&self, inputs: &[Tensor]) -> Result<[Tensor; N], PackError> {
+        let mut outputs = self.run(inputs)?;
+        let found = outputs.len();
+        outputs.truncate(N);
+        outputs.try_into().map_err(|_| {
+            let reason = format!("gives {found} tensors where {N} are needed");
+            PackError::Torch { stage: self.name.clone(), reason }
+        })
     }
 
     /// Where the stage runs.

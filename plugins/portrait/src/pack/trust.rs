@@ -16,7 +16,7 @@ const TRUSTED_VARIABLE: &str = "GST_PORTRAIT_TRUSTED_PACKS";
 const BUILT_IN: &[u8] =
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/packs/lite/pack.toml"));
 
-/// Largest source file within a model that is read for the operator check.
+/// Largest source file within a model: what is not read cannot be checked.
 const MAX_SOURCE_BYTES: u64 = 16 << 20;
 
 /// Names in `torch.NAME(…)` and `ops.SPACE.NAME(…)` of serialized TorchScript that a pack's models may call.
@@ -52,15 +52,23 @@ pub fn check_operators(path: &Path, bytes: &[u8]) -> Result<(), PackError> {
     let allowed: BTreeSet<&str> = OPERATORS.split_whitespace().collect();
     let mut archive =
         zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| refuse(format!("(archive: {e})")))?;
+    if entries(bytes, archive.central_directory_start()) != archive.len() {
+        return Err(refuse("(archive: two files of one name)".to_owned()));
+    }
     for index in 0..archive.len() {
         let file = archive.by_index(index).map_err(|e| refuse(format!("(archive: {e})")))?;
-        if !file.name().ends_with(".py") {
+        // libtorch finds files whatever their case.
+        if !file.name().to_ascii_lowercase().ends_with(".py") {
             continue;
         }
         let mut source = String::new();
-        file.take(MAX_SOURCE_BYTES)
+        let length = file
+            .take(MAX_SOURCE_BYTES + 1)
             .read_to_string(&mut source)
             .map_err(|e| refuse(format!("(source: {e})")))?;
+        if length as u64 > MAX_SOURCE_BYTES {
+            return Err(refuse(format!("(source: longer than {} MiB)", MAX_SOURCE_BYTES >> 20)));
+        }
         if let Some(operator) = operators(&source).find(|name| !allowed.contains(name.as_str())) {
             return Err(refuse(operator));
         }
@@ -68,12 +76,30 @@ pub fn check_operators(path: &Path, bytes: &[u8]) -> Result<(), PackError> {
     Ok(())
 }
 
-/// Every `torch.a` and `ops.a.b` that is called in serialized TorchScript, as `a` and `a.b`.
+/// Files in an archive's central directory. Of two that share a name this reader shows one, and libtorch may load the other.
+fn entries(bytes: &[u8], start: u64) -> usize {
+    let mut at = usize::try_from(start).unwrap_or(usize::MAX);
+    let mut count = 0;
+    while let Some(header) = bytes.get(at..).and_then(|rest| rest.first_chunk::<46>())
+        && header.starts_with(b"PK\x01\x02")
+    {
+        let length = |i: usize| usize::from(u16::from_le_bytes([header[i], header[i + 1]]));
+        at += header.len() + length(28) + length(30) + length(32);
+        count += 1;
+    }
+    count
+}
+
+/// Every `torch.a` and `ops.a.b` that is called in serialized TorchScript, as `a` and `a.b`. The modules themselves count
+/// too: by another name (`t = torch`) or with a space before the dot they would lead to any operator.
 fn operators(source: &str) -> impl Iterator<Item = String> + '_ {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     source
         .split(move |c: char| !is_name(c))
-        .filter_map(|word| word.strip_prefix("torch.").or_else(|| word.strip_prefix("ops.")))
+        .filter_map(|word| match word {
+            "torch" | "ops" => Some(word),
+            _ => word.strip_prefix("torch.").or_else(|| word.strip_prefix("ops.")),
+        })
         .map(str::to_owned)
 }
 
@@ -87,8 +113,12 @@ mod tests {
     use std::io::Write;
 
     fn archive(source: &str) -> Vec<u8> {
+        archive_of("m/code/__torch__.py", source)
+    }
+
+    fn archive_of(name: &str, source: &str) -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        zip.start_file("m/code/__torch__.py", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(source.as_bytes()).unwrap();
         zip.finish().unwrap().into_inner()
     }
@@ -100,6 +130,38 @@ mod tests {
         let error = check_operators(path, &archive("y = torch.from_file(\"/etc/passwd\")")).unwrap_err();
         assert!(matches!(&error, PackError::Operator { operator, .. } if operator == "from_file"), "{error}");
         assert!(check_operators(path, b"no zip at all").is_err());
+    }
+
+    /// Each of these is TorchScript that libtorch compiles.
+    #[test]
+    fn there_is_no_way_around_the_list() {
+        let path = Path::new("model.pt");
+        for source in [
+            "y = torch .from_file(\"/etc/passwd\")",
+            "t = torch\ny = t.from_file(\"/etc/passwd\")",
+            "a = ops.aten\ny = a.from_file(\"/etc/passwd\")",
+            "o = ops\ny = o.aten.from_file(\"/etc/passwd\")",
+        ] {
+            assert!(check_operators(path, &archive(source)).is_err(), "{source}");
+        }
+        let loud = archive_of("m/CODE/__TORCH__.PY", "y = torch.from_file(\"/etc/passwd\")");
+        assert!(check_operators(path, &loud).is_err(), "libtorch does not mind the case of a file's name");
+        // Two files of one name, the second without fault: made of two names of one length.
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, source) in [("code/a.py", "torch.from_file(x)"), ("code/b.py", "torch.add(x, x)")] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(source.as_bytes()).unwrap();
+        }
+        let mut twins = zip.finish().unwrap().into_inner();
+        for at in 0..twins.len() - 9 {
+            if twins[at..].starts_with(b"code/a.py") {
+                twins[at + 5] = b'b';
+            }
+        }
+        assert!(check_operators(path, &twins).is_err(), "the first of two files of one name");
+        let mut long = "# nothing here\n".repeat(MAX_SOURCE_BYTES as usize / 14);
+        long.push_str("y = torch.from_file(\"/etc/passwd\")");
+        assert!(check_operators(path, &archive(&long)).is_err(), "the end of a long source counts too");
     }
 
     #[test]

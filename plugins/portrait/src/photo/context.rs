@@ -65,7 +65,8 @@ pub fn announce(element: &impl IsA<gst::Element>, portrait: &Arc<Portrait>) {
 }
 
 /// The portrait for an element that has none of its own: of its neighbours, else whatever bins and application put into
-/// `slot` (by the element's `set_context`) before or when asked.
+/// `slot` (by the element's `set_context`) before or when asked, else what they gave it in an earlier life, which the
+/// element forgot at its stop but GStreamer keeps with it.
 pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Arc<Portrait>>>) -> Option<Arc<Portrait>> {
     let found = from_neighbours(element);
     if found.is_none() && lock(slot).is_none() {
@@ -75,7 +76,8 @@ pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Arc<Portrait>>
     if found.is_some() {
         *slot = found;
     }
-    slot.clone()
+    let kept = || element.as_ref().context(CONTEXT_TYPE).and_then(|context| read(&context));
+    slot.clone().or_else(kept)
 }
 
 /// Answers a CONTEXT query for the portrait; `false` where the query is about something else or there is no portrait yet: then

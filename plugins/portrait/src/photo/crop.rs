@@ -8,6 +8,12 @@ const WIDE: f32 = 2.0;
 /// The same where it has not.
 const NARROW: f32 = 1.7;
 
+/// The most that it grows for a hat or tall hair, and what stays above them and below the chin then.
+const TALL: f32 = 2.3;
+const ABOVE_CROWN: f32 = 0.08;
+const BELOW_CHIN: f32 = 0.6;
+const LEAST_BELOW_CHIN: f32 = 0.35;
+
 /// How far the face's centre lies above the middle of the square, in heights of the face.
 const RAISE: f32 = 0.06;
 
@@ -48,56 +54,100 @@ impl Crop {
         }
     }
 
+    /// The same with all of a hat or tall hair in it, whose top is the row `crown`: a head whose top is cut off looks wrong
+    /// as soon as it moves. It never leaves the photo for that.
+    #[must_use]
+    pub fn with_crown(
+        self,
+        crown: f32,
+        forehead: [f32; 2],
+        chin: [f32; 2],
+        width: usize,
+        height: usize,
+    ) -> Self {
+        let face = (forehead[0] - chin[0]).hypot(forehead[1] - chin[1]);
+        let top = (crown - ABOVE_CROWN * face).max(0.0);
+        if top >= self.y {
+            return self;
+        }
+        let room = width.min(height) as f32;
+        let side =
+            (chin[1] + BELOW_CHIN * face - top).clamp(self.side, (TALL * face).min(room).max(self.side));
+        let y = top.max(chin[1] + LEAST_BELOW_CHIN * face - side).min(self.y);
+        let x = self.x + (self.side - side) / 2.0;
+        let free = width as f32 - side;
+        Self { x: if free >= 0.0 && self.x >= 0.0 { x.clamp(0.0, free) } else { x }, y, side }
+    }
+
     /// Cuts the square out of a photo, scaled to `size` x `size`.
     pub fn cut(&self, photo: &Picture, size: usize) -> Picture {
-        let rgb = self.resample::<3>(&photo.rgb, photo.width, photo.height, size);
+        let (x, y) = self.spans(size);
+        let rgb = resample::<3>(&photo.rgb, photo.width, photo.height, x, y);
         Picture { width: size, height: size, rgb }
     }
 
     /// The same for one byte a pixel.
     pub fn cut_mask(&self, mask: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
-        self.resample::<1>(mask, width, height, size)
+        let (x, y) = self.spans(size);
+        resample::<1>(mask, width, height, x, y)
     }
 
-    /// Separable cubic (Catmull-Rom) resampling; its kernel widens with the reduction, so that nothing aliases.
-    fn resample<const C: usize>(&self, data: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
-        if width == 0 || height == 0 || data.len() < width * height * C {
-            return vec![0; size * size * C];
-        }
-        let columns = kernel(self.x, self.side, size, width);
-        let rows = kernel(self.y, self.side, size, height);
-        let first = rows.iter().map(|t| t.first).min().unwrap_or(0);
-        let last = rows.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0);
-        let mut narrow = vec![0.0f32; (last - first) * size * C];
-        for (line, out) in data.chunks_exact(width * C).skip(first).zip(narrow.chunks_exact_mut(size * C)) {
-            let (pixels, _) = line.as_chunks::<C>();
-            let (out, _) = out.as_chunks_mut::<C>();
-            for (taps, out) in columns.iter().zip(out) {
-                let mut sum = [0.0f32; C];
-                for (weight, pixel) in taps.weights.iter().zip(&pixels[taps.first..]) {
-                    for (sum, &value) in sum.iter_mut().zip(pixel) {
-                        *sum += weight * f32::from(value);
-                    }
-                }
-                *out = sum;
-            }
-        }
-        let mut result = vec![0u8; size * size * C];
-        let mut sum = vec![0.0f32; size * C];
-        for (taps, out) in rows.iter().zip(result.chunks_exact_mut(size * C)) {
-            sum.fill(0.5);
-            let lines = narrow.chunks_exact(size * C).skip(taps.first - first);
-            for (weight, line) in taps.weights.iter().zip(lines) {
-                for (sum, value) in sum.iter_mut().zip(line) {
-                    *sum += weight * value;
-                }
-            }
-            for (out, value) in out.iter_mut().zip(&sum) {
-                *out = *value as u8;
-            }
-        }
-        result
+    fn spans(&self, size: usize) -> (Span, Span) {
+        let span = |start: f32| Span { start, length: self.side, size };
+        (span(self.x), span(self.y))
     }
+}
+
+/// What part of a line is resampled, and to how many pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Its beginning in pixels; may lie outside.
+    pub start: f32,
+    /// Its length in pixels.
+    pub length: f32,
+    /// Pixels that it becomes.
+    pub size: usize,
+}
+
+/// Separable cubic (Catmull-Rom) resampling; its kernel widens with the reduction, so that nothing aliases.
+pub fn resample<const C: usize>(data: &[u8], width: usize, height: usize, x: Span, y: Span) -> Vec<u8> {
+    let size = x.size;
+    if width == 0 || height == 0 || data.len() < width * height * C {
+        return vec![0; size * y.size * C];
+    }
+    let columns = kernel(x.start, x.length, size, width);
+    let rows = kernel(y.start, y.length, y.size, height);
+    let first = rows.iter().map(|t| t.first).min().unwrap_or(0);
+    let last = rows.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0);
+    let mut narrow = vec![0.0f32; (last - first) * size * C];
+    for (line, out) in data.chunks_exact(width * C).skip(first).zip(narrow.chunks_exact_mut(size * C)) {
+        let (pixels, _) = line.as_chunks::<C>();
+        let (out, _) = out.as_chunks_mut::<C>();
+        for (taps, out) in columns.iter().zip(out) {
+            let mut sum = [0.0f32; C];
+            for (weight, pixel) in taps.weights.iter().zip(&pixels[taps.first..]) {
+                for (sum, &value) in sum.iter_mut().zip(pixel) {
+                    *sum += weight * f32::from(value);
+                }
+            }
+            *out = sum;
+        }
+    }
+    let mut result = vec![0u8; size * y.size * C];
+    let mut sum = vec![0.0f32; size * C];
+    for (taps, out) in rows.iter().zip(result.chunks_exact_mut(size * C)) {
+        sum.fill(0.5);
+        let lines = narrow.chunks_exact(size * C).skip(taps.first - first);
+        for (weight, line) in taps.weights.iter().zip(lines) {
+            for (sum, value) in sum.iter_mut().zip(line) {
+                *sum += weight * value;
+            }
+        }
+        for (out, value) in out.iter_mut().zip(&sum) {
+            *out = *value as u8;
+        }
+    }
+    result
 }
 
 /// Source pixels of one output pixel. Pixels beyond the border are folded onto the border's.
@@ -167,6 +217,23 @@ mod tests {
         assert!((crop.side - 340.0).abs() < 1e-3 && crop.x < 0.0, "{crop:?}");
         let crop = Crop::around([0.0, 400.0], [0.0, 600.0], 1000, 1000);
         assert!(crop.x < 0.0 && crop.x + crop.side > 150.0, "{crop:?}");
+    }
+
+    #[test]
+    fn a_hat_is_in_the_square_where_the_photo_has_it() {
+        let (forehead, chin) = ([500.0, 400.0], [500.0, 600.0]);
+        let plain = Crop::around(forehead, chin, 1000, 1000);
+        assert_eq!(plain.with_crown(plain.y + 20.0, forehead, chin, 1000, 1000), plain);
+        let hat = plain.with_crown(250.0, forehead, chin, 1000, 1000);
+        assert!(hat.y <= 240.0 && hat.y + hat.side >= 670.0 && hat.side <= 460.0, "{hat:?}");
+        assert!((hat.x + hat.side / 2.0 - 500.0).abs() < 1.0, "{hat:?}");
+        // A hat as high as a house: the chin stays in.
+        let house = plain.with_crown(0.0, forehead, chin, 1000, 1000);
+        assert!((house.side - 460.0).abs() < 1e-3 && house.y + house.side >= 669.0, "{house:?}");
+        // Near the photo's corner it stays within.
+        let (forehead, chin) = ([200.0, 120.0], [200.0, 320.0]);
+        let corner = Crop::around(forehead, chin, 1000, 1000).with_crown(2.0, forehead, chin, 1000, 1000);
+        assert!(corner.x >= 0.0 && corner.y >= 0.0, "{corner:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::crop::Crop;
 use super::portrait::Picture;
 use crate::face::{Outside, RgbView, Roi, sample};
 use crate::landmark::indices::OVAL;
-use crate::pack::{Pack, PackError};
+use crate::pack::{Pack, PackError, Stage};
 
 /// Side of the network's input and output.
 const SIZE: usize = 256;
@@ -26,6 +26,49 @@ const CERTAIN: (f32, f32) = (0.1, 0.9);
 /// The network sees the crop, and a square this much wider: a hat that the crop cuts is a person's only with its top.
 const CONTEXTS: [f32; 2] = [1.0, 1.3];
 
+/// Side of the square that is looked at for the top of the head, in heights of the face.
+const HEAD: f32 = 3.0;
+
+/// Half width of the strip above the face that hair or hat fill, in heights of the face, and how much of each line.
+const STRIP: f32 = 0.2;
+const FILLED: f32 = 0.5;
+
+/// Row of the photo at which hair or hat end above a face, by the network's coarse answer.
+pub fn crown(
+    photo: &Picture,
+    forehead: [f32; 2],
+    chin: [f32; 2],
+    pack: &Pack,
+    device: Device,
+) -> Result<f32, PackError> {
+    let face = (forehead[0] - chin[0]).hypot(forehead[1] - chin[1]);
+    let square = Roi { x: forehead[0], y: forehead[1], side: HEAD * face, angle: 0.0 };
+    let stage = pack.stage("matte", device)?;
+    let person = segment(&stage, photo, square)?;
+    let cell = square.side / SIZE as f32;
+    let strip = (STRIP * face / cell) as usize;
+    let filled = |row: &&[f32]| {
+        let strip = &row[SIZE / 2 - strip..=SIZE / 2 + strip];
+        strip.iter().filter(|&&v| v > 0.5).count() as f32 >= FILLED * strip.len() as f32
+    };
+    let above = person[..SIZE * SIZE / 2].chunks_exact(SIZE).rev().take_while(filled).count();
+    Ok(forehead[1] - above as f32 * cell)
+}
+
+/// The network's answer on a square of the photo, `SIZE` x `SIZE`, 0 to 1.
+fn segment(stage: &Stage, photo: &Picture, square: Roi) -> Result<Vec<f32>, PackError> {
+    let mut person = vec![0.0; SIZE * SIZE];
+    let Some(view) = RgbView::new(&photo.rgb, photo.width * 3, photo.width, photo.height) else {
+        person.fill(1.0);
+        return Ok(person);
+    };
+    let mut input = vec![0.0; 3 * SIZE * SIZE];
+    sample(&view, square, SIZE, Outside::Edge, 0.0..1.0, &mut input);
+    let [output] = stage.run_for(&[stage.input(0, &input)?])?;
+    stage.read(&output, &mut person)?;
+    Ok(person)
+}
+
 /// The matte of a crop, one byte a pixel, 255 = person. `landmarks` are in picture units: the face is always person.
 pub fn matte(
     photo: &Picture,
@@ -36,21 +79,11 @@ pub fn matte(
     device: Device,
 ) -> Result<Vec<u8>, PackError> {
     let (width, height) = (picture.width, picture.height);
-    let Some(view) = RgbView::new(&photo.rgb, photo.width * 3, photo.width, photo.height) else {
-        return Ok(vec![255; width * height]);
-    };
     let stage = pack.stage("matte", device)?;
-    let mut input = vec![0.0; 3 * SIZE * SIZE];
-    let mut coarse = vec![0.0; SIZE * SIZE];
     let mut rough = vec![0.0f32; width * height];
     let [x, y] = [crop.x, crop.y].map(|v| v + crop.side / 2.0);
     for context in CONTEXTS {
-        let square = Roi { x, y, side: context * crop.side, angle: 0.0 };
-        sample(&view, square, SIZE, Outside::Edge, 0.0..1.0, &mut input);
-        let outputs = stage.run(&[stage.input(0, &input)?])?;
-        if let [output, ..] = &outputs[..] {
-            stage.read(output, &mut coarse)?;
-        }
+        let coarse = segment(&stage, photo, Roi { x, y, side: context * crop.side, angle: 0.0 })?;
         let seen = enlarge(&coarse, SIZE, context, width, height);
         rough.iter_mut().zip(seen).for_each(|(r, s)| *r = r.max(s));
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
-use tch::Device;
+use tch::{Device, Tensor};
 
 use super::crop::Crop;
 use super::error::PhotoError;
@@ -142,7 +142,9 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     let mut warnings = Vec::new();
     let face = choose(path, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
-    let crop = Crop::around(corner(FOREHEAD), corner(CHIN), width, height);
+    let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
+    let crown = matte::crown(&photo, forehead, chin, pack, device).map_err(failed)?;
+    let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
     let picture = crop.cut(&photo, size);
     let landmarks: Vec<[f32; 3]> = face
@@ -239,11 +241,11 @@ fn appearance(
             planar[c * plane + i] = f32::from(v) / 255.0;
         }
     }
-    let outputs = stage.run(&[stage.input(0, &planar)?, stage.input(1, landmarks.as_flattened())?])?;
-    let read = |index: usize| {
-        let Some(tensor) = outputs.get(index) else { return Ok(Vec::new()) };
-        let mut values = vec![0.0; tensor.numel()];
-        stage.read(tensor, &mut values).map(|()| values)
-    };
-    Ok([read(0)?, read(1)?, read(2)?])
+    let inputs = [stage.input(0, &planar)?, stage.input(1, landmarks.as_flattened())?];
+    let outputs: [Tensor; 3] = stage.run_for(&inputs)?;
+    let mut values = outputs.each_ref().map(|tensor| vec![0.0; tensor.numel()]);
+    for (tensor, values) in outputs.iter().zip(&mut values) {
+        stage.read(tensor, values)?;
+    }
+    Ok(values)
 }

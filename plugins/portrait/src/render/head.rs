@@ -1,6 +1,7 @@
 //! How far a point of the picture moves with the head: all of it on face and hair, nothing on shoulders and background.
 
 use super::math::smooth_step;
+use super::paste::Seams;
 use super::points::{Point, Rows, gather};
 
 /// Half width of face and hair, and beside the jaw, in widths of the face.
@@ -8,6 +9,15 @@ const SIDE: f32 = 0.75;
 const JAW_SIDE: f32 = 0.6;
 /// Width of the falloff around the head, in head radii.
 const FALLOFF: f32 = 0.4;
+/// Where hair ends above the middle of the face, in heights of the face, and where the tallest hat does.
+pub const CROWN: f32 = 0.95;
+const TALLEST: f32 = 1.6;
+/// Half width of the strip in which hair or hat are looked for, in widths of the face, and how much of a line across
+/// it they cover.
+const CROWN_STRIP: f32 = 0.25;
+const CROWN_SHARE: f32 = 0.5;
+/// Lines that are looked at on the way up, in heights of the face.
+const CROWN_STEP: f32 = 0.02;
 
 /// Where the neck begins to lag behind, its length and half width with a soft edge, in heights and widths of the face.
 const NECK_TOP: f32 = 0.5;
@@ -15,8 +25,8 @@ const NECK_LENGTH: f32 = 0.5;
 const NECK_WIDTH: f32 = 0.6;
 const NECK_EDGE: f32 = 0.3;
 
-/// Width of the band along the picture's border in which nothing moves, so that a pasted crop has no seam, and of that
-/// in which motion fades out, in picture units: what lies beyond the border is unknown.
+/// Width of the band along a seam in which nothing moves, so that a pasted crop does not show, and of that in which motion
+/// fades out, in picture units.
 const STILL: f32 = 1.0 / 64.0;
 const BORDER: f32 = 0.06;
 
@@ -27,11 +37,13 @@ pub struct Head {
     up: Point,
     height: f32,
     width: f32,
+    /// Height of hair or hat above the centre, in heights of the face.
+    crown: f32,
 }
 
 impl Head {
-    /// From the control points of a frame.
-    pub fn new(points: &[Point], rows: &Rows) -> Self {
+    /// From the control points of a frame. `crown` is that of the photo.
+    pub fn new(points: &[Point], rows: &Rows, crown: f32) -> Self {
         let [top, bottom, left, right] = gather(points, &rows.head);
         let (dx, dy) = (top[0] - bottom[0], top[1] - bottom[1]);
         let height = dx.hypot(dy).max(1e-3);
@@ -41,7 +53,29 @@ impl Head {
             height,
             // A turned head is as wide as it is when it looks ahead.
             width: (left[0] - right[0]).hypot(left[1] - right[1]).max(0.7 * height),
+            crown,
         }
+    }
+
+    /// How far hair or hat reach above the middle of the face, in heights of the face, by the matte of the photo (a
+    /// square of `side` pixels, 255 = person): all of a hat moves with the head, or it would bend.
+    pub fn crown(points: &[Point], rows: &Rows, matte: &[u8], side: usize) -> f32 {
+        let head = Self::new(points, rows, CROWN);
+        let covered = |across: f32, along: f32| {
+            let (across, along) = (across * head.width, along * head.height);
+            let x = head.centre[0] - across * head.up[1] + along * head.up[0];
+            let y = head.centre[1] + across * head.up[0] + along * head.up[1];
+            // Beyond the picture a hat goes on as it was: saturating casts clamp.
+            let pixel = |v: f32| ((v * side as f32) as usize).min(side - 1);
+            matte.get(pixel(y) * side + pixel(x)).is_some_and(|&m| m > 127)
+        };
+        let line = |along: f32| {
+            let strip = (-4..=4).map(|i| i as f32 / 4.0 * CROWN_STRIP);
+            strip.filter(|&across| covered(across, along)).count() as f32 >= CROWN_SHARE * 9.0
+        };
+        let steps = ((TALLEST - CROWN) / CROWN_STEP) as usize;
+        let above = (0..steps).take_while(|&i| line(CROWN + i as f32 * CROWN_STEP)).count();
+        CROWN + above as f32 * CROWN_STEP
     }
 
     /// Coordinates along and across the head, in heights and widths of the face.
@@ -54,26 +88,31 @@ impl Head {
 
     /// Distance from the head's centre: 1 on the ellipse around face and hair, whose half width is `side`.
     #[inline(always)]
-    fn radius([across, along]: Point, side: f32) -> f32 {
-        let along = if along > 0.0 { along / 0.95 } else { along / 0.56 };
+    fn radius(&self, [across, along]: Point, side: f32) -> f32 {
+        let along = if along > 0.0 { along / self.crown } else { along / 0.56 };
         (across / side).hypot(along)
     }
 
     /// The linear falloff that the pack's generator was tried with.
     #[cfg(test)]
     pub fn linear(&self, point: Point, falloff: f32) -> f32 {
-        (1.0 - (Self::radius(self.place(point), SIDE) - 1.0) / falloff).clamp(0.0, 1.0)
+        (1.0 - (self.radius(self.place(point), SIDE) - 1.0) / falloff).clamp(0.0, 1.0)
     }
 
-    /// Weight of the head's motion at a point of the picture.
-    pub fn weight(&self, point: Point) -> f32 {
-        let border = |v: f32| smooth_step((v.min(1.0 - v) - STILL) / BORDER);
+    /// Weight of the head's motion at a point of the picture, which ends at the seams.
+    pub fn weight(&self, point: Point, seams: Seams) -> f32 {
+        let distance = |seam: bool, v: f32| if seam { v } else { 1.0 };
+        let border = |axis: usize| {
+            let (low, high) =
+                (distance(seams.low[axis], point[axis]), distance(seams.high[axis], 1.0 - point[axis]));
+            smooth_step((low.min(high) - STILL) / BORDER)
+        };
         let place = self.place(point);
         // Beside the jaw there is no hair that hangs from the head but collars and shoulders.
         let side = SIDE - (SIDE - JAW_SIDE) * smooth_step(-place[1] / 0.4);
-        let head = smooth_step(1.0 - (Self::radius(place, side) - 1.0) / FALLOFF);
+        let head = smooth_step(1.0 - (self.radius(place, side) - 1.0) / FALLOFF);
         let rest = (1.0 - head) * (1.0 - neck(place));
-        (1.0 - rest) * border(point[0]) * border(point[1])
+        (1.0 - rest) * border(0) * border(1)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod live;
 mod stages;
+mod streams;
 mod whole;
 mod yardstick;
 
@@ -22,13 +23,18 @@ fn main() {
     let file = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => None,
         (Some("--write"), Some(path)) => Some(path),
+        (Some("--streams"), Some(count)) if count.parse().is_ok_and(|n: usize| (1..=64).contains(&n)) => {
+            portrait_tests::init();
+            println!("{}", streams::measure(count.parse().unwrap_or(1)));
+            return;
+        }
         (Some("--live"), Some(seconds)) if seconds.parse::<u64>().is_ok() => {
             portrait_tests::init();
             println!("{}", live::measure(seconds.parse().unwrap_or_default()));
             return;
         }
         _ => {
-            eprintln!("usage: bench [--write FILE | --live SECONDS]");
+            eprintln!("usage: bench [--write FILE | --streams COUNT (1 to 64) | --live SECONDS]");
             std::process::exit(2);
         }
     };
