@@ -82,7 +82,7 @@ fn one(name: &str, end: &str, length: gst::ClockTime) -> String {
     // Asked where the pictures come out: a sink that does not wait for the clock reports none.
     let mut query = gst::query::Latency::new();
     let pad = pipeline.element("out").static_pad("sink").expect("a sink has a sink pad");
-    let reported = pad.peer_query(&mut query).then(|| query.result().1).unwrap_or_default();
+    let reported = if pad.peer_query(&mut query) { query.result().1 } else { gst::ClockTime::ZERO };
     let stats: gst::Structure = pipeline.element("head").property("stats");
     drop(microphone);
     drop(pipeline);
