@@ -8,7 +8,7 @@ use gst::prelude::*;
 const FRAMES: u64 = 10;
 
 /// Pictures until now came so late.
-const LATE: gst::ClockTimeDiff = 80_000_000;
+const LATE: gst::ClockTimeDiff = 160_000_000;
 
 /// Pushes frames; after the third the sink says that it was late. Returns how many came out, and what the bus heard.
 fn run(fixture: Fixture) -> (usize, gst::Structure, Vec<gst::Message>) {

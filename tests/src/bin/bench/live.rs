@@ -72,12 +72,17 @@ fn one(name: &str, end: &str, length: gst::ClockTime) -> String {
     let voice = move |n: u64| {
         let start =
             n.checked_sub(first).map(|n| n as usize * CHUNK + loud).filter(|s| s + CHUNK <= speech.len());
-        Some(start.map_or_else(|| vec![0.0; CHUNK], |s| speech[s..s + CHUNK].to_vec()))
+        Some(match start {
+            Some(at) => speech[at..at + CHUNK].to_vec(),
+            None => vec![0.0; CHUNK],
+        })
     };
     let microphone = Microphone::start(pipeline.object(), voice);
     std::thread::sleep(Duration::from(length));
+    // Asked where the pictures come out: a sink that does not wait for the clock reports none.
     let mut query = gst::query::Latency::new();
-    let reported = if pipeline.object().query(&mut query) { query.result().1 } else { gst::ClockTime::ZERO };
+    let pad = pipeline.element("out").static_pad("sink").expect("a sink has a sink pad");
+    let reported = if pad.peer_query(&mut query) { query.result().1 } else { gst::ClockTime::ZERO };
     let stats: gst::Structure = pipeline.element("head").property("stats");
     drop(microphone);
     drop(pipeline);
