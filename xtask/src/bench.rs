@@ -12,6 +12,9 @@ pub struct BenchArgs {
     /// Measure the release build (compiles everything once more)
     #[arg(long)]
     release: bool,
+    /// Measure that many talking heads in one process instead (1 to 64)
+    #[arg(long, conflicts_with = "write", value_name = "COUNT")]
+    streams: Option<usize>,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
@@ -25,6 +28,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     command.arg("--");
     if args.write {
         command.arg("--write").arg(root.join("BENCHMARKS.md"));
+    }
+    if let Some(count) = args.streams {
+        command.arg("--streams").arg(count.to_string());
     }
     shell::run(&mut command)
 }

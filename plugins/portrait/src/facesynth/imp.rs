@@ -5,9 +5,20 @@
  * over a still background. Every picture is marked as synthetic (metadata `PortraitSyntheticMeta`, a comment tag) and
  * carries what the stages before knew of the frame: landmarks, pose, latents, emotion.
  *
- * ## Example launch line
+ * Format, size and frame rate are those that downstream asks for by caps. RGB (sRGB), RGBA and BGRA, or I420 and NV12
+ * (BT.709 unless asked for BT.601) go to encoders and mixers without a converter. Squares have 64 to 2160 pixels; the
+ * whole photo has its own size up to 3840x2160. At another rate than that of the latents the motion is interpolated,
+ * which adds half a frame of both rates to the latency.
+ *
+ * With `background=transparent` the person is cut out: RGBA and BGRA with straight alpha, which is what compositor,
+ * glvideomixer and PNG take, or premultiplied, which is what cairo and most GPU toolkits take.
+ *
+ * ## Example launch lines
  * |[
  * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink
+ * ]|
+ * |[
+ * gst-launch-1.0 compositor name=mix ! videoconvert ! autovideosink   videotestsrc ! video/x-raw,width=1280,height=720 ! mix.   filesrc location=speech.wav ! decodebin ! talkinghead portrait=photo.jpg background=transparent ! video/x-raw,width=720,framerate=30/1 ! mix.
  * ]|
  *
  * Since: 0.1

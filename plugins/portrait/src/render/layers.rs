@@ -7,7 +7,7 @@
 
 use super::math::{smooth_step, tap};
 use super::paste::Raster;
-use super::{Source, Still};
+use super::{Background, Source, Still};
 
 /// Steps of one grey level in the person's layer.
 pub const STEPS: f32 = 64.0;
@@ -46,10 +46,12 @@ pub struct Layers {
 
 impl Layers {
     /// Takes a source apart at the resolution of the output.
-    pub fn new(source: &Source<'_>, still: &Still<'_>, raster: &Raster) -> Self {
+    pub fn new(source: &Source<'_>, still: &Still<'_>, raster: &Raster, background: Background) -> Self {
         let side = source.side;
         let mut matte = source.matte.to_vec();
-        distrust(&mut matte, side);
+        if background == Background::Keep {
+            distrust(&mut matte, side);
+        }
         let near = reach(&matte, side);
         let (width, height) = (raster.region.width, raster.region.height);
         let (stride, cells) = (width + 3, width.div_ceil(CELL) + 1);
@@ -138,7 +140,8 @@ impl Layers {
 }
 
 /// Where the matte stays half way over a large area it is a guess (hats, busy backgrounds): there everything near is
-/// taken as the person. Background that moves along looks better than a hat that comes apart.
+/// taken as the person. Background that moves along looks better than a hat that comes apart; before another background
+/// it would show.
 fn distrust(matte: &mut [u8], side: usize) {
     let mut doubt: Vec<u8> = matte.iter().map(|m| if (40..215).contains(m) { 255 } else { 0 }).collect();
     // The soft edge of a good matte is narrower than twice this.

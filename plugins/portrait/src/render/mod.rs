@@ -276,7 +276,7 @@ fn canvas(source: &Source<'_>, output: &Output<'_>, crown: f32) -> Result<Canvas
     if format.layout.halves() && (still.width | still.height) & 1 == 1 {
         return Err(RenderError::Source("chroma of half the size needs even width and height".to_owned()));
     }
-    let mut layers = Layers::new(source, still, &raster);
+    let mut layers = Layers::new(source, still, &raster, *background);
     let sheet = cutout::sheet(still, *format, *background, &raster, &mut layers);
     Ok(Canvas::new(raster, layers, sheet, crown))
 }

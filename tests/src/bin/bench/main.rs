@@ -6,6 +6,7 @@
 
 mod machine;
 mod stages;
+mod streams;
 mod whole;
 mod yardstick;
 
@@ -20,8 +21,13 @@ fn main() {
     let file = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => None,
         (Some("--write"), Some(path)) => Some(path),
+        (Some("--streams"), Some(count)) if count.parse().is_ok_and(|n: usize| (1..=64).contains(&n)) => {
+            portrait_tests::init();
+            println!("{}", streams::measure(count.parse().unwrap_or(1)));
+            return;
+        }
         _ => {
-            eprintln!("usage: bench [--write FILE]");
+            eprintln!("usage: bench [--write FILE | --streams COUNT (1 to 64)]");
             std::process::exit(2);
         }
     };
