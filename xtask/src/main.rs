@@ -11,6 +11,7 @@ mod libtorch;
 mod media;
 mod packages;
 mod shell;
+mod soak;
 mod test;
 mod wheels;
 mod workspace;
@@ -37,6 +38,8 @@ enum Task {
     Test(test::TestArgs),
     /// Measure the speed of the pipeline and of its elements
     Bench(bench::BenchArgs),
+    /// Run a live pipeline for long, or start, stop and seek it often, and watch what it leaves behind
+    Soak(soak::SoakArgs),
     /// Build the release plugin, and say where it and its files are
     Dist,
 }
@@ -70,6 +73,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Dist => installed::dist(),
     }
 }

@@ -280,3 +280,33 @@ fn the_pose_pad_comes_and_goes_while_the_portrait_speaks() {
     again.push(video(60)).unwrap();
     speak(&mut harness, 60);
 }
+
+/// A pause is no time to wave the head about.
+#[test]
+fn generated_motion_is_calm_while_the_voice_is_silent() {
+    let spread = |silent: bool| {
+        let (element, _) = element(&[("pose-mode", "generated"), ("seed", "3")]);
+        let mut harness = main_pad(&element);
+        let yaws: Vec<f32> = (0..250)
+            .map(|n| {
+                let mut buffer = (LANDMARKS2LATENTS.input)(n);
+                if silent {
+                    let mut features = meta::read(&buffer, FrameMeta::AudioFeatures).unwrap();
+                    features.data.fill(-11.5);
+                    meta::attach(
+                        buffer.make_mut(),
+                        FrameMeta::AudioFeatures,
+                        &features.shape,
+                        &features.data,
+                    );
+                }
+                harness.push(buffer).unwrap();
+                pull(&mut harness).pose.yaw
+            })
+            .collect();
+        let mean = yaws.iter().sum::<f32>() / yaws.len() as f32;
+        (yaws.iter().map(|yaw| (yaw - mean).powi(2)).sum::<f32>() / yaws.len() as f32).sqrt()
+    };
+    let (speaking, silent) = (spread(false), spread(true));
+    assert!(silent < 0.8 * speaking && silent > 0.05, "{silent} degrees silent, {speaking} speaking");
+}

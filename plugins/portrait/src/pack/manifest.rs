@@ -29,6 +29,8 @@ pub struct Manifest {
     pub pose: HeadPoses,
     /// Picture and renderer.
     pub picture: Picture,
+    /// A second way through the pack that waits for less audio.
+    pub low_latency: Option<LowLatency>,
     /// One entry a stage.
     pub stages: BTreeMap<String, StageEntry>,
 }
@@ -112,6 +114,16 @@ pub struct Picture {
     pub resolution: u32,
 }
 
+/// `[low-latency]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LowLatency {
+    /// How far the window of a frame reaches beyond its end, in samples.
+    pub look_ahead_samples: usize,
+    /// The stage that makes landmarks of such features, in place of `speech2landmarks`.
+    pub speech2landmarks: String,
+}
+
 /// One `[stages.NAME]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct StageEntry {
@@ -174,6 +186,16 @@ impl Manifest {
             self.pose.limits.iter().all(|limit| (0.0..=90.0).contains(limit)),
             "[pose] limits are not three angles within 0 to 90",
         )?;
+        if let Some(low) = &self.low_latency {
+            expect(
+                self.stages.contains_key(&low.speech2landmarks),
+                "[low-latency] speech2landmarks names no stage",
+            )?;
+            expect(
+                low.look_ahead_samples < self.clock.look_ahead_samples,
+                "[low-latency] look-ahead-samples is not below that of [clock]",
+            )?;
+        }
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;
         }
@@ -185,6 +207,14 @@ impl Manifest {
         let (n, d) = self.clock.frame_rate.split_once('/')?;
         let (n, d): (i32, i32) = (n.parse().ok()?, d.parse().ok()?);
         (n > 0 && d > 0).then(|| gst::Fraction::new(n, d))
+    }
+
+    /// The stage that makes landmarks of features with a look-ahead of so many samples.
+    pub fn speech_stage(&self, look_ahead_samples: Option<usize>) -> &str {
+        match &self.low_latency {
+            Some(low) if look_ahead_samples == Some(low.look_ahead_samples) => &low.speech2landmarks,
+            _ => "speech2landmarks",
+        }
     }
 
     /// Shape of one frame's features.
