@@ -12,10 +12,19 @@ pub struct BenchArgs {
     /// Measure the release build (compiles everything once more)
     #[arg(long)]
     release: bool,
+    /// Measure that many talking heads in one process instead (1 to 64)
+    #[arg(long, conflicts_with_all = ["write", "live"], value_name = "COUNT")]
+    streams: Option<usize>,
+    /// Measure the latency of a live pipeline instead, from the microphone to the encoded picture
+    #[arg(long, conflicts_with = "write")]
+    live: bool,
+    /// Length of the live measurement
+    #[arg(long, default_value_t = 30, requires = "live")]
+    seconds: u64,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     let root = workspace::root();
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
@@ -23,8 +32,14 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         command.arg("--release");
     }
     command.arg("--");
+    if args.live {
+        command.arg("--live").arg(args.seconds.to_string());
+    }
     if args.write {
         command.arg("--write").arg(root.join("BENCHMARKS.md"));
+    }
+    if let Some(count) = args.streams {
+        command.arg("--streams").arg(count.to_string());
     }
     shell::run(&mut command)
 }

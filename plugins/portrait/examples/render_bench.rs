@@ -8,14 +8,14 @@
 use std::time::{Duration, Instant};
 
 use gstportrait::pack::{DEFAULT_PACK, Pack};
-use gstportrait::render::{Framing, Photo, Renderer, Source};
+use gstportrait::render::{Background, Format, Layout, Matrix, Output, Planes, Renderer, Source, Still};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("name a SOURCE.safetensors")?;
-    let framing = if arguments.next().as_deref() == Some("full") { Framing::Full } else { Framing::Crop };
+    let full = arguments.next().as_deref() == Some("full");
     let folder = arguments.next();
     tch::set_num_threads(1);
     let tensors = tch::Tensor::read_safetensors(&path)?;
@@ -29,13 +29,16 @@ fn main() -> Result<()> {
     let (picture, matte, plate) = (bytes("picture")?, bytes("matte")?, bytes("plate")?);
     let (landmarks, driving) = (floats("landmarks")?, floats("driving")?);
     let whole = bytes("photo").unwrap_or_default();
-    let photo = find("photo").map(|t| t.size()).zip(floats("crop").ok()).map(|(size, crop)| Photo {
+    let crop = Still { width: 512, height: 512, rgb: &picture, origin: [0.0; 2], scale: 512.0, matte: None };
+    let photo = find("photo").map(|t| t.size()).zip(floats("crop").ok()).map(|(size, crop)| Still {
         width: size[1] as usize,
         height: size[0] as usize,
         rgb: &whole,
-        crop_origin: [crop[0], crop[1]],
-        crop_side: crop[2],
+        origin: [crop[0], crop[1]],
+        scale: crop[2],
+        matte: None,
     });
+    let still = photo.filter(|_| full).unwrap_or(crop);
     let pack = Pack::open(DEFAULT_PACK)?;
     let zeros = vec![0.0; 4096];
     let code = |stage: &str, input: usize| -> Result<usize> {
@@ -50,11 +53,13 @@ fn main() -> Result<()> {
         plate: &plate,
         mouth_code: &zeros[..code("mouth", 3)?],
         eye_code: &zeros[..code("eyes", 2)?],
-        photo,
     };
     let start = Instant::now();
-    let mut renderer = Renderer::new(&source, &pack, tch::Device::Cpu, framing)?;
-    let (width, height) = renderer.size();
+    let mut renderer = Renderer::new(&source, &pack, tch::Device::Cpu)?;
+    let matrix = Matrix::new(0.2126, 0.0722, false, true);
+    let format = Format { layout: Layout::Rgb, straight: true, matrix };
+    renderer.set_output(&source, &Output { still, format, background: Background::Keep })?;
+    let (width, height) = (still.width, still.height);
     println!("{width} x {height}, made in {:?}", start.elapsed());
     let latents = &pack.manifest().latents;
     let frames: Vec<Vec<f32>> = driving
@@ -68,9 +73,13 @@ fn main() -> Result<()> {
         })
         .collect();
     let mut out = vec![0; width * height * 3];
+    let render = |renderer: &mut Renderer, frame: &[f32], out: &mut [u8]| {
+        let data = [out, &mut [], &mut []];
+        renderer.render(frame, &mut Planes { data, strides: [width * 3, 0, 0] })
+    };
     if let Some(folder) = folder {
         for (i, frame) in frames.iter().enumerate() {
-            renderer.render(frame, &mut out, width * 3)?;
+            render(&mut renderer, frame, &mut out)?;
             let path = std::path::Path::new(&folder).join(format!("{i:04}.png"));
             image::save_buffer(path, &out, width as u32, height as u32, image::ColorType::Rgb8)?;
         }
@@ -80,7 +89,7 @@ fn main() -> Result<()> {
     while times[0].len() < 50 || start.elapsed() < Duration::from_secs(4) {
         for frame in &frames {
             let begin = Instant::now();
-            renderer.render(frame, &mut out, width * 3)?;
+            render(&mut renderer, frame, &mut out)?;
             let t = renderer.timings();
             for (list, time) in times.iter_mut().zip([t.flow, t.maps, t.painters, t.compose, begin.elapsed()])
             {

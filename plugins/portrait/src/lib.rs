@@ -12,12 +12,14 @@ pub mod face;
 pub mod facelandmarks;
 pub mod facesynth;
 pub mod landmark;
+pub mod landmarkoverlay;
 pub mod landmarks2latents;
 pub mod pack;
 pub mod photo;
 pub mod render;
 pub mod settings;
 pub mod speech2landmarks;
+mod stats;
 pub mod talkinghead;
 pub mod tensor;
 
@@ -31,6 +33,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     landmarks2latents::register(plugin)?;
     facesynth::register(plugin)?;
     facelandmarks::register(plugin)?;
+    landmarkoverlay::register(plugin)?;
     talkinghead::register(plugin)?;
     Ok(())
 }

@@ -5,9 +5,20 @@
  * over a still background. Every picture is marked as synthetic (metadata `PortraitSyntheticMeta`, a comment tag) and
  * carries what the stages before knew of the frame: landmarks, pose, latents, emotion.
  *
- * ## Example launch line
+ * Format, size and frame rate are those that downstream asks for by caps. RGB (sRGB), RGBA and BGRA, or I420 and NV12
+ * (BT.709 unless asked for BT.601) go to encoders and mixers without a converter. Squares have 64 to 2160 pixels; the
+ * whole photo has its own size up to 3840x2160. At another rate than that of the latents the motion is interpolated,
+ * which adds half a frame of both rates to the latency.
+ *
+ * With `background=transparent` the person is cut out: RGBA and BGRA with straight alpha, which is what compositor,
+ * glvideomixer and PNG take, or premultiplied, which is what cairo and most GPU toolkits take.
+ *
+ * ## Example launch lines
  * |[
  * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink
+ * ]|
+ * |[
+ * gst-launch-1.0 compositor name=mix ! videoconvert ! autovideosink   videotestsrc ! video/x-raw,width=1280,height=720 ! mix.   filesrc location=speech.wav ! decodebin ! talkinghead portrait=photo.jpg background=transparent ! video/x-raw,width=720,framerate=30/1 ! mix.
  * ]|
  *
  * Since: 0.1
@@ -19,39 +30,22 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
+use gst_base::subclass::base_transform::{GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess};
 use gst_base::subclass::prelude::*;
-use gst_video::prelude::*;
 
-use super::{Framing, pool, source};
-use crate::element::{carry_rate, check_input, lock, pad_templates, tensor_caps};
-use crate::landmark::pose::Pose;
+use super::resample::{Resampler, Shot};
+use super::settings::{Look, Settings, param_specs};
+use super::state::State;
+use super::{Background, formats, pool, source};
+use crate::element::{lock, pad_templates, tensor_caps};
 use crate::photo::{Portrait, context};
-use crate::render::{RenderError, Renderer};
-use crate::settings::{ModelSettings, pack_error_message};
-use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
+use crate::settings::pack_error_message;
+use crate::stats::Stats;
+use crate::tensor::{TensorKind, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facesynth", gst::DebugColorFlags::empty(), Some("Pictures from latents"))
 });
-
-#[derive(Clone, Default)]
-struct Settings {
-    model: ModelSettings,
-    portrait: Option<String>,
-    framing: Framing,
-}
-
-/// What lives from start to stop.
-struct State {
-    portrait: Arc<Portrait>,
-    renderer: Renderer,
-    framing: Framing,
-    pack: String,
-    latent_shape: Vec<usize>,
-    latents: Vec<f32>,
-    posed: Vec<[f32; 3]>,
-    video: Option<gst_video::VideoInfo>,
-}
 
 #[derive(Default)]
 pub struct FaceSynth {
@@ -59,73 +53,7 @@ pub struct FaceSynth {
     state: Mutex<Option<State>>,
     /// The analysed photo, apart from the state: context queries must not wait for a frame.
     portrait: Mutex<Option<Arc<Portrait>>>,
-}
-
-impl State {
-    fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, RenderError> {
-        let (pack, device) = settings.model.open()?;
-        let manifest = pack.manifest();
-        let latent_shape = vec![manifest.latents.count, 3];
-        let renderer = Renderer::new(&source::of(&portrait), &pack, device, settings.framing.into())?;
-        Ok(Self {
-            renderer,
-            framing: settings.framing,
-            pack: pack.id(),
-            latents: vec![0.0; latent_shape.iter().product()],
-            latent_shape,
-            posed: vec![[0.0; 3]; manifest.landmarks.count],
-            portrait,
-            video: None,
-        })
-    }
-
-    fn video_caps(&self) -> gst::Caps {
-        let (width, height) = self.renderer.size();
-        video_builder().width(width as i32).height(height as i32).pixel_aspect_ratio((1, 1).into()).build()
-    }
-
-    /// Posed landmarks in coordinates of the whole output picture, 0 to 1.
-    fn picture_landmarks(&mut self, landmarks: &[f32], pose: [f32; 7]) -> &[[f32; 3]] {
-        Pose::from_array(pose).apply(landmarks.as_chunks::<3>().0, &mut self.posed);
-        if self.framing == Framing::Full {
-            let (crop, photo) = (&self.portrait.crop, &self.portrait.photo);
-            let (width, height) = (photo.width as f32, photo.height as f32);
-            for point in &mut self.posed {
-                point[0] = (crop.x + point[0] * crop.side) / width;
-                point[1] = (crop.y + point[1] * crop.side) / height;
-                point[2] *= crop.side / width;
-            }
-        }
-        &self.posed
-    }
-
-    fn render(&mut self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<(), String> {
-        buffer::read_f32(inbuf, &mut self.latents).map_err(|e| e.to_string())?;
-        {
-            let info = self.video.as_ref().ok_or("no caps were negotiated")?;
-            let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(outbuf, info)
-                .map_err(|_| "the picture buffer cannot be written")?;
-            let stride =
-                usize::try_from(frame.plane_stride()[0]).map_err(|_| "the picture's stride is negative")?;
-            let plane = frame.plane_data_mut(0).map_err(|_| "the picture buffer has no plane")?;
-            self.renderer.render(&self.latents, plane, stride).map_err(|e| e.to_string())?;
-        }
-        meta::attach(outbuf, FrameMeta::Latents, &self.latent_shape, &self.latents);
-        meta::mark_synthetic(outbuf, &self.pack);
-        let landmarks = meta::read(inbuf, FrameMeta::Landmarks).map(|m| m.data);
-        let pose = meta::read(inbuf, FrameMeta::Pose).and_then(|m| m.data.try_into().ok());
-        if let (Some(landmarks), Some(pose)) = (landmarks, pose)
-            && landmarks.len() == self.posed.len() * 3
-        {
-            let posed = self.picture_landmarks(&landmarks, pose);
-            meta::attach(outbuf, FrameMeta::PictureLandmarks, &[posed.len(), 3], posed.as_flattened());
-        }
-        Ok(())
-    }
-}
-
-fn video_builder() -> gst_video::VideoCapsBuilder<gst::caps::NoFeature> {
-    gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb)
+    stats: Stats,
 }
 
 impl FaceSynth {
@@ -146,24 +74,76 @@ impl FaceSynth {
         context::announce(&*self.obj(), &portrait);
         Ok(portrait)
     }
-}
 
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend([
-        glib::ParamSpecString::builder("portrait")
-            .nick("Portrait")
-            .blurb("Photo of the face to animate: path of a PNG, JPEG or WebP file")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("framing", Framing::default())
-            .nick("Framing")
-            .blurb("What the picture shows: a square around the face, or the whole photo")
-            .mutable_ready()
-            .build(),
-    ]);
-    specs
+    /// Draws the picture of that timestamp with the state locked and the model's threads limited; a failure is posted.
+    fn draw(
+        &self,
+        pts: Option<gst::ClockTime>,
+        frame: impl FnOnce(&mut State, Look) -> Result<(), String>,
+    ) -> Result<(), gst::FlowError> {
+        let settings = lock(&self.settings);
+        let (_threads, look) = (settings.model.limit_threads(), settings.look);
+        drop(settings);
+        let timer = self.stats.time();
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let (result, own) = (frame(state, look), state.latency());
+        drop(guard);
+        drop(timer);
+        let segment = self.obj().segment();
+        let running = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(pts));
+        self.stats.watch(self.obj().upcast_ref(), self.obj().sink_pad(), running.map(|time| time + own));
+        result.map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+            gst::FlowError::Error
+        })
+    }
+
+    /// Draws a frame between two buffers of latents into a new buffer.
+    fn picture(&self, shot: &Shot) -> Result<gst::Buffer, gst::FlowError> {
+        let nearest = &shot.between[usize::from(shot.share > 0.5)];
+        let prepared = self.parent_prepare_output_buffer(InputBuffer::Readable(nearest))?;
+        let PrepareOutputBufferSuccess::Buffer(mut outbuf) = prepared else {
+            return Err(gst::FlowError::Error);
+        };
+        let out = outbuf.make_mut();
+        out.set_pts(shot.pts);
+        out.set_duration(shot.duration);
+        // The base class marks the one frame after a gap.
+        out.unset_flags(gst::BufferFlags::DISCONT);
+        self.draw(Some(shot.pts), |state, look| state.render_between(shot, out, look))?;
+        Ok(outbuf)
+    }
+
+    /// Gives out the frames in the rest of the newest latents.
+    fn drain(&self) {
+        loop {
+            let shot = match lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut()) {
+                Some(resampler) => resampler.rest(),
+                None => return,
+            };
+            let Some(shot) = shot else { return };
+            let pushed = self.picture(&shot).and_then(|buffer| self.obj().src_pad().push(buffer));
+            if let Err(flow) = pushed {
+                gst::debug!(CAT, imp = self, "the last frames were not taken: {flow}");
+                return;
+            }
+        }
+    }
+
+    /// Says what is wrong where downstream takes no picture with alpha but one was asked for.
+    fn explain_refusal(&self) {
+        let transparent = lock(&self.settings).look.background == Background::Transparent;
+        let taken = self.obj().src_pad().peer_query_caps(None);
+        if transparent && !taken.can_intersect(&formats::alpha_caps()) {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Negotiation,
+                ("downstream takes neither RGBA nor BGRA, which background=transparent needs: put a videoconvert or a \
+                  compositor behind this element, or set background to keep or color")
+            );
+        }
+    }
 }
 
 #[glib::object_subclass]
@@ -186,22 +166,22 @@ impl ObjectImpl for FaceSynth {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let background = |settings: &Settings| settings.look.background;
         let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "portrait" => settings.portrait = value.get().unwrap_or_default(),
-            "framing" => settings.framing = value.get().unwrap_or_default(),
-            name => {
-                settings.model.set(name, value);
-            }
+        let before = background(&settings);
+        settings.set(pspec.name(), value);
+        let changed = background(&settings) != before;
+        drop(settings);
+        if changed {
+            // What is transparent needs a format that can be.
+            self.obj().reconfigure_src();
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
         match pspec.name() {
-            "portrait" => settings.portrait.to_value(),
-            "framing" => settings.framing.to_value(),
-            name => settings.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
+            "stats" => self.stats.structure().to_value(),
+            _ => lock(&self.settings).get(pspec),
         }
     }
 }
@@ -223,7 +203,7 @@ impl ElementImpl for FaceSynth {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| pad_templates(TensorKind::Latents.template_caps(), video_builder().build()));
+            LazyLock::new(|| pad_templates(TensorKind::Latents.template_caps(), formats::template_caps()));
         &TEMPLATES
     }
 }
@@ -238,7 +218,8 @@ impl BaseTransformImpl for FaceSynth {
         let _threads = settings.model.limit_threads();
         let portrait = self.open_portrait(&settings)?;
         let state = State::new(&settings, portrait).map_err(|e| source::render_error_message(&e))?;
-        gst::debug!(CAT, imp = self, "pictures of {:?}", state.renderer.size());
+        gst::debug!(CAT, imp = self, "pictures of {:?}", state.sizes());
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -255,23 +236,43 @@ impl BaseTransformImpl for FaceSynth {
         caps: &gst::Caps,
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
+        let transparent = lock(&self.settings).look.background == Background::Transparent;
         let state = lock(&self.state);
-        let base = match (direction, state.as_ref()) {
-            (gst::PadDirection::Src, Some(s)) => tensor_caps(TensorKind::Latents, &s.latent_shape, &s.pack),
+        let all = match (direction, state.as_ref()) {
+            // Any rate of the pictures can be made of any rate of the latents.
+            (gst::PadDirection::Src, Some(s)) => tensor_caps(TensorKind::Latents, &s.latent_shape, &s.id),
             (gst::PadDirection::Src, None) => TensorKind::Latents.template_caps(),
-            (_, Some(s)) => s.video_caps(),
-            (_, None) => video_builder().build(),
+            (_, Some(s)) => formats::at_rates(caps, &formats::offer(s.sizes(), transparent)),
+            (_, None) => formats::template_caps(),
         };
-        Some(carry_rate(caps, &base, filter))
+        Some(match filter {
+            Some(filter) => filter.intersect_with_mode(&all, gst::CapsIntersectMode::First),
+            None => all,
+        })
+    }
+
+    fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
+        let sizes = lock(&self.state).as_ref().map(State::sizes);
+        let rate = caps.structure(0).and_then(|s| s.get("framerate").ok());
+        match (direction, sizes, rate) {
+            (gst::PadDirection::Sink, Some(sizes), Some(rate)) => formats::fixate(othercaps, sizes, rate),
+            _ => self.parent_fixate_caps(direction, caps, othercaps),
+        }
     }
 
     fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = gst_video::VideoInfo::from_caps(outcaps)?;
-        let mut state = lock(&self.state);
-        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        check_input(TensorKind::Latents, &state.latent_shape, &state.pack, incaps)
-            .map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
-        state.video = Some(info);
+        let look = lock(&self.settings).look;
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let before = state.latency();
+        state.negotiate(incaps, outcaps, look).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+        let changed = state.latency() != before;
+        drop(guard);
+        gst::debug!(CAT, imp = self, "pictures are {outcaps}");
+        if changed {
+            // An element outside of a pipeline has no bus: then nobody asks.
+            let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        }
         Ok(())
     }
 
@@ -285,7 +286,7 @@ impl BaseTransformImpl for FaceSynth {
         if direction == gst::PadDirection::Sink {
             return gst_video::VideoInfo::from_caps(othercaps).ok().map(|info| info.size());
         }
-        lock(&self.state).as_ref().map(|s| size_of_val(s.latents.as_slice()))
+        lock(&self.state).as_ref().map(State::input_size)
     }
 
     fn decide_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {
@@ -298,16 +299,80 @@ impl BaseTransformImpl for FaceSynth {
         if context::answer(query, portrait.as_ref()) {
             return true;
         }
-        BaseTransformImplExt::parent_query(self, direction, query)
+        let answered = BaseTransformImplExt::parent_query(self, direction, query);
+        if let (gst::PadDirection::Src, true, gst::QueryViewMut::Latency(latency)) =
+            (direction, answered, query.view_mut())
+        {
+            let more = lock(&self.state).as_ref().map_or(gst::ClockTime::ZERO, State::latency);
+            let (live, min, max) = latency.result();
+            latency.set(live, min + more, max.map(|max| max + more));
+        }
+        answered
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        let first = matches!(event.view(), gst::EventView::Segment(_));
+        let is = |kind| event.type_() == kind;
+        let (first, caps) = (is(gst::EventType::Segment), is(gst::EventType::Caps));
+        let ends = matches!(
+            event.type_(),
+            gst::EventType::Eos
+                | gst::EventType::Segment
+                | gst::EventType::StreamStart
+                | gst::EventType::Caps
+                | gst::EventType::Gap
+        );
+        if ends {
+            self.drain();
+        }
+        if (is(gst::EventType::FlushStop) || ends && !is(gst::EventType::Gap))
+            && let Some(resampler) = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut())
+        {
+            resampler.reset();
+        }
         let handled = self.parent_sink_event(event);
+        if caps && !handled {
+            self.explain_refusal();
+        }
         if first {
             self.obj().src_pad().push_event(gst::event::Tag::new(meta::synthetic_tags()));
         }
         handled
+    }
+
+    fn submit_input_buffer(
+        &self,
+        is_discont: bool,
+        inbuf: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let latents = inbuf.clone();
+        let flow = self.parent_submit_input_buffer(is_discont, inbuf);
+        if flow == Err(gst::FlowError::NotNegotiated) {
+            self.explain_refusal();
+        }
+        // BaseTransform's word for a buffer that it left out because it was late.
+        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
+            self.stats.drop_frame();
+        }
+        if let Some(resampler) = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut())
+            && flow.is_ok()
+        {
+            resampler.push(latents);
+            if flow != Ok(gst::FlowSuccess::Ok) {
+                // Too late: the frames that these latents complete are skipped, not those after them.
+                while resampler.shot().is_some() {}
+            }
+        }
+        flow
+    }
+
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        let shot = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut()).map(Resampler::shot);
+        let Some(shot) = shot else { return self.parent_generate_output() };
+        // The resampler has it.
+        drop(self.take_queued_buffer());
+        shot.map_or(Ok(GenerateOutputSuccess::NoOutput), |shot| {
+            self.picture(&shot).map(GenerateOutputSuccess::Buffer)
+        })
     }
 
     fn transform(
@@ -315,14 +380,6 @@ impl BaseTransformImpl for FaceSynth {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let _threads = lock(&self.settings).model.limit_threads();
-        let mut guard = lock(&self.state);
-        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
-        let result = state.render(inbuf, outbuf);
-        drop(guard);
-        result.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
-            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
-            gst::FlowError::Error
-        })
+        self.draw(inbuf.pts(), |state, look| state.render(inbuf, outbuf, look)).map(|()| gst::FlowSuccess::Ok)
     }
 }

@@ -3,9 +3,14 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod formats;
 mod imp;
+mod mix;
 mod pool;
+mod resample;
+mod settings;
 mod source;
+mod state;
 
 /// What the picture shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -24,7 +29,39 @@ pub enum Framing {
     Full = 1,
 }
 
-pub(crate) use imp::param_specs;
+/// What is behind the person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstPortraitBackground")]
+pub enum Background {
+    /// The photo's own background.
+    #[default]
+    #[enum_value(name = "Keep: the photo's own background", nick = "keep")]
+    Keep = 0,
+    /// Nothing.
+    #[enum_value(name = "Transparent: nothing, in RGBA and BGRA", nick = "transparent")]
+    Transparent = 1,
+    /// The colour of the property `background-color`.
+    #[enum_value(name = "Color: that of the property background-color", nick = "color")]
+    Color = 2,
+}
+
+/// What colours of pictures with alpha are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstPortraitAlphaMode")]
+pub enum AlphaMode {
+    /// Not multiplied by the alpha.
+    #[default]
+    #[enum_value(name = "Straight: colours as they are, what GStreamer's elements take", nick = "straight")]
+    Straight = 0,
+    /// Multiplied by the alpha.
+    #[enum_value(name = "Premultiplied: colours multiplied by their alpha", nick = "premultiplied")]
+    Premultiplied = 1,
+}
+
+pub(crate) use formats::template_caps;
+pub(crate) use settings::param_specs;
 
 glib::wrapper! {
     /// The element `facesynth`.

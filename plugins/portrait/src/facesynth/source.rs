@@ -1,8 +1,18 @@
 //! The analysed photo as the renderer takes it.
 
-use crate::photo::Portrait;
-use crate::render::{self, Photo, RenderError, Source};
+use std::borrow::Cow;
+
+use tch::Device;
+
+use super::Framing;
+use super::formats::Sizes;
+use crate::pack::Pack;
+use crate::photo::{PhotoError, Portrait};
+use crate::render::{RenderError, Source, Still};
 use crate::settings::pack_error_message;
+
+/// Longest and shortest side of the largest picture.
+const LIMIT: [f32; 2] = [3840.0, 2160.0];
 
 /// Borrows everything that a renderer is made of.
 pub fn of(portrait: &Portrait) -> Source<'_> {
@@ -14,21 +24,79 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
         plate: &portrait.plate.rgb,
         mouth_code: &portrait.mouth_code,
         eye_code: &portrait.eye_code,
-        photo: Some(Photo {
-            width: portrait.photo.width,
-            height: portrait.photo.height,
-            rgb: &portrait.photo.rgb,
-            crop_origin: [portrait.crop.x, portrait.crop.y],
-            crop_side: portrait.crop.side,
-        }),
     }
 }
 
-impl From<super::Framing> for render::Framing {
-    fn from(framing: super::Framing) -> Self {
-        match framing {
-            super::Framing::Crop => Self::Crop,
-            super::Framing::Full => Self::Full,
+/// Sizes of the pictures of a framing.
+pub fn sizes(portrait: &Portrait, framing: Framing) -> Sizes {
+    if framing == Framing::Crop {
+        return Sizes::Square(portrait.picture.width as i32);
+    }
+    let (width, height) = (portrait.photo.width, portrait.photo.height);
+    let shrink = shrink(width, height);
+    let scaled = |v: usize| ((v as f32 * shrink).round() as i32).max(1);
+    Sizes::Fixed(scaled(width), scaled(height))
+}
+
+/// By how much a photo is larger than the largest picture: 1 where it is not.
+fn shrink(width: usize, height: usize) -> f32 {
+    let (width, height) = (width as f32, height as f32);
+    (LIMIT[0] / width.max(height)).min(LIMIT[1] / width.min(height)).min(1.0)
+}
+
+/// The picture at rest in the resolution of the output.
+pub struct Rest<'a> {
+    width: usize,
+    height: usize,
+    rgb: Cow<'a, [u8]>,
+    origin: [f32; 2],
+    scale: f32,
+    matte: Option<Vec<u8>>,
+}
+
+impl<'a> Rest<'a> {
+    /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
+    /// person is to be cut out of the whole photo, with this pack on this device.
+    ///
+    /// # Errors
+    /// Where the pack's model fails.
+    pub fn new(
+        portrait: &'a Portrait,
+        framing: Framing,
+        (width, height): (usize, usize),
+        matte: Option<(&Pack, Device)>,
+    ) -> Result<Self, PhotoError> {
+        let (photo, crop) = (&portrait.photo, &portrait.crop);
+        if framing == Framing::Crop {
+            let rgb = if width == portrait.picture.width {
+                Cow::Borrowed(&portrait.picture.rgb[..])
+            } else {
+                Cow::Owned(crop.cut(photo, width).rgb)
+            };
+            return Ok(Self { width, height, rgb, origin: [0.0; 2], scale: width as f32, matte: None });
+        }
+        let shrink = shrink(photo.width, photo.height);
+        let rgb = if (width, height) == (photo.width, photo.height) {
+            Cow::Borrowed(&photo.rgb[..])
+        } else {
+            Cow::Owned(photo.part(shrink, width, height).rgb)
+        };
+        let origin = [crop.x * shrink, crop.y * shrink];
+        let matte = matte
+            .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
+            .transpose()?;
+        Ok(Self { width, height, rgb, origin, scale: crop.side * shrink, matte })
+    }
+
+    /// As the renderer takes it.
+    pub fn still(&self) -> Still<'_> {
+        Still {
+            width: self.width,
+            height: self.height,
+            rgb: &self.rgb,
+            origin: self.origin,
+            scale: self.scale,
+            matte: self.matte.as_deref(),
         }
     }
 }

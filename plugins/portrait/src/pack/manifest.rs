@@ -24,8 +24,13 @@ pub struct Manifest {
     pub landmarks: Landmarks,
     /// Latent keypoints.
     pub latents: Latents,
+    /// Head poses.
+    #[serde(default)]
+    pub pose: HeadPoses,
     /// Picture and renderer.
     pub picture: Picture,
+    /// A second way through the pack that waits for less audio.
+    pub low_latency: Option<LowLatency>,
     /// One entry a stage.
     pub stages: BTreeMap<String, StageEntry>,
 }
@@ -83,6 +88,23 @@ pub struct Latents {
     pub code_rows: usize,
 }
 
+/// `[pose]`, which a pack may leave out
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct HeadPoses {
+    /// Names of the styles of generated motion besides the default: the N-th is the vector with 1 at place N of the
+    /// pose stage's input `style`.
+    pub styles: Vec<String>,
+    /// Largest turns away from the photo's pose that look right: yaw, pitch, roll in degrees.
+    pub limits: [f32; 3],
+}
+
+impl Default for HeadPoses {
+    fn default() -> Self {
+        Self { styles: Vec::new(), limits: [20.0; 3] }
+    }
+}
+
 /// `[picture]`
 #[derive(Clone, Debug, Deserialize)]
 pub struct Picture {
@@ -90,6 +112,16 @@ pub struct Picture {
     pub renderer: String,
     /// Side of the square picture in pixels.
     pub resolution: u32,
+}
+
+/// `[low-latency]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LowLatency {
+    /// How far the window of a frame reaches beyond its end, in samples.
+    pub look_ahead_samples: usize,
+    /// The stage that makes landmarks of such features, in place of `speech2landmarks`.
+    pub speech2landmarks: String,
 }
 
 /// One `[stages.NAME]`
@@ -150,6 +182,20 @@ impl Manifest {
             self.emotions.iter().eq(EMOTIONS.iter()),
             "emotions are not the eight of this version, in order",
         )?;
+        expect(
+            self.pose.limits.iter().all(|limit| (0.0..=90.0).contains(limit)),
+            "[pose] limits are not three angles within 0 to 90",
+        )?;
+        if let Some(low) = &self.low_latency {
+            expect(
+                self.stages.contains_key(&low.speech2landmarks),
+                "[low-latency] speech2landmarks names no stage",
+            )?;
+            expect(
+                low.look_ahead_samples < self.clock.look_ahead_samples,
+                "[low-latency] look-ahead-samples is not below that of [clock]",
+            )?;
+        }
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;
         }
@@ -161,6 +207,14 @@ impl Manifest {
         let (n, d) = self.clock.frame_rate.split_once('/')?;
         let (n, d): (i32, i32) = (n.parse().ok()?, d.parse().ok()?);
         (n > 0 && d > 0).then(|| gst::Fraction::new(n, d))
+    }
+
+    /// The stage that makes landmarks of features with a look-ahead of so many samples.
+    pub fn speech_stage(&self, look_ahead_samples: Option<usize>) -> &str {
+        match &self.low_latency {
+            Some(low) if look_ahead_samples == Some(low.look_ahead_samples) => &low.speech2landmarks,
+            _ => "speech2landmarks",
+        }
     }
 
     /// Shape of one frame's features.

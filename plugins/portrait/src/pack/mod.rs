@@ -101,6 +101,11 @@ pub enum PackError {
         /// The stage.
         stage: String,
     },
+    /// The pack was trained for one look-ahead only.
+    #[error(
+        "model pack {0} has no low-latency models: set `look-ahead` to quality, or use another `model-pack`"
+    )]
+    NoLowLatency(String),
     /// libtorch refused.
     #[error(
         "the model pack's stage {stage:?} failed: {reason}; use a pack made for this version of the plugin, or `device=cpu` \

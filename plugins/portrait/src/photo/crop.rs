@@ -81,54 +81,73 @@ impl Crop {
 
     /// Cuts the square out of a photo, scaled to `size` x `size`.
     pub fn cut(&self, photo: &Picture, size: usize) -> Picture {
-        let rgb = self.resample::<3>(&photo.rgb, photo.width, photo.height, size);
+        let (x, y) = self.spans(size);
+        let rgb = resample::<3>(&photo.rgb, photo.width, photo.height, x, y);
         Picture { width: size, height: size, rgb }
     }
 
     /// The same for one byte a pixel.
     pub fn cut_mask(&self, mask: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
-        self.resample::<1>(mask, width, height, size)
+        let (x, y) = self.spans(size);
+        resample::<1>(mask, width, height, x, y)
     }
 
-    /// Separable cubic (Catmull-Rom) resampling; its kernel widens with the reduction, so that nothing aliases.
-    fn resample<const C: usize>(&self, data: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
-        if width == 0 || height == 0 || data.len() < width * height * C {
-            return vec![0; size * size * C];
-        }
-        let columns = kernel(self.x, self.side, size, width);
-        let rows = kernel(self.y, self.side, size, height);
-        let first = rows.iter().map(|t| t.first).min().unwrap_or(0);
-        let last = rows.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0);
-        let mut narrow = vec![0.0f32; (last - first) * size * C];
-        for (line, out) in data.chunks_exact(width * C).skip(first).zip(narrow.chunks_exact_mut(size * C)) {
-            let (pixels, _) = line.as_chunks::<C>();
-            let (out, _) = out.as_chunks_mut::<C>();
-            for (taps, out) in columns.iter().zip(out) {
-                let mut sum = [0.0f32; C];
-                for (weight, pixel) in taps.weights.iter().zip(&pixels[taps.first..]) {
-                    for (sum, &value) in sum.iter_mut().zip(pixel) {
-                        *sum += weight * f32::from(value);
-                    }
-                }
-                *out = sum;
-            }
-        }
-        let mut result = vec![0u8; size * size * C];
-        let mut sum = vec![0.0f32; size * C];
-        for (taps, out) in rows.iter().zip(result.chunks_exact_mut(size * C)) {
-            sum.fill(0.5);
-            let lines = narrow.chunks_exact(size * C).skip(taps.first - first);
-            for (weight, line) in taps.weights.iter().zip(lines) {
-                for (sum, value) in sum.iter_mut().zip(line) {
-                    *sum += weight * value;
-                }
-            }
-            for (out, value) in out.iter_mut().zip(&sum) {
-                *out = *value as u8;
-            }
-        }
-        result
+    fn spans(&self, size: usize) -> (Span, Span) {
+        let span = |start: f32| Span { start, length: self.side, size };
+        (span(self.x), span(self.y))
     }
+}
+
+/// What part of a line is resampled, and to how many pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Its beginning in pixels; may lie outside.
+    pub start: f32,
+    /// Its length in pixels.
+    pub length: f32,
+    /// Pixels that it becomes.
+    pub size: usize,
+}
+
+/// Separable cubic (Catmull-Rom) resampling; its kernel widens with the reduction, so that nothing aliases.
+pub fn resample<const C: usize>(data: &[u8], width: usize, height: usize, x: Span, y: Span) -> Vec<u8> {
+    let size = x.size;
+    if width == 0 || height == 0 || data.len() < width * height * C {
+        return vec![0; size * y.size * C];
+    }
+    let columns = kernel(x.start, x.length, size, width);
+    let rows = kernel(y.start, y.length, y.size, height);
+    let first = rows.iter().map(|t| t.first).min().unwrap_or(0);
+    let last = rows.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0);
+    let mut narrow = vec![0.0f32; (last - first) * size * C];
+    for (line, out) in data.chunks_exact(width * C).skip(first).zip(narrow.chunks_exact_mut(size * C)) {
+        let (pixels, _) = line.as_chunks::<C>();
+        let (out, _) = out.as_chunks_mut::<C>();
+        for (taps, out) in columns.iter().zip(out) {
+            let mut sum = [0.0f32; C];
+            for (weight, pixel) in taps.weights.iter().zip(&pixels[taps.first..]) {
+                for (sum, &value) in sum.iter_mut().zip(pixel) {
+                    *sum += weight * f32::from(value);
+                }
+            }
+            *out = sum;
+        }
+    }
+    let mut result = vec![0u8; size * y.size * C];
+    let mut sum = vec![0.0f32; size * C];
+    for (taps, out) in rows.iter().zip(result.chunks_exact_mut(size * C)) {
+        sum.fill(0.5);
+        let lines = narrow.chunks_exact(size * C).skip(taps.first - first);
+        for (weight, line) in taps.weights.iter().zip(lines) {
+            for (sum, value) in sum.iter_mut().zip(line) {
+                *sum += weight * value;
+            }
+        }
+        for (out, value) in out.iter_mut().zip(&sum) {
+            *out = *value as u8;
+        }
+    }
+    result
 }
 
 /// Source pixels of one output pixel. Pixels beyond the border are folded onto the border's.

@@ -9,6 +9,7 @@ mod matte;
 mod plate;
 mod portrait;
 mod read;
+mod whole;
 
 pub use crop::Crop;
 pub use error::PhotoError;

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::flow::Flow;
+use super::format::{Planes, Sheet};
 use super::head::Head;
 use super::layers::Layers;
 use super::math::{Tap, tap};
@@ -46,8 +47,13 @@ struct Scene {
     /// The same of rows.
     rows: Vec<Tap>,
     first_row: Vec<usize>,
+    cell_of_row: Vec<usize>,
+    /// What a frame begins with.
+    sheet: Sheet,
     grid: Grid,
     active: Vec<bool>,
+    /// Output rows at which the threads' bands end.
+    ends: Vec<usize>,
     /// Height of hair or hat ([`Head::crown`]).
     crown: f32,
 }
@@ -73,20 +79,29 @@ struct Line {
     pixels: Vec<[f32; 4]>,
     /// Positions and pixels of what a painter saw.
     under: ([Vec<f32>; 2], Vec<[f32; 4]>),
+    /// Two rows of the output in RGB8, where the format has chroma of half the size.
+    pair: [Vec<u8>; 2],
 }
 
 impl Canvas {
-    /// A canvas over those layers, of a head whose hair or hat is that high ([`Head::crown`]).
-    pub fn new(raster: Raster, layers: Layers, crown: f32) -> Self {
+    /// A canvas over those layers, which give `sheet` at rest, of a head whose hair or hat is that high
+    /// ([`Head::crown`]).
+    pub fn new(raster: Raster, layers: Layers, sheet: Sheet, crown: f32) -> Self {
         let region = raster.region;
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
         let plane = || vec![0.0; GRID * GRID];
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if region.width * region.height >= SPLIT_AREA { cores.min(MAX_THREADS) } else { 1 };
+        let pair = if sheet.format().layout.halves() { raster.width * 3 } else { 0 };
+        let cell_of_row = |y: usize| first_row.partition_point(|&first| first <= y).clamp(1, CELLS) - 1;
         let scene = Scene {
             columns: columns.into_iter().map(|tap| tap.t).collect(),
             first_column,
             rows,
+            cell_of_row: (0..region.height).map(cell_of_row).collect(),
             first_row,
+            sheet,
             grid: Grid {
                 x: plane(),
                 y: plane(),
@@ -96,12 +111,11 @@ impl Canvas {
                 flow: Default::default(),
             },
             active: vec![false; CELLS * CELLS],
+            ends: vec![0; threads],
             crown,
             raster,
             layers,
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if region.width * region.height >= SPLIT_AREA { cores.min(MAX_THREADS) } else { 1 };
         let line = || vec![0.0; region.width];
         let pixels = || vec![[0.0; 4]; region.width];
         let buffers = || Line {
@@ -110,6 +124,7 @@ impl Canvas {
             y: line(),
             pixels: pixels(),
             under: ([line(), line()], pixels()),
+            pair: [vec![0; pair], vec![0; pair]],
         };
         Self { scene, lines: (0..threads).map(|_| buffers()).collect() }
     }
@@ -149,27 +164,24 @@ impl Canvas {
         }
     }
 
-    /// Draws the frame into `out`, RGB8 rows of `stride` bytes.
+    /// Draws the frame.
     ///
     /// # Errors
     /// Where `out` is too small.
-    pub fn draw(&mut self, patches: &[&Frame], out: &mut [u8], stride: usize) -> Result<(), RenderError> {
+    pub fn draw(&mut self, patches: &[&Frame], out: &mut Planes<'_>) -> Result<(), RenderError> {
         let (width, height) = self.size();
-        let needed = stride.checked_mul(height - 1).map(|n| n + width * 3);
-        if stride < width * 3 || needed.is_none_or(|n| n > out.len()) {
-            return Err(RenderError::Output { width, height, stride, bytes: out.len() });
+        let layout = self.scene.sheet.format().layout;
+        if !out.fits(layout, width, height) {
+            return Err(RenderError::Output { width, height, layout });
         }
         self.scene.activate(patches);
         let (scene, lines) = (&self.scene, &mut self.lines);
-        let split = scene.split(lines.len());
-        let mut rest = &mut out[..];
         let mut start = 0;
         std::thread::scope(|scope| {
-            for (line, &(first, last, end)) in lines.iter_mut().zip(&split) {
-                let taken = std::mem::take(&mut rest);
-                let (band, below) = taken.split_at_mut(((end - start) * stride).min(taken.len()));
-                rest = below;
-                let mut draw = move || scene.draw_band(first..last, start..end, patches, line, band, stride);
+            for (index, line) in lines.iter_mut().enumerate() {
+                let end = scene.ends[index];
+                let mut band = out.take(layout, end - start);
+                let mut draw = move || scene.draw_band(start..end, patches, line, &mut band);
                 start = end;
                 // The last band is this thread's own.
                 if end == height { draw() } else { drop(scope.spawn(draw)) }
@@ -180,64 +192,104 @@ impl Canvas {
 }
 
 impl Scene {
-    /// Bands of about the same work: cell rows from, to, and the output row at which the band ends.
-    fn split(&self, bands: usize) -> Vec<(usize, usize, usize)> {
-        let height = self.raster.height;
-        let work: Vec<usize> = (0..CELLS)
-            .map(|row| {
-                let active = self.active[row * CELLS..][..CELLS].iter().filter(|a| **a).count();
-                active * (self.first_row[row + 1] - self.first_row[row])
-            })
-            .collect();
-        let total: usize = work.iter().sum();
-        let mut split = Vec::with_capacity(bands);
-        let (mut first, mut done) = (0, 0);
-        for (row, work) in work.iter().enumerate() {
-            done += work;
-            if split.len() + 1 < bands && row + 1 < CELLS && done * bands >= total * (split.len() + 1) {
-                split.push((first, row + 1, self.raster.region.y + self.first_row[row + 1]));
-                first = row + 1;
+    /// Bands of about the same work: the output rows at which they end, even ones for the sake of chroma.
+    fn split(&mut self) {
+        let bands = self.ends.len();
+        let (active, first_row) = (&self.active, &self.first_row);
+        let work = |row: usize| {
+            let active = active[row * CELLS..][..CELLS].iter().filter(|a| **a).count();
+            active * (first_row[row + 1] - first_row[row])
+        };
+        let total: usize = (0..CELLS).map(work).sum();
+        self.ends.fill(self.raster.height);
+        let (mut band, mut done) = (0, 0);
+        for row in 0..CELLS - 1 {
+            done += work(row);
+            if band + 1 < bands && done * bands >= total * (band + 1) {
+                self.ends[band] = (self.raster.region.y + self.first_row[row + 1]) & !1;
+                band += 1;
             }
         }
-        split.push((first, CELLS, height));
-        split
     }
 
-    /// Draws the output rows `rows` into `out`; the cells that may move in them are `cells`.
-    fn draw_band(
-        &self,
-        cells: Range<usize>,
-        rows: Range<usize>,
-        patches: &[&Frame],
-        line: &mut Line,
-        out: &mut [u8],
-        stride: usize,
-    ) {
-        self.raster.copy(rows.clone(), out, stride);
+    /// Draws the output rows `rows` into planes that begin with the first of them.
+    fn draw_band(&self, rows: Range<usize>, patches: &[&Frame], line: &mut Line, out: &mut Planes<'_>) {
+        self.sheet.copy(rows.clone(), out);
         let region = self.raster.region;
-        for cell_row in cells {
-            let runs = runs(&self.active[cell_row * CELLS..][..CELLS]);
-            if runs.is_empty() {
+        let drawn = rows.start.max(region.y)..rows.end.min(region.y + region.height);
+        let format = self.sheet.format();
+        let pixel = format.layout.pixel();
+        if !format.layout.halves() {
+            for y in drawn {
+                let at = (y - rows.start) * out.strides[0] + region.x * pixel;
+                let row = &mut out.data[0][at..][..region.width * pixel];
+                self.draw_row(y - region.y, patches, line, |span, pixels| {
+                    format.store(pixels, &mut row[span.start * pixel..span.end * pixel]);
+                });
+            }
+            return;
+        }
+        // Chroma needs two rows at a time.
+        let around = region.x.saturating_sub(2)..(region.x + region.width + 2).min(self.raster.width);
+        let lively = |y: usize| {
+            drawn.contains(&y)
+                && self.active[self.cell_of_row[y - region.y] * CELLS..][..CELLS].contains(&true)
+        };
+        for first in rows.step_by(2) {
+            let mut below = out.take(format.layout, 2);
+            if !lively(first) && !lively(first + 1) {
                 continue;
             }
-            for y in self.first_row[cell_row]..self.first_row[cell_row + 1] {
-                let at = (region.y + y - rows.start) * stride + region.x * 3;
-                let row = &mut out[at..][..region.width * 3];
-                line.mix_grid(&self.grid, self.rows[y]);
-                for &(first, last) in &runs {
-                    self.draw_run(y, first..last, patches, line, row);
+            let mut pair = std::mem::take(&mut line.pair);
+            let mut columns = self.raster.width..0;
+            for (k, row) in pair.iter_mut().enumerate() {
+                let still = &self.sheet.rgb(first + k)[around.start * 3..around.end * 3];
+                row[around.start * 3..around.end * 3].copy_from_slice(still);
+                if drawn.contains(&(first + k)) {
+                    let row = &mut row[region.x * 3..][..region.width * 3];
+                    self.draw_row(first + k - region.y, patches, line, |span, pixels| {
+                        remap::store(pixels, &mut row[span.start * 3..span.end * 3]);
+                        let (start, end) = (region.x + span.start, region.x + span.end);
+                        columns = columns.start.min(start)..columns.end.max(end);
+                    });
                 }
             }
+            if !columns.is_empty() {
+                format.convert([&pair[0], &pair[1]], columns, &mut below);
+            }
+            line.pair = pair;
+        }
+    }
+
+    /// Draws what moves in a row of the region: hands runs of columns and their pixels to `store`.
+    fn draw_row(
+        &self,
+        y: usize,
+        patches: &[&Frame],
+        line: &mut Line,
+        mut store: impl FnMut(Range<usize>, &[[f32; 4]]),
+    ) {
+        let active = &self.active[self.cell_of_row[y] * CELLS..][..CELLS];
+        let mut mixed = false;
+        let mut next = 0;
+        while let Some(first) = (next..CELLS).find(|&cell| active[cell]) {
+            let last = (first..CELLS).find(|&cell| !active[cell]).unwrap_or(CELLS);
+            if !std::mem::replace(&mut mixed, true) {
+                line.mix_grid(&self.grid, self.rows[y]);
+            }
+            let span = self.first_column[first]..self.first_column[last];
+            if !span.is_empty() {
+                self.draw_run(y, first..last, patches, line);
+                store(span.clone(), &line.pixels[span]);
+            }
+            next = last;
         }
     }
 
     /// Draws a run of cells in a row of the region.
-    fn draw_run(&self, y: usize, cells: Range<usize>, patches: &[&Frame], line: &mut Line, row: &mut [u8]) {
+    fn draw_run(&self, y: usize, cells: Range<usize>, patches: &[&Frame], line: &mut Line) {
         let (scale, width) = (self.raster.scale, self.layers.width);
         let (start, end) = (self.first_column[cells.start], self.first_column[cells.end]);
-        if start == end {
-            return;
-        }
         for cell in cells {
             let span = self.first_column[cell]..self.first_column[cell + 1];
             let (a, b) = (cell.saturating_sub(1), cell.min(GRID - 1));
@@ -278,7 +330,6 @@ impl Scene {
             });
             patch.blend_paint(u, 1.0 / scale, v, under, &mut line.pixels[a..b]);
         }
-        remap::store(&line.pixels[start..end], &mut row[start * 3..end * 3]);
     }
 
     /// Samples the pixels `start..end` of a row, displaced by `x`, `y`.
@@ -296,7 +347,7 @@ impl Scene {
             *y += row as f32;
         }
         let line = row * self.layers.width;
-        let back = &self.layers.back[(line + start) * 3..(line + end) * 3];
+        let back = &self.layers.back[(line + start) * 4..(line + end) * 4];
         remap::person_over(&self.layers, x, y, back, out);
     }
 
@@ -313,6 +364,7 @@ impl Scene {
                 self.active[cy * CELLS + cell(left)..=cy * CELLS + cell(right)].fill(true);
             }
         }
+        self.split();
     }
 
     /// Whether anything of the person moves in, into or out of a cell.
@@ -362,16 +414,4 @@ fn cells(units: impl Iterator<Item = f32>) -> (Vec<Tap>, Vec<usize>) {
     first[0] = 0;
     first.push(positions.len());
     (taps, first)
-}
-
-/// Runs of active cells: first and one after the last.
-fn runs(active: &[bool]) -> Vec<(usize, usize)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (i, _) in active.iter().enumerate().filter(|(_, a)| **a) {
-        match runs.last_mut() {
-            Some((_, end)) if *end == i => *end = i + 1,
-            _ => runs.push((i, i + 1)),
-        }
-    }
-    runs
 }

@@ -7,7 +7,7 @@
 
 use super::math::{smooth_step, tap};
 use super::paste::Raster;
-use super::{RenderError, Source};
+use super::{Background, Source, Still};
 
 /// Steps of one grey level in the person's layer.
 pub const STEPS: f32 = 64.0;
@@ -37,7 +37,7 @@ pub struct Layers {
     pub person: Vec<[i16; 4]>,
     /// Pixels of a row of `person`.
     pub stride: usize,
-    /// Background of the region, RGB8.
+    /// Background of the region: red, green, blue, alpha, colours multiplied by it.
     pub back: Vec<u8>,
     /// Summed areas of the cells that hold a part of the person.
     seen: Vec<u32>,
@@ -46,16 +46,12 @@ pub struct Layers {
 
 impl Layers {
     /// Takes a source apart at the resolution of the output.
-    ///
-    /// # Errors
-    /// Where matte or plate do not have the picture's size.
-    pub fn new(source: &Source<'_>, raster: &Raster) -> Result<Self, RenderError> {
+    pub fn new(source: &Source<'_>, still: &Still<'_>, raster: &Raster, background: Background) -> Self {
         let side = source.side;
-        if source.matte.len() != side * side || source.plate.len() != side * side * 3 {
-            return Err(RenderError::Source("matte or plate do not have the size of the picture".to_owned()));
-        }
         let mut matte = source.matte.to_vec();
-        distrust(&mut matte, side);
+        if background == Background::Keep {
+            distrust(&mut matte, side);
+        }
         let near = reach(&matte, side);
         let (width, height) = (raster.region.width, raster.region.height);
         let (stride, cells) = (width + 3, width.div_ceil(CELL) + 1);
@@ -64,7 +60,7 @@ impl Layers {
             height,
             person: vec![[0; 4]; stride * (height + 3)],
             stride,
-            back: vec![0; width * height * 3],
+            back: vec![255; width * height * 4],
             seen: vec![0; cells * (height.div_ceil(CELL) + 1)],
             cells,
         };
@@ -72,7 +68,7 @@ impl Layers {
         for y in 0..height {
             let ty = tap(raster.unit_y(y) * side as f32 - 0.5, side);
             let line =
-                &raster.rgb[((raster.region.y + y) * raster.width + raster.region.x) * 3..][..width * 3];
+                &still.rgb[((raster.region.y + y) * raster.width + raster.region.x) * 3..][..width * 3];
             for (x, (tx, photo)) in taps_x.iter().zip(line.as_chunks::<3>().0).enumerate() {
                 let mix = |plane: &[u8], channels: usize, c: usize| {
                     let at = |x: usize, y: usize| f32::from(plane[(y * side + x) * channels + c]);
@@ -81,7 +77,7 @@ impl Layers {
                     top + (bottom - top) * ty.t
                 };
                 let near = mix(&near, 1, 0) / 255.0;
-                let back = &mut layers.back[(y * width + x) * 3..][..3];
+                let back = &mut layers.back[(y * width + x) * 4..][..3];
                 if near <= 0.0 {
                     back.copy_from_slice(photo);
                     continue;
@@ -104,7 +100,7 @@ impl Layers {
         }
         layers.replicate();
         layers.sum();
-        Ok(layers)
+        layers
     }
 
     /// Whether the person is in a box of pixels (in the region, ends included; clamped to it).
@@ -117,7 +113,8 @@ impl Layers {
         at(x1, y1) + at(x0, y0) > at(x0, y1) + at(x1, y0)
     }
 
-    fn replicate(&mut self) {
+    /// Fills the border around the person.
+    pub fn replicate(&mut self) {
         let (stride, width, height) = (self.stride, self.width, self.height);
         for row in self.person.chunks_exact_mut(stride).skip(1).take(height) {
             row[0] = row[1];
@@ -143,7 +140,8 @@ impl Layers {
 }
 
 /// Where the matte stays half way over a large area it is a guess (hats, busy backgrounds): there everything near is
-/// taken as the person. Background that moves along looks better than a hat that comes apart.
+/// taken as the person. Background that moves along looks better than a hat that comes apart; before another background
+/// it would show.
 fn distrust(matte: &mut [u8], side: usize) {
     let mut doubt: Vec<u8> = matte.iter().map(|m| if (40..215).contains(m) { 255 } else { 0 }).collect();
     // The soft edge of a good matte is narrower than twice this.

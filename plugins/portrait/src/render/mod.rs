@@ -5,8 +5,11 @@
 //! generator, number by number: its golden tensors are replayed by a test.
 
 mod compose;
+mod cutout;
 mod flow;
+mod format;
 mod head;
+mod iris;
 mod layers;
 mod maps;
 mod math;
@@ -18,13 +21,16 @@ mod remap;
 mod roi;
 #[cfg(test)]
 mod tests;
+mod yuv;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tch::Device;
 
-pub use paste::Framing;
+pub use cutout::Background;
+pub use format::{Format, Layout, PLANES, Planes};
+pub use yuv::Matrix;
 
 use crate::pack::{Pack, PackError};
 use compose::Canvas;
@@ -55,17 +61,18 @@ pub enum RenderError {
     /// Latents of another shape, or not numbers.
     #[error("latents are not usable: {0}; they have to come from the same model pack")]
     Latents(String),
+    /// A frame before [`Renderer::set_output`].
+    #[error("a frame was asked for before its format was set")]
+    NoOutput,
     /// The output buffer is too small.
-    #[error("a {width} x {height} RGB picture of stride {stride} does not fit into {bytes} bytes")]
+    #[error("a {width} x {height} picture ({layout:?}) does not fit into the buffer")]
     Output {
         /// Pixels of a row.
         width: usize,
         /// Rows.
         height: usize,
-        /// Bytes of a row.
-        stride: usize,
-        /// Bytes that are there.
-        bytes: usize,
+        /// Order of the bytes.
+        layout: Layout,
     },
 }
 
@@ -86,13 +93,11 @@ pub struct Source<'a> {
     pub mouth_code: &'a [f32],
     /// Appearance of both eyes.
     pub eye_code: &'a [f32],
-    /// The whole photo, for [`Framing::Full`].
-    pub photo: Option<Photo<'a>>,
 }
 
-/// A whole photo and where the picture was cut from it.
+/// What the output shows while nothing moves: the crop or the whole photo, in the resolution of the output.
 #[derive(Clone, Copy, Debug)]
-pub struct Photo<'a> {
+pub struct Still<'a> {
     /// Pixels of a row.
     pub width: usize,
     /// Rows.
@@ -100,9 +105,22 @@ pub struct Photo<'a> {
     /// RGB8.
     pub rgb: &'a [u8],
     /// Top left corner of the crop in pixels; may lie outside.
-    pub crop_origin: [f32; 2],
+    pub origin: [f32; 2],
     /// Side of the crop in pixels.
-    pub crop_side: f32,
+    pub scale: f32,
+    /// 255 = person: for a background that is replaced outside of the crop too.
+    pub matte: Option<&'a [u8]>,
+}
+
+/// What a frame looks like.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The picture at rest.
+    pub still: Still<'a>,
+    /// How it is stored: even width and height where [`Layout::halves`] says so.
+    pub format: Format,
+    /// What is behind the person.
+    pub background: Background,
 }
 
 /// How long the parts of a frame took.
@@ -121,7 +139,9 @@ pub struct Timings {
 /// Draws one portrait. Frames are independent: the same latents always give the same bytes.
 pub struct Renderer {
     geometry: Geometry,
-    canvas: Canvas,
+    canvas: Option<Canvas>,
+    /// Height of hair or hat in the photo.
+    crown: f32,
     painters: Painters,
     picture: Vec<u8>,
     side: usize,
@@ -144,12 +164,8 @@ impl Renderer {
     ///
     /// # Errors
     /// Where the source's parts do not fit together, or the pack has no painters that fit.
-    pub fn new(
-        source: &Source<'_>,
-        pack: &Arc<Pack>,
-        device: Device,
-        framing: Framing,
-    ) -> Result<Self, RenderError> {
+    pub fn new(source: &Source<'_>, pack: &Arc<Pack>, device: Device) -> Result<Self, RenderError> {
+        check(source)?;
         let latents = &pack.manifest().latents;
         let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks)?;
         let painters = Painters::new(pack, device, source, &geometry.driving, &geometry.rows)?;
@@ -159,7 +175,8 @@ impl Renderer {
             ));
         }
         Ok(Self {
-            canvas: canvas(source, framing, &geometry)?,
+            canvas: None,
+            crown: Head::crown(&geometry.driving, &geometry.rows, source.matte, source.side),
             geometry,
             painters,
             picture: source.picture.to_vec(),
@@ -168,9 +185,13 @@ impl Renderer {
         })
     }
 
-    /// Width and height of the output in pixels.
-    pub fn size(&self) -> (usize, usize) {
-        self.canvas.size()
+    /// Sets what frames look like from now on; `source` is that of [`Renderer::new`]. Takes about as long as a few frames.
+    ///
+    /// # Errors
+    /// Where the picture at rest does not fit to the source or the format.
+    pub fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
+        self.canvas = Some(canvas(source, output, self.crown)?);
+        Ok(())
     }
 
     /// How long the parts of the last frame took.
@@ -178,21 +199,22 @@ impl Renderer {
         self.timings
     }
 
-    /// Draws a frame: latents `[K, 3]` of the pack into RGB8 rows of `stride` bytes.
+    /// Draws a frame: latents `[K, 3]` of the pack into planes of the output's format.
     ///
     /// # Errors
     /// Where the latents do not have the pack's shape or are not finite, the output is too small, or a painter fails.
-    pub fn render(&mut self, latents: &[f32], out: &mut [u8], stride: usize) -> Result<(), RenderError> {
+    pub fn render(&mut self, latents: &[f32], out: &mut Planes<'_>) -> Result<(), RenderError> {
+        let canvas = self.canvas.as_mut().ok_or(RenderError::NoOutput)?;
         let start = Instant::now();
         let code = self.geometry.pose(latents)?;
         let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
-        self.canvas.pose(smooth, driving, rows);
+        canvas.pose(smooth, driving, rows);
         let posed = Instant::now();
         self.painters.pose(fine, driving, rows, &self.picture, self.side);
         let mapped = Instant::now();
         self.painters.paint(code)?;
         let painted = Instant::now();
-        self.canvas.draw(&self.painters.frames(), out, stride)?;
+        canvas.draw(&self.painters.frames(), out)?;
         self.timings = Timings {
             flow: posed - start,
             maps: mapped - posed,
@@ -235,16 +257,26 @@ impl Geometry {
     }
 }
 
-fn canvas(source: &Source<'_>, framing: Framing, at_rest: &Geometry) -> Result<Canvas, RenderError> {
+fn check(source: &Source<'_>) -> Result<(), RenderError> {
     let wrong = |text: &str| Err(RenderError::Source(text.to_owned()));
-    if source.side < 64 || source.picture.len() != source.side * source.side * 3 {
+    let area = source.side * source.side;
+    if source.side < 64 || source.picture.len() != area * 3 {
         return wrong("the picture is not a square of at least 64 pixels");
     }
-    if source.photo.is_some_and(|p| p.rgb.len() != p.width * p.height * 3 || p.rgb.is_empty()) {
-        return wrong("the photo does not have the size it claims");
+    if source.matte.len() != area || source.plate.len() != area * 3 {
+        return wrong("matte or plate do not have the size of the picture");
     }
-    let raster = Raster::new(source, framing)?;
-    let layers = Layers::new(source, &raster)?;
-    let crown = Head::crown(&at_rest.driving, &at_rest.rows, source.matte, source.side);
-    Ok(Canvas::new(raster, layers, crown))
+    Ok(())
+}
+
+fn canvas(source: &Source<'_>, output: &Output<'_>, crown: f32) -> Result<Canvas, RenderError> {
+    check(source)?;
+    let Output { still, format, background } = output;
+    let raster = Raster::new(still)?;
+    if format.layout.halves() && (still.width | still.height) & 1 == 1 {
+        return Err(RenderError::Source("chroma of half the size needs even width and height".to_owned()));
+    }
+    let mut layers = Layers::new(source, still, &raster, *background);
+    let sheet = cutout::sheet(still, *format, *background, &raster, &mut layers);
+    Ok(Canvas::new(raster, layers, sheet, crown))
 }

@@ -1,31 +1,17 @@
 //! Where the animated picture lies in the output: the crop alone, or the whole photo with the crop in its place.
 //!
-//! Both are drawn the same way, at the resolution of the pixels that are there: the flow is scaled, not the picture, so
-//! the pasted crop is as sharp as the photo around it and needs no matching of colours at its seam.
+//! Both are drawn the same way, at the resolution of the output: the flow is scaled, not the picture, so that the
+//! pasted crop is as sharp as the photo around it and needs no matching of colours at its seam.
 
-use std::ops::Range;
+use super::{RenderError, Still};
 
-use super::{RenderError, Source};
-
-/// What the output shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Framing {
-    /// The square crop around the face, at the pack's resolution.
-    #[default]
-    Crop,
-    /// The whole photo at its own size.
-    Full,
-}
-
-/// The output at rest, and how picture units lie in it.
+/// How picture units lie in the output.
 #[derive(Clone, Debug)]
 pub struct Raster {
     /// Pixels of a row.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// The output where nothing moves, RGB8.
-    pub rgb: Vec<u8>,
     /// Pixel position of the picture's top left corner; may lie outside.
     pub origin: [f32; 2],
     /// Pixels of a picture unit.
@@ -59,27 +45,17 @@ pub struct Region {
 }
 
 impl Raster {
-    /// Places a source for a framing. Without the whole photo, [`Framing::Full`] is the crop.
+    /// Places the picture in the output.
     ///
     /// # Errors
-    /// Where the crop does not overlap the photo.
-    pub fn new(source: &Source<'_>, framing: Framing) -> Result<Self, RenderError> {
-        let side = source.side;
-        let whole = Region { x: 0, y: 0, width: side, height: side };
-        let Some(photo) = source.photo.as_ref().filter(|_| framing == Framing::Full) else {
-            return Ok(Self {
-                width: side,
-                height: side,
-                rgb: source.picture.to_vec(),
-                origin: [0.0; 2],
-                scale: side as f32,
-                region: whole,
-                seams: Seams::default(),
-            });
-        };
+    /// Where the output does not have the size it claims, or the picture does not overlap it.
+    pub fn new(still: &Still<'_>) -> Result<Self, RenderError> {
+        let area = still.width * still.height;
+        if area == 0 || still.rgb.len() != area * 3 || still.matte.is_some_and(|m| m.len() != area) {
+            return Err(RenderError::Source("the photo does not have the size it claims".to_owned()));
+        }
         let wrong = || RenderError::Source("the crop does not lie in the photo".to_owned());
-        let [x, y] = photo.crop_origin;
-        let scale = photo.crop_side;
+        let ([x, y], scale) = (still.origin, still.scale);
         if !(scale >= 16.0 && scale.is_finite() && x.is_finite() && y.is_finite()) {
             return Err(wrong());
         }
@@ -89,20 +65,19 @@ impl Raster {
             let last = ((start + scale).ceil().max(0.0) as usize).min(size);
             (first, last.saturating_sub(first))
         };
-        let ((x0, width), (y0, height)) = (line(x, photo.width), line(y, photo.height));
+        let ((x0, width), (y0, height)) = (line(x, still.width), line(y, still.height));
         if width < 8 || height < 8 {
             return Err(wrong());
         }
         Ok(Self {
-            width: photo.width,
-            height: photo.height,
-            rgb: photo.rgb.to_vec(),
+            width: still.width,
+            height: still.height,
             origin: [x, y],
             scale,
             region: Region { x: x0, y: y0, width, height },
             seams: Seams {
                 low: [x > 0.0, y > 0.0],
-                high: [x + scale < photo.width as f32, y + scale < photo.height as f32],
+                high: [x + scale < still.width as f32, y + scale < still.height as f32],
             },
         })
     }
@@ -117,14 +92,5 @@ impl Raster {
     #[inline(always)]
     pub fn unit_y(&self, row: usize) -> f32 {
         ((self.region.y + row) as f32 + 0.5 - self.origin[1]) / self.scale
-    }
-
-    /// Copies rows of the output at rest.
-    pub fn copy(&self, rows: Range<usize>, out: &mut [u8], stride: usize) {
-        let line = self.width * 3;
-        let still = self.rgb[rows.start * line..rows.end * line].chunks_exact(line);
-        for (to, from) in out.chunks_mut(stride).zip(still) {
-            to[..line].copy_from_slice(from);
-        }
     }
 }

@@ -9,7 +9,8 @@ use multiversion::multiversion;
 
 use super::layers::{Layers, STEPS};
 
-/// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there.
+/// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there, four
+/// bytes a pixel. Pixels come out multiplied by their alpha.
 ///
 /// Catmull-Rom, not bilinear: it returns the pixels themselves where nothing moves and keeps them sharp between, so
 /// that sharpness does not pulse while the head moves by fractions of a pixel.
@@ -76,10 +77,10 @@ fn over(
 ) {
     let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
     let mut taps = Taps { first: [0; TILE], x: [[0.0; TILE]; 4], y: [[0.0; TILE]; 4] };
-    let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 3));
+    let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 4));
     for (((x, y), out), back) in tiles {
         taps.set(x, y, right, bottom, stride as i32);
-        for (i, (out, back)) in out.iter_mut().zip(back.as_chunks::<3>().0).enumerate().take(TILE) {
+        for (i, (out, back)) in out.iter_mut().zip(back.as_chunks::<4>().0).enumerate().take(TILE) {
             let first = taps.first[i] as usize;
             let row = |k: usize| person.get(first + k * stride..).and_then(|p| p.first_chunk::<4>());
             let (Some(r0), Some(r1), Some(r2), Some(r3)) = (row(0), row(1), row(2), row(3)) else { continue };
@@ -97,8 +98,8 @@ fn over(
                 sum[c] =
                     column(0, c) * wx[0] + column(1, c) * wx[1] + column(2, c) * wx[2] + column(3, c) * wx[3];
             }
-            let through = 1.0 - within(sum[3], 255.0 * STEPS) * (1.0 / (255.0 * STEPS));
-            let back = [back[0], back[1], back[2], 0];
+            sum[3] = within(sum[3], 255.0 * STEPS);
+            let through = 1.0 - sum[3] * (1.0 / (255.0 * STEPS));
             for c in 0..4 {
                 out[c] = sum[c] * (1.0 / STEPS) + f32::from(back[c]) * through;
             }
@@ -114,6 +115,19 @@ pub fn store(pixels: &[[f32; 4]], out: &mut [u8]) {
             // A saturating cast: what overshoots is clamped.
             out[c] = (pixel[c] + 0.5) as u8;
         }
+    }
+}
+
+/// Rounds a run of pixels, whose colours are multiplied by their alpha, to four bytes; red is byte `RED`.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
+pub fn store_alpha<const RED: usize, const STRAIGHT: bool>(pixels: &[[f32; 4]], out: &mut [u8]) {
+    for (&[r, g, b, a], out) in pixels.iter().zip(out.as_chunks_mut::<4>().0) {
+        let a = within(a, 255.0);
+        // Sharp sampling overshoots: no colour is brighter than its alpha allows.
+        let scale = if STRAIGHT && a > 0.5 { 255.0 / a } else { 1.0 };
+        let [r, g, b] = [r, g, b].map(|v| (within(v, a) * scale + 0.5) as u8);
+        let a = (a + 0.5) as u8;
+        *out = if RED == 0 { [r, g, b, a] } else { [b, g, r, a] };
     }
 }
 

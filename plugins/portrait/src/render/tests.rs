@@ -143,20 +143,42 @@ impl Made {
             plate: &self.plate,
             mouth_code: &self.codes[0],
             eye_code: &self.codes[1],
-            photo: Some(Photo {
-                width: self.photo_size.0,
-                height: self.photo_size.1,
-                rgb: &self.photo,
-                crop_origin: self.crop.0,
-                crop_side: self.crop.1,
-            }),
         }
     }
 
-    /// What the output is at rest.
-    fn still(&self, framing: Framing) -> &[u8] {
-        if framing == Framing::Full { &self.photo } else { &self.picture }
+    /// The output at rest.
+    fn output(&self, framing: Framing) -> Output<'_> {
+        let still = match framing {
+            Framing::Crop => Still {
+                width: self.side,
+                height: self.side,
+                rgb: &self.picture,
+                origin: [0.0; 2],
+                scale: self.side as f32,
+                matte: None,
+            },
+            Framing::Full => Still {
+                width: self.photo_size.0,
+                height: self.photo_size.1,
+                rgb: &self.photo,
+                origin: self.crop.0,
+                scale: self.crop.1,
+                matte: None,
+            },
+        };
+        Output { still, format: format(Layout::Rgb), background: Background::Keep }
     }
+}
+
+/// What the output shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Crop,
+    Full,
+}
+
+fn format(layout: Layout) -> Format {
+    Format { layout, straight: false, matrix: Matrix::new(0.2126, 0.0722, false, true) }
 }
 
 /// A renderer whose painters leave everything as it is.
@@ -164,16 +186,23 @@ struct Plain {
     geometry: Geometry,
     canvas: Canvas,
     patches: [Patch; 3],
+    layout: Layout,
 }
 
 impl Plain {
-    fn new(source: &Source<'_>, framing: Framing) -> Self {
+    fn new(source: &Source<'_>, output: &Output<'_>) -> Self {
         let pack = Pack::open(DEFAULT_PACK).unwrap();
         let latents = &pack.manifest().latents;
         let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks).unwrap();
         let part = |part| Patch::new(part, &geometry.driving, &geometry.rows);
         let patches = [part(Part::Mouth), part(Part::EyeRight), part(Part::EyeLeft)];
-        Self { canvas: canvas(source, framing, &geometry).unwrap(), geometry, patches }
+        let crown = Head::crown(&geometry.driving, &geometry.rows, source.matte, source.side);
+        Self {
+            canvas: canvas(source, output, crown).unwrap(),
+            geometry,
+            patches,
+            layout: output.format.layout,
+        }
     }
 
     fn latents(&self, face: &[[f32; 3]]) -> Vec<f32> {
@@ -182,10 +211,21 @@ impl Plain {
         values
     }
 
+    /// The only plane of a packed layout.
     fn draw(&mut self, latents: &[f32]) -> Vec<u8> {
+        self.draw_planes(latents).swap_remove(0)
+    }
+
+    /// Planes without the space between their rows, which must stay as it was.
+    fn draw_planes(&mut self, latents: &[f32]) -> Vec<Vec<u8>> {
         let (width, height) = self.canvas.size();
-        let (stride, guard) = (width * 3 + 5, 64);
-        let mut out = vec![171; stride * height + guard];
+        let sizes = match self.layout {
+            Layout::I420 => vec![(width, height), (width / 2, height / 2), (width / 2, height / 2)],
+            Layout::Nv12 => vec![(width, height), (width, height / 2)],
+            packed => vec![(width * packed.pixel(), height)],
+        };
+        let guard = 64;
+        let mut out: Vec<Vec<u8>> = sizes.iter().map(|(w, h)| vec![171; (w + 5) * h + guard]).collect();
         self.geometry.pose(latents).unwrap();
         let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
         self.canvas.pose(smooth, driving, rows);
@@ -193,12 +233,23 @@ impl Plain {
             patch.pose(fine, driving, rows);
         }
         let frames = [self.patches[0].frame(), self.patches[1].frame(), self.patches[2].frame()];
-        self.canvas.draw(&frames, &mut out[..stride * height], stride).unwrap();
-        assert!(out[stride * height..].iter().all(|b| *b == 171));
-        out.chunks_exact(stride)
-            .flat_map(|row| {
-                assert!(row[width * 3..].iter().all(|b| *b == 171), "wrote between the rows");
-                row[..width * 3].to_vec()
+        let mut planes = Planes::default();
+        for ((i, (w, _)), plane) in sizes.iter().enumerate().zip(&mut out) {
+            let end = plane.len() - guard;
+            planes.data[i] = &mut plane[..end];
+            planes.strides[i] = w + 5;
+        }
+        self.canvas.draw(&frames, &mut planes).unwrap();
+        out.iter()
+            .zip(sizes)
+            .map(|(plane, (w, h))| {
+                assert!(plane[(w + 5) * h..].iter().all(|b| *b == 171), "wrote beyond the last row");
+                let rows = plane.chunks_exact(w + 5).take(h);
+                rows.flat_map(|row| {
+                    assert!(row[w..].iter().all(|b| *b == 171), "wrote between the rows");
+                    row[..w].to_vec()
+                })
+                .collect()
             })
             .collect()
     }
@@ -209,9 +260,9 @@ fn a_face_at_rest_is_the_photo() {
     for side in [128, 512] {
         let made = Made::new(side);
         for framing in [Framing::Crop, Framing::Full] {
-            let mut plain = Plain::new(&made.source(), framing);
+            let mut plain = Plain::new(&made.source(), &made.output(framing));
             let latents = plain.latents(&made.landmarks);
-            assert!(plain.draw(&latents) == made.still(framing), "{side} {framing:?}");
+            assert!(plain.draw(&latents) == made.output(framing).still.rgb, "{side} {framing:?}");
         }
     }
 }
@@ -219,7 +270,7 @@ fn a_face_at_rest_is_the_photo() {
 #[test]
 fn what_is_far_from_the_person_keeps_its_bytes() {
     let made = Made::new(512);
-    let mut plain = Plain::new(&made.source(), Framing::Crop);
+    let mut plain = Plain::new(&made.source(), &made.output(Framing::Crop));
     let out = plain.draw(&plain.latents(&Golden::open().landmarks("D")));
     assert!(out != made.picture, "nothing moved");
     for y in 0..512 {
@@ -240,7 +291,7 @@ fn what_is_far_from_the_person_keeps_its_bytes() {
 fn nothing_moves_at_the_seams_of_a_pasted_crop() {
     let mut made = Made::new(256);
     made.matte.fill(255);
-    let mut plain = Plain::new(&made.source(), Framing::Full);
+    let mut plain = Plain::new(&made.source(), &made.output(Framing::Full));
     let mut latents = plain.latents(&made.landmarks);
     latents.as_chunks_mut::<3>().0.iter_mut().for_each(|p| p[1] += 0.05);
     let out = plain.draw(&latents);
@@ -286,38 +337,124 @@ fn a_hat_moves_with_the_head_as_one_piece() {
 fn the_same_latents_give_the_same_bytes() {
     let made = Made::new(256);
     let golden = Golden::open();
-    let mut plain = Plain::new(&made.source(), Framing::Full);
+    let mut plain = Plain::new(&made.source(), &made.output(Framing::Full));
     let (rest, moved) = (plain.latents(&made.landmarks), plain.latents(&golden.landmarks("D")));
     let first = plain.draw(&moved);
     plain.draw(&rest);
     assert!(plain.draw(&moved) == first);
-    assert!(Plain::new(&made.source(), Framing::Full).draw(&moved) == first);
+    assert!(Plain::new(&made.source(), &made.output(Framing::Full)).draw(&moved) == first);
 }
 
 #[test]
 fn unusable_input_is_refused() {
     let made = Made::new(512);
     let pack = Pack::open(DEFAULT_PACK).unwrap();
-    let mut renderer = Renderer::new(&made.source(), &pack, Device::Cpu, Framing::Crop).unwrap();
+    let mut renderer = Renderer::new(&made.source(), &pack, Device::Cpu).unwrap();
     let count = pack.manifest().latents.count * 3;
     let mut out = vec![0; 512 * 512 * 3];
     let mut latents = vec![0.5; count];
-    renderer.render(&latents, &mut out, 512 * 3).unwrap();
-    assert!(matches!(renderer.render(&latents[1..], &mut out, 512 * 3), Err(RenderError::Latents(_))));
-    assert!(matches!(renderer.render(&latents, &mut out[1..], 512 * 3), Err(RenderError::Output { .. })));
-    assert!(matches!(renderer.render(&latents, &mut out, 512 * 3 - 1), Err(RenderError::Output { .. })));
-    assert!(matches!(renderer.render(&latents, &mut out, usize::MAX), Err(RenderError::Output { .. })));
+    let mut render = |renderer: &mut Renderer, latents: &[f32], bytes: usize, stride: usize| {
+        let mut planes = Planes { data: [&mut out[..bytes], &mut [], &mut []], strides: [stride, 0, 0] };
+        renderer.render(latents, &mut planes)
+    };
+    let (bytes, stride) = (512 * 512 * 3, 512 * 3);
+    assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::NoOutput)));
+    renderer.set_output(&made.source(), &made.output(Framing::Crop)).unwrap();
+    render(&mut renderer, &latents, bytes, stride).unwrap();
+    assert!(matches!(render(&mut renderer, &latents[1..], bytes, stride), Err(RenderError::Latents(_))));
+    for (bytes, stride) in [(bytes - 1, stride), (bytes, stride - 1), (bytes, usize::MAX), (0, 0)] {
+        let refused = render(&mut renderer, &latents, bytes, stride);
+        assert!(matches!(refused, Err(RenderError::Output { .. })), "{bytes} {stride}");
+    }
     for bad in [f32::NAN, f32::INFINITY] {
         latents[7] = bad;
-        assert!(matches!(renderer.render(&latents, &mut out, 512 * 3), Err(RenderError::Latents(_))));
+        assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::Latents(_))));
     }
     let source = Source { matte: &made.matte[1..], ..made.source() };
-    assert!(Renderer::new(&source, &pack, Device::Cpu, Framing::Crop).is_err());
+    assert!(Renderer::new(&source, &pack, Device::Cpu).is_err());
     let source = Source { landmarks: &made.landmarks[1..], ..made.source() };
-    assert!(Renderer::new(&source, &pack, Device::Cpu, Framing::Crop).is_err());
-    let photo = Photo { crop_origin: [900.0, 0.0], ..made.source().photo.unwrap() };
-    let source = Source { photo: Some(photo), ..made.source() };
-    assert!(Renderer::new(&source, &pack, Device::Cpu, Framing::Full).is_err());
+    assert!(Renderer::new(&source, &pack, Device::Cpu).is_err());
+    let mut output = made.output(Framing::Full);
+    output.still.origin = [900.0, 0.0];
+    assert!(renderer.set_output(&made.source(), &output).is_err(), "the crop is beside the photo");
+    let mut output = made.output(Framing::Full);
+    output.still.width += 1;
+    assert!(renderer.set_output(&made.source(), &output).is_err(), "the photo is smaller than it says");
+}
+
+#[test]
+fn every_format_shows_the_same_picture() {
+    let made = Made::new(256);
+    let moved = Golden::open().landmarks("D");
+    for framing in [Framing::Crop, Framing::Full] {
+        let output = made.output(framing);
+        let mut plain = Plain::new(&made.source(), &output);
+        let latents = plain.latents(&moved);
+        let rgb = plain.draw(&latents);
+        let draw = |layout| {
+            Plain::new(&made.source(), &Output { format: format(layout), ..output }).draw_planes(&latents)
+        };
+        let pixels = rgb.as_chunks::<3>().0;
+        for (layout, order) in [(Layout::Rgba, [0, 1, 2]), (Layout::Bgra, [2, 1, 0])] {
+            let out = draw(layout);
+            for (out, pixel) in out[0].as_chunks::<4>().0.iter().zip(pixels) {
+                assert_eq!(*out, [pixel[order[0]], pixel[order[1]], pixel[order[2]], 255], "{layout:?}");
+            }
+        }
+        let (width, height) = (output.still.width, output.still.height);
+        let planes = draw(Layout::I420);
+        let mut luma = vec![0; width * height];
+        format(Layout::I420).matrix.luma(&rgb, &mut luma);
+        assert!(planes[0] == luma, "{framing:?}");
+        for (y, rows) in rgb.chunks_exact(width * 6).enumerate() {
+            let rows = [&rows[..width * 3], &rows[width * 3..]];
+            format(Layout::I420).matrix.chroma(rows, 0..width / 2, |x, u, v| {
+                let at = y * width / 2 + x;
+                assert_eq!([planes[1][at], planes[2][at]], [u, v], "{framing:?} {x} {y}");
+            });
+        }
+        let pairs = draw(Layout::Nv12);
+        assert!(pairs[0] == planes[0]);
+        let (u, v): (Vec<u8>, Vec<u8>) = pairs[1].as_chunks::<2>().0.iter().map(|p| (p[0], p[1])).unzip();
+        assert!(u == planes[1] && v == planes[2]);
+    }
+}
+
+#[test]
+fn a_person_cut_out_covers_what_is_behind_by_the_matte() {
+    let made = Made::new(256);
+    let draw = |layout, straight, colour| {
+        let format = Format { straight, ..format(layout) };
+        let background = Background::Colour(colour);
+        let output = Output { format, background, ..made.output(Framing::Crop) };
+        let mut plain = Plain::new(&made.source(), &output);
+        let latents = plain.latents(&Golden::open().landmarks("D"));
+        plain.draw(&latents)
+    };
+    let through = draw(Layout::Rgba, false, [0; 4]);
+    let straight = draw(Layout::Rgba, true, [0; 4]);
+    let green = draw(Layout::Rgb, false, [10, 200, 30, 255]);
+    let glass = draw(Layout::Rgba, false, [10, 200, 30, 128]);
+    let pixel = |of: &[u8], x: usize, y: usize| -> [u8; 4] {
+        *of.as_chunks::<4>().0[y * 256..][x..].first().unwrap()
+    };
+    assert_eq!(pixel(&through, 2, 2), [0; 4]);
+    assert_eq!(pixel(&through, 128, 115)[3], 255);
+    assert_eq!(pixel(&glass, 2, 2), [5, 100, 15, 128]);
+    let all =
+        through.as_chunks::<4>().0.iter().zip(straight.as_chunks::<4>().0).zip(green.as_chunks::<3>().0);
+    for ((&[r, g, b, a], s), over) in all {
+        assert!(r.max(g).max(b) <= a, "brighter than its alpha");
+        assert_eq!(a, s[3]);
+        for (c, (p, behind)) in [r, g, b].into_iter().zip([10.0, 200.0, 30.0]).enumerate() {
+            let share = f32::from(a) / 255.0;
+            assert!((f32::from(s[c]) * share - f32::from(p)).abs() <= 1.0, "straight {s:?}, else {p}");
+            // Sharp sampling overshoots on noise; with alpha it is cut off at the alpha.
+            if p > 0 && p < a {
+                assert!((f32::from(p) + behind * (1.0 - share) - f32::from(over[c])).abs() <= 1.6);
+            }
+        }
+    }
 }
 
 proptest::proptest! {
@@ -331,7 +468,7 @@ proptest::proptest! {
     ) {
         let made = Made::new(128);
         let framing = if full { Framing::Full } else { Framing::Crop };
-        let mut plain = Plain::new(&made.source(), framing);
+        let mut plain = Plain::new(&made.source(), &made.output(framing));
         let mut latents = plain.latents(&made.landmarks);
         let size = 0.003 * 10.0_f32.powi(power);
         for (i, v) in latents.iter_mut().enumerate() {

@@ -2,7 +2,8 @@
  * SECTION:element-talkinghead
  *
  * Audio in, a talking portrait out: `audiofeatures`, `speech2landmarks`, `landmarks2latents` and `facesynth` in one
- * element, with an audio converter in front. Its properties are those of the four.
+ * element, with an audio converter in front. Its properties are those of the four. The request pad `pose` is that of
+ * `landmarks2latents`: the face of a video, from `facelandmarks`, drives the head pose and what `drive` names.
  *
  * ## Example launch line
  * |[
@@ -17,7 +18,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::audiofeatures::AudioFeatures;
+use crate::audiofeatures::{self, AudioFeatures};
 use crate::element::pad_templates;
 use crate::facesynth::{self, FaceSynth};
 use crate::landmarks2latents::{self, Landmarks2Latents};
@@ -52,6 +53,27 @@ impl Stages {
             self.latents.upcast_ref(),
             self.synth.upcast_ref(),
         ]
+    }
+
+    /// Pictures as the last stage counts them, time as all stages take it, and each stage's own statistics.
+    fn statistics(&self) -> gst::Structure {
+        let of = |stage: &gst::Element| stage.property::<gst::Structure>("stats");
+        let mut all = of(self.synth.upcast_ref());
+        let features = of(self.features.upcast_ref());
+        for name in ["latency", "idle-frames", "late-samples"] {
+            if let Ok(value) = features.value(name) {
+                all.set_value(name, value.clone());
+            }
+        }
+        let stages = self.all().map(|stage| (stage.name(), of(stage)));
+        for name in ["average-ms", "maximum-ms"] {
+            let sum: f64 = stages.iter().filter_map(|(_, stats)| stats.get::<f64>(name).ok()).sum();
+            all.set(name, sum);
+        }
+        for (name, stats) in stages {
+            all.set(name.as_str(), stats);
+        }
+        all
     }
 
     /// The stages that have a property.
@@ -144,8 +166,12 @@ impl ObjectImpl for TalkingHead {
         // Those of the stages, each once.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut specs: Vec<glib::ParamSpec> = Vec::new();
-            let stages =
-                [speech2landmarks::param_specs(), landmarks2latents::param_specs(), facesynth::param_specs()];
+            let stages = [
+                audiofeatures::param_specs(),
+                speech2landmarks::param_specs(),
+                landmarks2latents::param_specs(),
+                facesynth::param_specs(),
+            ];
             for spec in stages.into_iter().flatten() {
                 if !specs.iter().any(|s| s.name() == spec.name()) {
                     specs.push(spec);
@@ -156,6 +182,17 @@ impl ObjectImpl for TalkingHead {
         &PROPERTIES
     }
 
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            vec![speech2landmarks::blink_signal(|object| {
+                if let Ok(bin) = object.downcast::<super::TalkingHead>() {
+                    bin.imp().stages.speech.emit_by_name::<()>("blink", &[]);
+                }
+            })]
+        });
+        &SIGNALS
+    }
+
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         for stage in self.stages.with_property(pspec.name()) {
             stage.set_property_from_value(pspec.name(), value);
@@ -163,6 +200,9 @@ impl ObjectImpl for TalkingHead {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == "stats" {
+            return self.stages.statistics().to_value();
+        }
         self.stages
             .with_property(pspec.name())
             .next()
@@ -188,10 +228,46 @@ impl ElementImpl for TalkingHead {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let audio = gst_audio::AudioCapsBuilder::new().build();
-            let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
-            pad_templates(audio, video)
+            let mut templates = pad_templates(audio, facesynth::template_caps());
+            templates.extend(landmarks2latents::pose_template());
+            templates
         });
         &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let inner = self.stages.latents.request_pad_simple(template.name_template())?;
+        let added = gst::GhostPad::builder_from_template_with_target(template, &inner).and_then(|builder| {
+            let ghost = builder.name(inner.name()).build();
+            ghost.set_active(self.obj().current_state() >= gst::State::Paused)?;
+            self.obj().add_pad(&ghost)?;
+            Ok(ghost)
+        });
+        match added {
+            Ok(ghost) => Some(ghost.upcast()),
+            Err(error) => {
+                gst::error!(CAT, imp = self, "{error}");
+                self.stages.latents.release_request_pad(&inner);
+                None
+            }
+        }
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let inner = pad.downcast_ref::<gst::GhostPad>().and_then(GhostPadExt::target);
+        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
+            if let Err(error) = result {
+                gst::warning!(CAT, imp = self, "{error}");
+            }
+        }
+        if let Some(inner) = inner {
+            self.stages.latents.release_request_pad(&inner);
+        }
     }
 
     fn change_state(

@@ -1,0 +1,114 @@
+//! The properties of `facesynth`.
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::{AlphaMode, Background, Framing};
+use crate::render;
+use crate::settings::ModelSettings;
+use crate::stats;
+
+/// Opaque black, as ARGB.
+const BLACK: u32 = 0xff00_0000;
+
+/// What the properties say.
+#[derive(Clone, Default)]
+pub struct Settings {
+    pub model: ModelSettings,
+    pub portrait: Option<String>,
+    pub framing: Framing,
+    pub look: Look,
+}
+
+/// What may change from frame to frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub background: Background,
+    /// ARGB, big-endian.
+    pub color: u32,
+    pub alpha: AlphaMode,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { background: Background::default(), color: BLACK, alpha: AlphaMode::default() }
+    }
+}
+
+impl Look {
+    /// What the renderer puts behind the person.
+    pub fn behind(&self) -> render::Background {
+        match self.background {
+            Background::Keep => render::Background::Keep,
+            Background::Transparent => render::Background::Colour([0; 4]),
+            Background::Color => {
+                let [a, r, g, b] = self.color.to_be_bytes();
+                render::Background::Colour([r, g, b, a])
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// Stores a property.
+    pub fn set(&mut self, name: &str, value: &glib::Value) {
+        match name {
+            "portrait" => self.portrait = value.get().unwrap_or_default(),
+            "framing" => self.framing = value.get().unwrap_or_default(),
+            "background" => self.look.background = value.get().unwrap_or_default(),
+            "background-color" => self.look.color = value.get().unwrap_or(BLACK),
+            "alpha-mode" => self.look.alpha = value.get().unwrap_or_default(),
+            name => {
+                self.model.set(name, value);
+            }
+        }
+    }
+
+    /// Reads a property.
+    pub fn get(&self, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "portrait" => self.portrait.to_value(),
+            "framing" => self.framing.to_value(),
+            "background" => self.look.background.to_value(),
+            "background-color" => self.look.color.to_value(),
+            "alpha-mode" => self.look.alpha.to_value(),
+            name => self.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
+    }
+}
+
+/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
+pub fn param_specs() -> Vec<glib::ParamSpec> {
+    let mut specs = ModelSettings::param_specs();
+    specs.extend([
+        glib::ParamSpecString::builder("portrait")
+            .nick("Portrait")
+            .blurb("Photo of the face to animate: path of a PNG, JPEG or WebP file")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("framing", Framing::default())
+            .nick("Framing")
+            .blurb("What the picture shows: a square around the face, or the whole photo")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("background", Background::default())
+            .nick("Background")
+            .blurb("What is behind the person: the photo's own background, nothing (RGBA and BGRA only), or background-color")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("background-color")
+            .nick("Background colour")
+            .blurb("Colour behind the person with background=color, as big-endian ARGB (0xff00b140 is a green screen)")
+            .default_value(BLACK)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("alpha-mode", AlphaMode::default())
+            .nick("Alpha mode")
+            .blurb("Whether colours of RGBA and BGRA are multiplied by their alpha")
+            .mutable_playing()
+            .build(),
+        stats::param_spec(),
+    ]);
+    specs
+}

@@ -1,0 +1,59 @@
+//! The whole photo, where a picture shows more of it than the crop: scaled, and its matte.
+
+use tch::Device;
+
+use super::crop::{self, Crop, Span};
+use super::portrait::{Picture, Portrait};
+use super::{PhotoError, matte};
+use crate::pack::Pack;
+
+/// Side of the square in which the matte of a whole photo is measured.
+const SIZE: usize = 1024;
+
+impl Picture {
+    /// The picture's top left part, reduced by `shrink` to `width` x `height` pixels.
+    pub fn part(&self, shrink: f32, width: usize, height: usize) -> Self {
+        let span = |size: usize| Span { start: 0.0, length: size as f32 / shrink, size };
+        let rgb = crop::resample::<3>(&self.rgb, self.width, self.height, span(width), span(height));
+        Self { width, height, rgb }
+    }
+}
+
+impl Portrait {
+    /// The matte of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = person.
+    ///
+    /// # Errors
+    /// Where the pack's model fails.
+    pub fn whole_matte(
+        &self,
+        pack: &Pack,
+        device: Device,
+        shrink: f32,
+        width: usize,
+        height: usize,
+    ) -> Result<Vec<u8>, PhotoError> {
+        let photo = &self.photo;
+        let side = photo.width.max(photo.height) as f32;
+        let square =
+            Crop { x: (photo.width as f32 - side) / 2.0, y: (photo.height as f32 - side) / 2.0, side };
+        let unit = |v: f32, from: f32, to: f32| (v * self.crop.side + from - to) / side;
+        let landmarks: Vec<[f32; 3]> = self
+            .landmarks
+            .iter()
+            .map(|p| {
+                let [x, y] = [unit(p[0], self.crop.x, square.x), unit(p[1], self.crop.y, square.y)];
+                [x, y, p[2] * self.crop.side / side]
+            })
+            .collect();
+        let picture = square.cut(photo, SIZE);
+        let mask = matte::matte(photo, &square, &picture, &landmarks, pack, device)
+            .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?;
+        let scale = SIZE as f32 / side;
+        let span = |from: f32, size: usize| Span {
+            start: -from * scale,
+            length: size as f32 / shrink * scale,
+            size,
+        };
+        Ok(crop::resample::<1>(&mask, SIZE, SIZE, span(square.x, width), span(square.y, height)))
+    }
+}
