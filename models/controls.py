@@ -32,7 +32,7 @@ FPS = 25
 PHOTOS = ["o009", "o013", "o014", "o038", "o056", "o127", "o143", "o240", "o248", "o269"]
 # Radius of an eyeball in distances of the outer eye corners: 12 mm of 89 mm (MediaPipe's metric face).
 EYEBALL = 0.135
-IRISES = [(468, 33, 133), (473, 362, 263)]
+IRISES = [468, 473]
 LIDS = [((159, 145), (33, 133)), ((386, 374), (362, 263))]
 # What an emotion has to raise (+) or lower (-), by names of the 52 blendshapes; left and right are averaged.
 SIGNS = {
@@ -95,12 +95,13 @@ class Tracker:
 
 
 def gaze(lm: np.ndarray) -> np.ndarray:
-    """Where the irises are between the corners of their eyes, as sines of a turn of the eyeball: [n,2] right, down."""
+    """Mean of both iris centres in the picture, and the distance of the outer eye corners: [n,3].
+
+    A turn of the eyes is read from two runs whose heads are equally still, not against the corners of the eyes: those of
+    the mesh follow an iris by half of its way, where the driving landmarks' stay.
+    """
     outer = np.linalg.norm(lm[:, 33, :2] - lm[:, 263, :2], axis=-1)
-    axis = (lm[:, 263, :2] - lm[:, 33, :2]) / outer[:, None]
-    down = np.stack([-axis[:, 1], axis[:, 0]], -1)
-    offset = np.mean([lm[:, i, :2] - (lm[:, a, :2] + lm[:, b, :2]) / 2 for i, a, b in IRISES], 0)
-    return np.stack([(offset * axis).sum(-1), (offset * down).sum(-1)], -1) / (EYEBALL * outer)[:, None]
+    return np.concatenate([lm[:, IRISES, :2].mean(1), outer[:, None]], -1)
 
 
 def lids(lm: np.ndarray) -> np.ndarray:
@@ -181,7 +182,8 @@ def table(results: dict[str, dict[str, dict]]) -> str:
             row(name, float(amount), [p[name]["pose"][axis] - p["rest"]["pose"][axis] for p in photos], 3, "°")
         elif kind.startswith("gaze"):
             axis = ("gaze-yaw", "gaze-pitch").index(kind)
-            turn = [p[name]["gaze"][axis] - p["rest"]["gaze"][axis] for p in photos]
+            moved = [(p[name]["gaze"][axis] - p["rest"]["gaze"][axis]) / p["rest"]["gaze"][2] for p in photos]
+            turn = [m / EYEBALL for m in moved]
             # Yaw turns to the viewer's left, pitch down, as those of the head do.
             sign = (-1, 1)[axis]
             row(name, float(amount), [sign * np.degrees(np.arcsin(np.clip(t, -1, 1))) for t in turn], 5, "°")

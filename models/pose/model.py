@@ -3,8 +3,9 @@
 Motion lives in 7 whitened axes. Each is the sum of a slow and a fast damped oscillator, pushed by the caller's
 noise and by a GRU that hears the speech: it sets how lively the moment is and nods along. The oscillators always
 pull back to the initial pose and the push is bounded, so the head cannot drift away however long the stream runs.
-style: 0 amplitude, 1 tempo of calm (liveliness in pauses), 2 nodding (pitch), 3 turning (yaw); all zero is the
-default. state = [GRU | z of slow, fast | v of slow, fast | smoothed push of slow, fast | level 2 | loudness 2].
+style: one weight a way of moving, found by clustering clips (`STYLES`); all zero is their mixture, one-hot a pure
+style, anything between a blend. state = [GRU | z of slow, fast | v of slow, fast | smoothed push of slow, fast |
+level 2 | loudness 2].
 """
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 AXES, HIDDEN = 7, 24
 SMOOTH = 0.3  # one-pole smoothing of the push: muscles do not jerk
 STATE = HIDDEN + 6 * AXES + 4
+STYLES = ["calm", "lively", "nodding", "turning"]
 
 
 class Drive(nn.Module):
@@ -51,7 +53,8 @@ class Pose(nn.Module):
             v,
         ) in (
             tables.items()
-        ):  # k [2,7], c [2,7], push [2,7], unwhiten [7,7] (whitened rows -> degrees / inter-ocular units), nod
+        ):  # k [2,7], c [2,7], push [2,7], unwhiten [7,7] (whitened rows -> degrees / inter-ocular units), nod [7],
+            # gain [7], styles [4,8] (log of the gain of each axis, log of the tempo)
             self.register_buffer(k, v)
         self.hidden: int = HIDDEN
         self.smooth: float = SMOOTH
@@ -72,32 +75,23 @@ class Pose(nn.Module):
         loud, means = loudness(rows[0], state[-2:])
         lively, mean, h = self.drive(loud[None], h)
         calm = 0.3 + 0.7 * torch.clamp(loud[:, 1] / 0.6, 0.0, 1.0)
-        calm = 1.0 - (1.0 - calm) * torch.exp(-torch.clamp(style[1], -1.0, 1.0))
+        way = torch.clamp(style, -1.0, 1.0) @ self.styles
+        tempo = torch.exp(torch.clamp(way[7], -0.7, 0.7))
+        # a faster oscillator needs a stronger push for the same spread
+        k, c, strength = self.k * tempo * tempo, self.c * tempo, self.push * tempo.pow(1.5)
         push = torch.clamp(noise[:, :7], -3.0, 3.0) * torch.exp(lively[0]) * calm[:, None]
         nod = self.nod * mean[0] * calm[:, None]
         out = []
         for i in range(features.shape[0]):
-            force = torch.stack([push[i], push[i] * noise[i, 7:8].sign()]) * self.push + torch.stack(
+            force = torch.stack([push[i], push[i] * noise[i, 7:8].sign()]) * strength + torch.stack(
                 [torch.zeros_like(nod[i]), nod[i]]
             )
             f = f + self.smooth * (force - f)
-            v = v * (1 - self.c) - self.k * z + f
+            v = v * (1 - c) - k * z + f
             z = z + v
             out.append(z.sum(0))
         move = torch.stack(out) @ self.unwhiten
-        s = torch.clamp(style, -2.0, 2.0)
-        gain = torch.exp(0.5 * s[0]) * torch.stack(
-            [
-                torch.exp(0.5 * s[3]),
-                torch.exp(0.5 * s[2]),
-                torch.ones_like(s[0]),
-                torch.ones_like(s[0]),
-                torch.ones_like(s[0]),
-                torch.ones_like(s[0]),
-                torch.ones_like(s[0]),
-            ]
-        )
-        move = move * gain * self.gain
+        move = move * torch.exp(torch.clamp(way[:7], -1.5, 1.5)) * self.gain
         unit = initial_pose[6]
         pose = torch.cat(
             [initial_pose[:3] + move[:, :3], initial_pose[3:6] + move[:, 3:6] * unit, (unit * torch.exp(move[:, 6:7]))],

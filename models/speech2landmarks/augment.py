@@ -35,14 +35,15 @@ def distort(x: np.ndarray, r: np.random.Generator, amount: float = 1.0) -> np.nd
 
 
 def crop(
-    mel: np.ndarray, tracks: list[np.ndarray], frames: int, r: np.random.Generator, amount: float = 1.0
+    mel: np.ndarray, tracks: list[np.ndarray], frames: int, r: np.random.Generator, amount: float = 1.0, delay: int = 0
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Rows [4*(frames+2),80] (two frames of history first), cropped tracks [frames,...], mask [frames]."""
+    """Rows [4*(frames+2),80] (two frames of history first), cropped tracks [frames,...], mask [frames]; the rows come
+    `delay` rows late (less look-ahead)."""
     n = len(mel) // 4
     speed = 1 + amount * r.uniform(-0.12, 0.14)
     start = int(r.integers(0, max(1, n - int(frames * speed) - 2)))
     pos = start + np.arange(frames) * speed
-    k = start * 4 + np.arange(-8, frames * 4) * speed + 1.5 * (speed - 1)
+    k = start * 4 + np.arange(-8, frames * 4) * speed + 1.5 * (speed - 1) - delay
     x = interp(mel, k)
     x[k < 0] = -13.8
     return (

@@ -112,6 +112,19 @@ def load_clips(data: Path, norm: Path, mask: np.ndarray) -> list[tuple[Clip, np.
     return out
 
 
+def sounds(data: Path, work: Path, names: set[str]) -> dict[str, np.ndarray]:
+    """Log-mel rows [4n,80] of recordings without video; cached."""
+    cache = work / "sounds.npz"
+    known = dict(np.load(cache)) if cache.exists() else {}
+    files = {r["id"]: data / r["file"] for r in csv.DictReader(open(data / "manifest.tsv"), delimiter="\t")}
+    missing = names - set(known)
+    for k in sorted(missing):
+        known[k] = logmel(wave(files[k])).reshape(-1, 80)
+    if missing:
+        np.savez(cache, **known)
+    return {k: known[k] for k in names}
+
+
 def shift(x: np.ndarray, s: int) -> np.ndarray:
     """Move a track earlier by s frames, edges repeated."""
     return x[np.clip(np.arange(len(x)) + s, 0, len(x) - 1)]

@@ -104,12 +104,14 @@ def bump(mean: np.ndarray, centres: list[int], sigma: float, move: tuple[float, 
 # units of measured directions per emotion at intensity 1
 RECIPES = {
     "happy": dict(mouthSmile=0.95, mouthDimple=0.15, mouthUpperUp=0.2, browOuterUp=0.12),
-    "sad": dict(browInnerUp=1.0, browDown=0.25, mouthSmile=-0.2, mouthShrugLower=0.15),
+    "sad": dict(browInnerUp=1.25, browDown=0.3, mouthFrown=0.4, mouthShrugLower=0.2, mouthPucker=-0.15),
     "surprise": dict(browInnerUp=0.7, browOuterUp=0.85),
-    "fear": dict(browInnerUp=1.0, browOuterUp=0.25, mouthStretch=0.35),
+    "fear": dict(browInnerUp=1.15, browOuterUp=0.35, mouthStretch=0.9, eyeWide=0.25, mouthSmile=-0.1),
     "angry": dict(browDown=1.0, browInnerUp=-0.35, mouthSmile=-0.2, mouthPress=0.2),
-    "disgust": dict(browDown=0.6, mouthUpperUp=0.5, mouthShrugLower=0.2),
-    "contempt": dict(mouthSmileLeft=0.75, mouthDimpleLeft=0.4, browOuterUpRight=0.25),
+    "disgust": dict(browDown=0.6, mouthUpperUp=0.9, mouthShrugLower=0.2, mouthPucker=-0.1),
+    "contempt": dict(
+        mouthSmileLeft=1.2, mouthDimpleLeft=0.8, mouthSmileRight=-0.3, browOuterUpRight=0.4, browDownLeft=0.3
+    ),
 }
 JAW_OPEN = dict(surprise=0.22, fear=0.1, happy=0.04)
 
@@ -132,13 +134,13 @@ def build(w: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         j = JAW_OPEN.get(e, 0.0)
         jaw[i] = symmetric(unit["jawOpen"], twin) * j * calm
     k = {e: i for i, e in enumerate(EMOTIONS)}
-    shape[k["sad"]] += bump(mean, [61, 291], 0.10, (0, 0.03, 0)) + bump(mean, lids_up, 0.04, (0, 0.012, 0))
+    shape[k["sad"]] += bump(mean, [61, 291], 0.10, (0, 0.035, 0)) + bump(mean, lids_up, 0.04, (0, 0.016, 0))
     shape[k["angry"]] += bump(mean, [55, 285, 65, 295], 0.12, (0, 0.03, 0)) + bump(mean, lids_low, 0.04, (0, -0.008, 0))
     sneer = bump(mean, [64, 294], 0.10, (0, -0.03, 0)) + bump(mean, [39, 269, 0], 0.10, (0, -0.03, 0))
     shape[k["disgust"]] += sneer + bump(mean, lids_up, 0.04, (0, 0.008, 0)) + bump(mean, [61, 291], 0.10, (0, 0.02, 0))
     shape[k["angry"]] += 0.3 * bump(mean, [64, 294], 0.10, (0, -0.03, 0))
     shape[k["surprise"]] += bump(mean, lids_up, 0.04, (0, -0.018, 0))
-    shape[k["fear"]] += bump(mean, lids_up, 0.04, (0, -0.015, 0))
+    shape[k["fear"]] += bump(mean, lids_up, 0.04, (0, -0.022, 0)) + bump(mean, lids_low, 0.04, (0, 0.006, 0))
     shape[k["happy"]] += bump(mean, lids_low, 0.04, (0, -0.008, 0))
     for up, low in PAIRS:  # lips move together
         both = (shape[:, up, 1] + shape[:, low, 1]) / 2

@@ -1,6 +1,7 @@
-"""Export the stage. Run: python export.py --work WORK --checkpoint s2l-0 s2l-1 s2l-2 --samples SPEECH.wav --build BUILD
+"""Export the stage. Run: python export.py --work WORK --checkpoint one --samples SPEECH.wav --build BUILD [--low]
 
-Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}.
+Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}; with --low the
+net with 80 ms of look-ahead in BUILD/speech2landmarks-low/, under that name.
 """
 
 import argparse
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dataset import COEFS, IDS, PAIRS, prepare, wave
-from model import Net, Speech2Landmarks, state_size
+from dataset import IDS, PAIRS, prepare, wave
+from model import LOW_AHEAD, STATE, Net, Speech2Landmarks
 from paths import sibling
 from safetensors.torch import save_file
+from train import Heads
 
 # lip pairs from corner to corner: share of the closing pull
 PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
@@ -20,25 +22,34 @@ PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
 STRENGTH = [0.0, 0.95, 0.85, 0.85, 0.8, 0.6, 0.95, 1.0]
 
 
-def assemble(work: Path, names: list[str], gain: float) -> Speech2Landmarks:
-    """The stage module from the cached tables and checkpoints (running mean of the weights)."""
+def lively(t: dict, net: Net, opening: float, brows: float) -> None:
+    """Scale what opens the mouth and what lifts the brows, in place: the directions of the coefficients that go with
+    the one and not the other on the training clips. Closed lips stay closed, and what the sound does not tell about
+    the rest of the face stays as small as the net left it.
+    """
+    read = Heads(t).measure[:, [0, 4]]
+    y = np.concatenate([c.y / c.scale for c in t["clips"] if c.split == "train" and c.speech == "yes"])
+    y = torch.from_numpy(y - y.mean(0))
+    a = y @ read
+    along = torch.linalg.solve(a.T @ a, a.T @ y) * (torch.tensor([opening, brows]) - 1)[:, None]
+    with torch.no_grad():
+        net.out.bias += along.T @ (read.T @ net.out.bias)
+        net.out.weight += along.T @ (read.T @ net.out.weight)
+
+
+def assemble(work: Path, name: str, gain: float, brows: float) -> Speech2Landmarks:
+    """The stage module from the cached tables and a checkpoint (running mean of the weights)."""
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
-    nets = []
-    for name in names:
-        net = Net(len(basis), IDS)
-        net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=False)["mean"])
-        # spread calibration acts on the speech coefficients, not on the emotion directions behind them
-        with torch.no_grad():
-            net.out.weight[:COEFS] *= gain
-            net.out.bias[:COEFS] *= gain
-        nets.append(net.eval())
+    net = Net(len(basis), IDS)
+    net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=False)["mean"])
+    lively(t, net, gain, brows)
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
     pairs = dict(
         up=torch.tensor([p[0] for p in PAIRS]), low=torch.tensor([p[1] for p in PAIRS]), pull=0.012 * torch.tensor(PULL)
     )
     return Speech2Landmarks(
-        nets,
+        net.eval(),
         dict(
             basis=basis,
             mean=f(t["mean"]),
@@ -54,48 +65,52 @@ def assemble(work: Path, names: list[str], gain: float) -> Speech2Landmarks:
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("--work", type=Path, required=True)
-    a.add_argument("--checkpoint", nargs="+", default=["s2l"], help="nets to average")
-    a.add_argument("--gain", type=float, default=1.0, help="gain of the speech part (averaging damps)")
+    a.add_argument("--checkpoint", default="one")
+    a.add_argument("--gain", type=float, default=1.0, help="gain of the opening")
+    a.add_argument("--brows", type=float, default=1.0, help="gain of the brows")
+    a.add_argument("--low", action="store_true", help="the checkpoint is of the net with 80 ms of look-ahead")
     a.add_argument("--samples", type=Path, required=True)
     a.add_argument("--build", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
-    stage = torch.jit.freeze(torch.jit.script(assemble(o.work, o.checkpoint, o.gain)))
-    size = state_size(len(o.checkpoint))
-    out = o.build / "speech2landmarks"
+    net = assemble(o.work, o.checkpoint, o.gain, o.brows)
+    stage = torch.jit.freeze(torch.jit.script(net))
+    k = "speech2landmarks-low" if o.low else "speech2landmarks"
+    out = o.build / k
     out.mkdir(parents=True, exist_ok=True)
-    stage.save(str(out / "speech2landmarks.part"))
-    (out / "speech2landmarks.part").rename(out / "speech2landmarks.pt")
-    x = torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))[20:25].contiguous()
+    stage.save(str(out / f"{k}.part"))
+    (out / f"{k}.part").rename(out / f"{k}.pt")
+    features = sibling("features", "model")
+    rows = torch.from_numpy(features.rows(wave(o.samples), LOW_AHEAD if o.low else features.LOOK_AHEAD))
     face = torch.from_numpy(prepare(Path(), Path(), Path(), o.work)["neutral"].astype(np.float32))
     emotion = torch.zeros(8)
     emotion[1] = 0.5
+    exact = net.double()  # the golden numbers owe nothing to one machine's order of additions
     with torch.no_grad():
-        _, state = stage(
-            torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))[:20].contiguous(),
-            face,
-            emotion,
-            torch.zeros(size),
-        )
-        y, after = stage(x, face, emotion, state)
-    k = "speech2landmarks"
+        _, state = exact(rows[:20].double(), face.double(), emotion.double(), torch.zeros(STATE).double())
+        x, state = rows[20:25].contiguous(), state.float()
+        y, after = exact(x.double(), face.double(), emotion.double(), state.double())
+        near, _ = stage(x, face, emotion, state)
+    print("largest difference to double precision", float((near - y).abs().max()))
     save_file(
         {
             f"{k}.in.0": x,
             f"{k}.in.1": face,
             f"{k}.in.2": emotion,
             f"{k}.in.3": state.clone(),
-            f"{k}.out.0": y.contiguous(),
-            f"{k}.out.1": after.clone(),
+            f"{k}.out.0": y.float().contiguous(),
+            f"{k}.out.1": after.float().contiguous(),
         },
         str(out / f"golden-{k}.safetensors"),
     )
-    (out / "stage.toml").write_text(
+    text = (
         'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "identity", shape = [478, 3]}, '
-        '{name = "emotion", shape = [8]}, '
-        f'{{name = "state", shape = [{size}]}}]\n'
-        f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{size}]}}]\n'
+        f'{{name = "emotion", shape = [8]}}, {{name = "state", shape = [{STATE}]}}]\n'
+        f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{STATE}]}}]\n'
     )
+    if o.low:
+        text += f'[pack-extra.low-latency]\nlook-ahead-samples = {LOW_AHEAD}\nspeech2landmarks = "{k}"\n'
+    (out / "stage.toml").write_text(text)
     print("exported", out)
 
 

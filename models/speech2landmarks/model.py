@@ -1,7 +1,6 @@
 """Speech2Landmarks: log-mel frames -> normalised landmarks, with FiLM emotion conditioning and an explicit state.
 
-Several nets of the same shape may be averaged (different seeds; each hears the same rows).
-state = [8 x 80 feature rows of the two frames before | GRU state of each net | level: running offset, weight].
+state = [8 x 80 feature rows of the two frames before | GRU state | level: running offset, weight].
 An all-zero state is the start; T frames at once and one by one give the same numbers. Zero features mean silence.
 """
 
@@ -11,10 +10,8 @@ from torch import nn
 
 BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
 LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
-
-
-def state_size(nets: int) -> int:
-    return PAST * BANDS + nets * HIDDEN + 2
+STATE = PAST * BANDS + HIDDEN + 2
+LOW_AHEAD = 1280  # samples of look-ahead of the low-latency net
 
 
 class Level(nn.Module):
@@ -78,10 +75,9 @@ class Net(nn.Module):
 class Speech2Landmarks(nn.Module):
     """The exported stage around Net: state packing, identity code, closed rest pose, basis, lips that never cross."""
 
-    def __init__(self, nets: list[Net], tables: dict[str, torch.Tensor]) -> None:
+    def __init__(self, net: Net, tables: dict[str, torch.Tensor]) -> None:
         super().__init__()
-        self.level = Level()
-        self.nets = nn.ModuleList(nets)
+        self.level, self.net = Level(), net
         for (
             k,
             v,
@@ -109,13 +105,7 @@ class Speech2Landmarks(nn.Module):
         flat = identity.reshape(-1)
         code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
         felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
-        h = h.reshape(len(self.nets), 1, 1, -1)
-        cs, hs = [], []
-        for i, net in enumerate(self.nets):
-            c, _, k = net(rows, code[None], felt, h[i])
-            cs.append(c)
-            hs.append(k.reshape(-1))
-        c = torch.stack(cs).mean(0)
+        c, _, h = self.net(rows, code[None], felt, h.reshape(1, 1, -1))
         base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
         face = (base + c[0] @ self.basis).reshape(n, 478, 3)
         # small gaps are drawn together (an almost closed p is a closed p), and lips touch but never cross
@@ -125,4 +115,4 @@ class Speech2Landmarks(nn.Module):
         move = (torch.clamp(open_ * open_ / (open_ + self.pull), min=self.touch) - gap) / 2
         move = torch.stack([torch.zeros_like(move), move, torch.zeros_like(move)], 2)
         face = face.index_add(1, self.up, -move).index_add(1, self.low, move)
-        return face, torch.cat([rows[0, -8:].reshape(-1), torch.cat(hs), lev[0]])
+        return face, torch.cat([rows[0, -8:].reshape(-1), h.reshape(-1), lev[0]])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from dataset import IDS, shift, viseme_track
 from model import HIDDEN, Level, Net
-from train import Batches, options, run, seed, tables, visemes
+from train import Batches, options, run, seed, tables, targets, visemes
 
 
 def corr(a: np.ndarray, b: np.ndarray) -> float:
@@ -29,10 +29,11 @@ def main() -> None:
     o = options().parse_args()
     torch.set_num_threads(1)
     t, clips, tts, h = tables(o)
+    targets(t, clips, {}, 0.0)
     rng = seed(o.seed)
     names = sorted({c.ident for c in clips})
     fold = {n: i % 2 for i, n in enumerate(names)}
-    w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet)
+    w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet, alone=o.w_alone)
     level, out = Level(), {}
     for k in (0, 1):
         mine = [c for c in clips if fold[c.ident] != k]
@@ -43,14 +44,14 @@ def main() -> None:
             h,
             o.phone_steps,
             o.work / "phone.pt",
-            (0, 24, 0),
+            (0, 0, 24, 0),
             dict(w, tts=0.0, phone=1.0),
             2e-3,
         )
         v = visemes(net, t, mine)
         for c in tts:
             c.y = viseme_track(c.phone, v)
-        net = run(net, Batches(t, mine, tts, rng), h, o.steps, o.work / f"fold{k}.pt", (20, 8, 2), w, o.lr)
+        net = run(net, Batches(t, mine, tts, rng), h, o.steps, o.work / f"fold{k}.pt", (20, 0, 8, 2), w, o.lr)
         for c in clips:
             if fold[c.ident] != k:
                 continue

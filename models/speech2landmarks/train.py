@@ -4,12 +4,14 @@ Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--steps N] [
 
 1. phone classifier on synthetic speech;
 2. its posteriors on real talking clips give the mean mouth shape of each viseme;
-3. joint training: clips (position, velocity, correlation and spread of the aperture), synthetic speech with viseme
-tracks whose lips close on p, b, m, silence with a calm closed mouth, random emotions added to every target.
+3. joint training: clips (position, velocity, correlation and spread of the aperture; the target is half the truth,
+half what the teacher heard), recordings without video (the teacher alone), synthetic speech with viseme tracks whose
+lips close on p, b, m, silence with a calm closed mouth, random emotions added to every target.
 Checkpoints (WORK/<name>.pt) hold weights, their running mean, optimiser and step: a run resumes where it stopped.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from augment import crop, silence
-from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, viseme_track
+from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, sounds, viseme_track
 from model import HIDDEN, Level, Net
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
@@ -58,13 +60,18 @@ def spread(x: torch.Tensor, m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return d, (d.square().sum(1) / n[:, 0] + 1e-8).sqrt()
 
 
-def clip_loss(c: torch.Tensor, y: torch.Tensor, m: torch.Tensor, h: Heads, w: dict) -> torch.Tensor:
+def clip_loss(
+    c: torch.Tensor, y: torch.Tensor, m: torch.Tensor, h: Heads, w: dict, size: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Loss of coefficients c against y; the spread is that of `size` where y is a smoothed truth."""
     p, q = c @ h.points, y @ h.points
     loss = ((p - q).abs() * m).mean() + 2.0 * (
         ((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs() * m[:, 1:]
     ).mean()
     dp, sp = spread(c @ h.measure, m)
     dq, sq = spread(y @ h.measure, m)
+    if size is not None:
+        sq = spread(size @ h.measure, m)[1]
     ref = sq.mean(0)
     loss = loss + w["spread"] * (((sp - h.spread * sq).abs() / ref) * h.weight).mean()
     r = (dp[..., :3] * dq[..., :3]).sum(1) / ((dp[..., :3].square().sum(1) * dq[..., :3].square().sum(1)).sqrt() + 1e-4)
@@ -73,10 +80,16 @@ def clip_loss(c: torch.Tensor, y: torch.Tensor, m: torch.Tensor, h: Heads, w: di
 
 class Batches:
     def __init__(
-        self, t: dict, clips: list[Clip], tts: list[Clip], rng: np.random.Generator, amount: float = 1.0
+        self,
+        t: dict,
+        clips: list[Clip],
+        tts: list[Clip],
+        rng: np.random.Generator,
+        amount: float = 1.0,
+        alone: list[Clip] | None = None,
     ) -> None:
         self.t, self.clips, self.tts, self.r, self.level = t, clips, tts, rng, Level()
-        self.frames, self.amount = 80, amount
+        self.alone, self.frames, self.amount, self.delay = alone or [], 80, amount, 0
         n = np.array([len(c.y) * c.extra.get("weight", 1.0) for c in clips], float)
         self.p = n / n.sum()
 
@@ -103,19 +116,23 @@ class Batches:
             y, _ = self.level(x.reshape(b, m // 4, 4, 80), st)
         return y.reshape(b, m, 80)
 
-    def take(self, n_clip: int, n_tts: int, n_quiet: int) -> dict[str, torch.Tensor]:
-        xs, ys, ms, es, ids, ph = [], [], [], [], [], []
-        for i in self.r.choice(len(self.clips), n_clip, p=self.p) if n_clip else []:
-            c = self.clips[i]
+    def take(self, n_clip: int, n_alone: int, n_tts: int, n_quiet: int) -> dict[str, torch.Tensor]:
+        xs, ys, zs, ms, es, ids, ph = [], [], [], [], [], [], []
+        clips = [self.clips[i] for i in self.r.choice(len(self.clips), n_clip, p=self.p)] if n_clip else []
+        clips += [self.alone[self.r.integers(len(self.alone))] for _ in range(n_alone)]
+        for c in clips:
             e = self.emotion()
-            x, (y,), m = crop(c.mel, [shift(c.y, c.lag) / c.scale], self.frames, self.r, self.amount)
-            gap = y @ self.t["gap"]
-            ys.append(y + self.felt(e, np.clip(gap / 0.04, 0.3, 1)))
+            amount = self.amount * self.r.uniform(0.3, 1.0)
+            x, (y, z), m = crop(c.mel, [c.extra["target"], c.extra["true"]], self.frames, self.r, amount, self.delay)
+            gap = z @ self.t["gap"]
+            felt = self.felt(e, np.clip(gap / 0.04, 0.3, 1))
+            ys.append(y + felt), zs.append(z + felt)
             xs.append(x), ms.append(m), es.append(e), ids.append(c.code + self.r.normal(0, 0.3, IDS))
         for _ in range(n_tts):
             c = self.tts[self.r.integers(len(self.tts))]
             e = self.emotion()
-            x, (y, p, o), m = crop(c.mel, [c.y, c.extra["phones"], c.extra["open"]], self.frames, self.r, self.amount)
+            tracks = [c.y, c.extra["phones"], c.extra["open"]]
+            x, (y, p, o), m = crop(c.mel, tracks, self.frames, self.r, self.amount, self.delay)
             ys.append(y + self.felt(e, o[:, 0]))
             xs.append(x), ms.append(m), es.append(e), ph.append(p), ids.append(self.r.normal(0, 1, IDS))
         for _ in range(n_quiet):
@@ -127,6 +144,7 @@ class Batches:
         return dict(
             x=self.levelled(f(xs)),
             y=f(ys),
+            true=f(zs) if zs else None,
             m=f(ms)[..., None],
             e=f(es),
             id=f(ids).clamp(-3, 3),
@@ -172,7 +190,7 @@ def run(
     h: Heads,
     steps: int,
     path: Path,
-    mix: tuple[int, int, int],
+    mix: tuple[int, int, int, int],
     w: dict,
     lr: float,
     budget: float = 1e9,
@@ -191,16 +209,19 @@ def run(
             g["lr"] = lr * min(1, (it + 1) / 30) * 0.5 * (1 + np.cos(np.pi * it / steps)) + 1e-5
         d = batches.take(*mix)
         c, y, _ = net(d["x"], d["id"], d["e"], torch.zeros(1, len(d["x"]), HIDDEN))
-        a, b = mix[0], mix[0] + mix[1]
+        k, a = mix[0], mix[0] + mix[1]
+        b = a + mix[2]
         part = {}
         if mix[0]:
-            part["clip"] = clip_loss(c[:a], d["y"][:a], d["m"][:a], h, w)
+            part["clip"] = clip_loss(c[:k], d["y"][:k], d["m"][:k], h, w, d["true"][:k])
         if mix[1]:
+            part["alone"] = w["alone"] * clip_loss(c[k:a], d["y"][k:a], d["m"][k:a], h, w)
+        if mix[2]:
             lp = F.log_softmax(net.phone(y[a:b]), -1)
             part["phone"] = w["phone"] * -((d["ph"] * lp).sum(-1, keepdim=True) * d["m"][a:b]).mean()
             if w["tts"]:
                 part["tts"] = w["tts"] * clip_loss(c[a:b], d["y"][a:b], d["m"][a:b], h, w)
-        if mix[2]:
+        if mix[3]:
             p, q = c[b:] @ h.points, d["y"][b:] @ h.points
             part["quiet"] = w["quiet"] * ((p - q).abs().mean() + 4 * (p[:, 1:] - p[:, :-1]).abs().mean())
         loss = sum(part.values())
@@ -208,9 +229,9 @@ def run(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         opt.step()
-        k = min(0.995, it / (it + 20))
+        decay = min(0.995, it / (it + 20))
         for n, v in net.state_dict().items():
-            mean[n].lerp_(v, 1 - k)
+            mean[n].lerp_(v, 1 - decay)
         for n, v in part.items():
             acc[n] = 0.98 * acc.get(n, v.item()) + 0.02 * v.item()
         stop = time.time() - t0 > budget
@@ -224,6 +245,33 @@ def run(
             break
     net.load_state_dict(mean)
     return net.eval()
+
+
+def targets(t: dict, clips: list[Clip], heard: dict[str, np.ndarray], share: float) -> list[Clip]:
+    """Set `true` and `target` of the clips; returns the recordings without video as clips.
+
+    A teacher's mean is calmer than people are: its recordings are brought to the spread of the clips.
+    """
+    ratio = []
+    for c in clips:
+        c.extra["true"] = c.extra["target"] = true = shift(c.y, c.lag) / c.scale
+        if c.name in heard:
+            soft = heard[c.name][: len(true)]
+            soft = np.concatenate([soft, np.repeat(soft[-1:], len(true) - len(soft), 0)])
+            ratio.append((true @ t["gap"]).std() / ((soft @ t["gap"]).std() + 1e-6))
+            c.extra["target"] = share * soft + (1 - share) * true
+    gain = float(np.median(ratio)) if ratio else 1.0
+    known = {c.name for c in t["clips"]}
+    alone = []
+    for k, y in heard.items():
+        if k not in known:
+            y = (y * gain).astype(np.float32)
+            c = Clip(k, t["sounds"][k], y, kind="audio", code=np.zeros(IDS, np.float32))
+            n = min(len(c.mel) // 4, len(y))
+            c.mel, c.y = c.mel[: 4 * n], y[:n]
+            c.extra["true"] = c.extra["target"] = c.y
+            alone.append(c)
+    return alone
 
 
 def tables(o: argparse.Namespace) -> tuple[dict, list[Clip], list[Clip], Heads]:
@@ -253,7 +301,11 @@ def options() -> argparse.ArgumentParser:
     a.add_argument("--augment", type=float, default=1.0, help="strength of the sound augmentation")
     a.add_argument("--drop", nargs="*", default=["o024"], help="clips whose sound does not match")
     a.add_argument("--lags", type=Path, help="json of per-clip lag in frames and weight (from sync.py)")
-    for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0).items():
+    a.add_argument("--heard", type=Path, help="the teachers' coefficients (from teacher.py)")
+    a.add_argument("--share", type=float, default=0.5, help="share of the teacher in the clips' targets")
+    a.add_argument("--delay", type=int, default=0, help="10 ms rows of look-ahead to give up: 8 leaves 80 ms")
+    a.add_argument("--start", help="checkpoint whose weights to start from")
+    for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0, alone=0.7).items():
         a.add_argument(f"--w-{k}", type=float, default=v)
     a.add_argument("--smoke", action="store_true", help="a minute's run on a few clips")
     return a
@@ -265,18 +317,20 @@ def main() -> None:
     rng = seed(o.seed)
     t, clips, tts, h = tables(o)
     if o.lags:
-        import json
-
         for k, v in json.loads(o.lags.read_text()).items():
             for c in clips:
                 if c.name == k:
                     c.lag, c.extra["weight"] = v["lag"], v["weight"]
         clips = [c for c in clips if c.extra.get("weight", 1) > 0]
+    heard = dict(np.load(o.heard)) if o.heard else {}
+    if heard:
+        t["sounds"] = sounds(o.data, o.work, set(heard) - {c.name for c in t["clips"]})
+    alone = targets(t, clips, heard, o.share)
     if o.smoke:
-        clips, tts, o.steps, o.phone_steps, o.name = clips[:4], tts[:8], 20, 10, "smoke"
+        clips, tts, alone, o.steps, o.phone_steps, o.name = clips[:4], tts[:8], alone[:4], 20, 10, "smoke"
         for f in o.work.glob("smoke*.pt"):
             f.unlink()
-    w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet)
+    w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet, alone=o.w_alone)
     net = Net(t["basis"].shape[0], IDS)
     print(
         len(clips),
@@ -289,15 +343,18 @@ def main() -> None:
         "parameters",
         flush=True,
     )
-    b = Batches(t, clips, tts, rng, o.augment)
+    b = Batches(t, clips, tts, rng, o.augment, alone)
     phone = o.work / ("phone_smoke.pt" if o.smoke else "phone.pt")
-    net = run(net, b, h, o.phone_steps, phone, (0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
+    net = run(net, b, h, o.phone_steps, phone, (0, 0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
     v = visemes(net, t, clips)
+    b.delay = o.delay
     for c in tts:
         c.y = viseme_track(c.phone, v)
+    if o.start:
+        net.load_state_dict(torch.load(o.work / f"{o.start}.pt", weights_only=False)["mean"])
     with torch.no_grad():  # start from the emotions' own displacement; training adapts it to speech
         net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
-    run(net, b, h, o.steps, o.work / f"{o.name}.pt", (20, 9, 3), w, o.lr)
+    run(net, b, h, o.steps, o.work / f"{o.name}.pt", (15, 6, 8, 3) if alone else (20, 0, 9, 3), w, o.lr)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ import pytest
 import torch
 from normalise import aperture
 
-CASES = {"speech2landmarks": 3, "pose": 4}
+SPEECH = ["speech2landmarks", "speech2landmarks-low"]
+CASES = {"speech2landmarks": 3, "speech2landmarks-low": 3, "pose": 4}
 
 
-@pytest.mark.parametrize("name", ["features", "speech2landmarks", "pose", "landmarks2latents", "appearance", "mouth", "eyes"])
+@pytest.mark.parametrize("name", ["features", *SPEECH, "pose", "landmarks2latents", "appearance", "mouth", "eyes"])
 def test_golden(stage, name):
     net, g = stage(name)
     ins = [g[f"{name}.in.{i}"] for i in range(sum(k.startswith(f"{name}.in.") for k in g))]
@@ -36,9 +37,9 @@ def test_frames_at_once_equal_one_by_one(stage, name):
     assert torch.allclose(whole, torch.cat(parts), atol=2e-4)
 
 
-def test_emotion_is_monotonic_and_neutral_label_is_zero(stage):
-    net, g = stage("speech2landmarks")
-    p = "speech2landmarks"
+@pytest.mark.parametrize("p", SPEECH)
+def test_emotion_is_monotonic_and_neutral_label_is_zero(stage, p):
+    net, g = stage(stage, p)
     x = g[f"{p}.in.0"].repeat(10, 1, 1)
     face, state = g[f"{p}.in.1"], torch.zeros_like(g[f"{p}.in.3"])
 
@@ -62,9 +63,26 @@ def test_emotion_is_monotonic_and_neutral_label_is_zero(stage):
         assert all(b > a for a, b in zip(v, v[1:])), (i, v)
 
 
-def test_lips_touch_in_silence(stage):
-    net, g = stage("speech2landmarks")
-    p = "speech2landmarks"
+def test_styles_differ_and_silence_is_calm(stage):
+    net, g = stage("pose")
+    x, first, noise = g["pose.in.0"].repeat(100, 1, 1), torch.tensor([0, 0, 0, 0.5, 0.5, 0, 0.3]), torch.randn(500, 8)
+    state = torch.zeros_like(g["pose.in.4"])
+
+    def spread(x, i=None):
+        style = torch.zeros(4)
+        if i is not None:
+            style[i] = 1
+        return net(x, first, style, noise, state)[0][50:, :3].std(0).numpy()
+
+    default, styles = spread(x), [spread(x, i) for i in range(4)]
+    assert styles[0].mean() < default.mean() < styles[1].mean()  # calm, lively
+    assert styles[2][1] / styles[2][0] > styles[3][1] / styles[3][0]  # nodding against turning
+    assert (spread(torch.full_like(x, -13.8)) < 0.6 * default).all()
+
+
+@pytest.mark.parametrize("p", SPEECH)
+def test_lips_touch_in_silence(stage, p):
+    net, g = stage(stage, p)
     y, _ = net(torch.full((75, 4, 80), -13.8), g[f"{p}.in.1"], torch.zeros(8), torch.zeros_like(g[f"{p}.in.3"]))
     a = aperture(y.numpy())
     assert a[25:].max() < 0.03 and a[25:].std() < 0.004

@@ -20,6 +20,7 @@ DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 EMOTIONS = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"]
 METAS = {
     "PortraitEmotionMeta": 8,
+    "PortraitFaceMeta": 7,
     "PortraitLandmarksMeta": 478 * 3,
     "PortraitPoseMeta": 7,
     "PortraitLatentsMeta": None,
@@ -58,7 +59,7 @@ class Metadata(unittest.TestCase):
         cls.seen = {"speech": {}, "latents": {}, "picture": {}}
         pipeline = Gst.parse_launch(
             f"filesrc location={DATA}/speech-af_heart.wav ! wavparse ! audioconvert ! audioresample"
-            " ! audiofeatures ! speech2landmarks name=speech emotion=happy emotion-intensity=0.75"
+            " ! audiofeatures ! speech2landmarks name=speech emotion=happy emotion-intensity=0.75 gaze-yaw=5 mouth-gain=0.5"
             f" ! landmarks2latents name=latents ! facesynth name=synth portrait={DATA}/portrait-grace-hopper.jpg"
             " ! videoconvert ! videoscale ! video/x-raw,format=I420,width=256,height=256 ! fakesink name=picture"
         )
@@ -131,6 +132,13 @@ class Metadata(unittest.TestCase):
             self.assertEqual(emotion, speech["PortraitEmotionMeta"], f"frame at {pts}")
             self.assertEqual(emotion[EMOTIONS.index("happy")], 0.75, f"frame at {pts}")
             self.assertEqual(sum(emotion), 0.75, f"frame at {pts}")
+
+    def test_controls_of_the_face_are_those_that_were_asked_for(self) -> None:
+        for pts, picture, speech, _ in self.frames():
+            face = picture["PortraitFaceMeta"]
+            self.assertEqual(face, speech["PortraitFaceMeta"], f"frame at {pts}")
+            yaw, pitch, _closure, mouth, *rest = face
+            self.assertEqual((yaw, pitch, mouth, rest), (5, 0, 0.5, [1, 1, 0]), f"frame at {pts}")
 
     def test_landmarks_of_the_picture_lie_in_it(self) -> None:
         for pts, picture, _, _ in self.frames():

@@ -1,4 +1,4 @@
-//! Emotion labels, their vector, and smooth changes between them.
+//! Emotion labels, their vector, and mixes of them.
 
 use gst::glib;
 
@@ -6,10 +6,6 @@ use crate::pack::EMOTIONS;
 
 /// Numbers in an emotion vector.
 pub const EMOTION_LEN: usize = EMOTIONS.len();
-
-/// Largest change of an intensity from one frame to the next: a full change takes ten frames, so that a property that
-/// jumps does not make the face jump.
-const STEP_PER_FRAME: f32 = 0.1;
 
 /// Emotion of the face, one at a time; order of [`EMOTIONS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -54,21 +50,49 @@ impl Emotion {
     }
 }
 
-/// The emotion as it is applied, following the one that is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct EmotionRamp {
-    now: Option<[f32; EMOTION_LEN]>,
+/// Why a mix of emotions cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MixError {
+    /// An entry without a weight.
+    #[error("\"{0}\" is not LABEL=WEIGHT; write \"happy=0.6,surprise=0.3\"")]
+    Entry(String),
+    /// An emotion that packs do not know.
+    #[error("there is no emotion \"{0}\"; the labels are {labels}", labels = EMOTIONS.join(", "))]
+    Label(String),
+    /// A weight outside of the range.
+    #[error("the weight \"{1}\" of {0} is not a number from 0 to 1")]
+    Weight(String, String),
+    /// A label that stands there twice.
+    #[error("{0} is there twice; name each emotion once")]
+    Twice(String),
 }
 
-impl EmotionRamp {
-    /// One frame on towards `target`; the first frame is there at once.
-    pub fn step(&mut self, target: [f32; EMOTION_LEN]) -> [f32; EMOTION_LEN] {
-        let now = self.now.get_or_insert(target);
-        for (value, target) in now.iter_mut().zip(target) {
-            *value += (target - *value).clamp(-STEP_PER_FRAME, STEP_PER_FRAME);
+/// The vector of a mix such as `happy=0.6,surprise=0.3`. Weights that sum to more than 1 are scaled down to 1: models
+/// know faces of full intensity, not beyond. Neutral counts in that sum and adds nothing to the face.
+///
+/// # Errors
+/// Where the text is no list of labels with weights from 0 to 1.
+pub fn parse_mix(text: &str) -> Result<[f32; EMOTION_LEN], MixError> {
+    let mut weights: [Option<f32>; EMOTION_LEN] = [None; EMOTION_LEN];
+    for entry in text.split(',') {
+        let (label, weight) =
+            entry.split_once('=').ok_or_else(|| MixError::Entry(entry.trim().to_owned()))?;
+        let (label, weight) = (label.trim(), weight.trim());
+        let index = EMOTIONS.iter().position(|known| *known == label);
+        let index = index.ok_or_else(|| MixError::Label(label.to_owned()))?;
+        let value = weight.parse().ok().filter(|w| (0.0..=1.0).contains(w));
+        let value = value.ok_or_else(|| MixError::Weight(label.to_owned(), weight.to_owned()))?;
+        if weights[index].replace(value).is_some() {
+            return Err(MixError::Twice(label.to_owned()));
         }
-        *now
     }
+    let mut vector = weights.map(Option::unwrap_or_default);
+    let sum: f32 = vector.iter().sum();
+    if sum > 1.0 {
+        vector = vector.map(|weight| weight / sum);
+    }
+    vector[Emotion::Neutral as usize] = 0.0;
+    Ok(vector)
 }
 
 #[cfg(test)]
@@ -89,13 +113,32 @@ mod tests {
     }
 
     #[test]
-    fn a_change_takes_ten_frames_and_a_start_none() {
-        let mut ramp = EmotionRamp::default();
-        assert_eq!(ramp.step(Emotion::Happy.vector(1.0)), Emotion::Happy.vector(1.0));
-        let mut last = [0.0; EMOTION_LEN];
-        for _ in 0..10 {
-            last = ramp.step(Emotion::Sad.vector(1.0));
+    fn a_mix_is_its_weights() {
+        assert_eq!(parse_mix("happy=0.6, surprise=0.3").unwrap(), [0.0, 0.6, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(parse_mix(" sad = 1 ").unwrap(), Emotion::Sad.vector(1.0));
+        assert_eq!(parse_mix("neutral=1").unwrap(), [0.0; EMOTION_LEN]);
+    }
+
+    #[test]
+    fn a_mix_is_never_more_than_one_full_emotion() {
+        assert_eq!(parse_mix("happy=1,surprise=1").unwrap()[..4], [0.0, 0.5, 0.0, 0.5]);
+        assert_eq!(
+            parse_mix("neutral=1,angry=1").unwrap(),
+            Emotion::Angry.vector(0.5),
+            "neutral takes its part"
+        );
+    }
+
+    #[test]
+    fn an_error_names_what_is_wrong() {
+        let text = |mix: &str| parse_mix(mix).unwrap_err().to_string();
+        let wrong_label = text("happy=0.5,glad=0.5");
+        assert!(wrong_label.contains("\"glad\"") && EMOTIONS.iter().all(|e| wrong_label.contains(e)));
+        assert!(text("happy").contains("\"happy\" is not LABEL=WEIGHT"));
+        assert!(text("happy=0.5,").contains("\"\""));
+        for weight in ["1.5", "-0.1", "NaN", "inf", "", "x"] {
+            assert!(text(&format!("sad={weight}")).contains(&format!("\"{weight}\" of sad")), "{weight}");
         }
-        assert!((last[2] - 1.0).abs() < 1e-5 && last[1].abs() < 1e-5, "{last:?}");
+        assert!(text("sad=0.5,sad=0.5").contains("sad is there twice"));
     }
 }

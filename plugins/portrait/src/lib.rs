@@ -12,6 +12,7 @@ pub mod face;
 pub mod facelandmarks;
 pub mod facesynth;
 pub mod landmark;
+pub mod landmarkoverlay;
 pub mod landmarks2latents;
 pub mod pack;
 pub mod photo;
@@ -31,6 +32,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     landmarks2latents::register(plugin)?;
     facesynth::register(plugin)?;
     facelandmarks::register(plugin)?;
+    landmarkoverlay::register(plugin)?;
     talkinghead::register(plugin)?;
     Ok(())
 }

@@ -335,8 +335,8 @@ fn fixtures_cover_what_the_plugin_registers() {
         registry.features_by_plugin("portrait").into_iter().map(|f| f.name().to_string()).collect();
     names.sort();
     let mut covered: Vec<&str> = FIXTURES.iter().map(|f| f.factory).collect();
-    // These two have test programs of their own.
-    covered.extend(["facelandmarks", "talkinghead"]);
+    // These have test programs of their own.
+    covered.extend(["facelandmarks", "landmarkoverlay", "talkinghead"]);
     covered.sort_unstable();
     assert_eq!(names, covered);
 }

@@ -32,6 +32,21 @@ fn properties_are_those_of_the_stages() {
     assert_eq!(head.property::<u32>("seed"), 11);
 }
 
+/// The action signal of the stage that blinks is the bin's too.
+#[test]
+fn the_signal_blink_reaches_its_stage() {
+    let head = element();
+    let bin = head.downcast_ref::<gst::Bin>().unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = asked.clone();
+    bin.by_name("speech2landmarks").unwrap().connect("blink", false, move |_| {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        None
+    });
+    head.emit_by_name::<()>("blink", &[]);
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
 /// Without a photo the bin refuses to start, and says which property is missing.
 #[test]
 fn a_missing_photo_is_one_clear_error() {

@@ -4,6 +4,12 @@
 const INNER_LIPS: [(usize, usize); 9] =
     [(191, 95), (80, 88), (81, 178), (82, 87), (13, 14), (312, 317), (311, 402), (310, 318), (415, 324)];
 
+/// Points of a face without its irises.
+const MESH: usize = 468;
+
+/// Place of the middle of the mouth in [`INNER_LIPS`].
+const MIDDLE: usize = 4;
+
 /// Corners of the inner lips.
 const CORNERS: (usize, usize) = (78, 308);
 
@@ -26,36 +32,67 @@ const LOWER_FOLLOWERS: [(&[usize], f32); 5] = [
     (&[152, 148, 377, 176, 400, 149, 378, 140, 369, 32, 262], 0.7),
 ];
 
+/// Gaps between the inner lips from corner to corner, positive where they are open.
+pub type Gaps = [f32; INNER_LIPS.len()];
+
+/// The gap in the middle of the mouth: how open it is.
+pub fn mouth_gap(gaps: &Gaps) -> f32 {
+    gaps[MIDDLE]
+}
+
+/// The gaps of normalised landmarks; all are zero where points are missing.
+pub fn lip_gaps(face: &[[f32; 3]]) -> Gaps {
+    if face.len() < MESH {
+        return Gaps::default();
+    }
+    INNER_LIPS.map(|(upper, lower)| face[lower][1] - face[upper][1])
+}
+
 /// Closes the lips of normalised landmarks, chin and jaw with them. Closed lips stay as they are.
 pub fn close_mouth(face: &mut [[f32; 3]]) {
-    if face.len() < 468 {
+    widen_gaps(face, &lip_gaps(face).map(|gap| -gap.max(0.0)));
+}
+
+/// Opens the lips of normalised landmarks by `gap` in the middle, chin and jaw with them.
+pub fn open_mouth(face: &mut [[f32; 3]], gap: f32) {
+    if face.len() < MESH {
         return;
     }
-    let (left, right) = (face[CORNERS.0][0], face[CORNERS.1][0]);
-    let half = ((right - left) / 2.0).abs().max(f32::EPSILON);
-    let middle = f32::midpoint(left, right);
-    let (mut gaps, mut largest) = ([0.0f32; INNER_LIPS.len()], 0.0f32);
-    for (gap, (upper, lower)) in gaps.iter_mut().zip(INNER_LIPS) {
-        *gap = (face[lower][1] - face[upper][1]).max(0.0);
-        largest = largest.max(*gap);
+    let bow = bow(face);
+    widen_gaps(face, &INNER_LIPS.map(|(upper, _)| gap * bow(face[upper][0])));
+}
+
+/// Widens each gap between the inner lips by a change; a negative one brings the lips together. The skin around, chin and
+/// jaw follow.
+pub fn widen_gaps(face: &mut [[f32; 3]], changes: &Gaps) {
+    if face.len() < MESH {
+        return;
     }
-    for (gap, (upper, lower)) in gaps.into_iter().zip(INNER_LIPS) {
-        face[upper][1] += gap * UPPER_SHARE;
-        face[lower][1] -= gap * (1.0 - UPPER_SHARE);
+    let bow = bow(face);
+    let largest = changes.iter().fold(0.0f32, |most, c| if c.abs() > most.abs() { *c } else { most });
+    for (change, (upper, lower)) in changes.iter().zip(INNER_LIPS) {
+        face[upper][1] -= change * UPPER_SHARE;
+        face[lower][1] += change * (1.0 - UPPER_SHARE);
     }
-    // A gap is widest in the middle and nothing at the corners; below the lips the jaw moves as one.
-    let bow = |x: f32| 1.0 - ((x - middle) / half).clamp(-1.0, 1.0).powi(2);
     for (points, share) in UPPER_FOLLOWERS {
         for &point in points {
-            face[point][1] += largest * UPPER_SHARE * share * bow(face[point][0]);
+            face[point][1] -= largest * UPPER_SHARE * share * bow(face[point][0]);
         }
     }
     for (points, share) in LOWER_FOLLOWERS {
         for &point in points {
             let width = bow(face[point][0]).max(1.0 - share);
-            face[point][1] -= largest * (1.0 - UPPER_SHARE) * share * width;
+            face[point][1] += largest * (1.0 - UPPER_SHARE) * share * width;
         }
     }
+}
+
+/// A gap is widest in the middle of the mouth (1) and nothing at the corners (0); below the lips the jaw moves as one.
+fn bow(face: &[[f32; 3]]) -> impl Fn(f32) -> f32 + use<> {
+    let (left, right) = (face[CORNERS.0][0], face[CORNERS.1][0]);
+    let half = ((right - left) / 2.0).abs().max(f32::EPSILON);
+    let middle = f32::midpoint(left, right);
+    move |x| 1.0 - ((x - middle) / half).clamp(-1.0, 1.0).powi(2)
 }
 
 #[cfg(test)]
@@ -81,6 +118,16 @@ mod tests {
         }
         assert!(open[152][1] < 0.5 - 0.02, "the chin rises: {}", open[152][1]);
         assert_eq!(open[4], [0.0, 0.5, 0.0], "the nose stays");
+    }
+
+    #[test]
+    fn an_opened_mouth_closes_again() {
+        let mut open = face(0.0);
+        open_mouth(&mut open, 0.1);
+        assert!((mouth_gap(&lip_gaps(&open)) - 0.1).abs() < 0.005, "{}", mouth_gap(&lip_gaps(&open)));
+        assert!(open[152][1] > 0.5 + 0.02, "the chin sinks: {}", open[152][1]);
+        close_mouth(&mut open);
+        assert!(mouth_gap(&lip_gaps(&open)).abs() < 1e-6);
     }
 
     #[test]

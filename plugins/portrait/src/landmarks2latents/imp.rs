@@ -2,14 +2,31 @@
  * SECTION:element-landmarks2latents
  *
  * Poses normalised landmarks in 3-D and turns them, with the audio, into the latent keypoints of the photo's renderer
- * (SPACE, section 3.2). Speech-driven landmarks get a head pose from the pack's generator; landmarks of `facelandmarks`
- * bring their own, which is transferred relative to the video's first face, as are its landmarks.
+ * (SPACE, section 3.2).
+ *
+ * Where the head pose comes from is told by `pose-mode`: `generated` by the pack from the speech, calm while it is silent;
+ * `still`, the photo's; `transferred` from the face of a video; `free`, straight into the camera, from where `yaw`, `pitch`
+ * and `roll` are absolute. `auto` transfers where a video drives the pose and generates elsewhere. In every mode `yaw`,
+ * `pitch`, `roll` (degrees), `x`, `y` (head sizes: distances of the outer eye corners) and `scale` (a factor) are added.
+ * The sum is clamped to what the photo can show, with one warning.
+ *
+ * The video is tracked by `facelandmarks`. Its landmarks come to the main pad (the video drives the portrait, without a
+ * voice) or to the request pad `pose` (the voice drives the portrait; the video its pose and the other regions that `drive`
+ * names, by running time; without a live source both streams wait for each other). When the video on the pad ends, its last
+ * pose is held, or with `pose-loop` its motion is played again. A seek reaches both inputs.
+ *
+ * All properties that say so can change while playing and follow a `GstController`. No change makes the head jump: what
+ * moves faster than a head does (60 degrees or half a head size a second), and each change of the source of motion, is
+ * eased by a critically damped spring with a time constant of 0.12 s. The pose metadata holds the pose as applied.
  *
  * An element behind must announce the photo: `facesynth portrait=…` does.
  *
- * ## Example launch line
+ * ## Example launch lines
  * |[
- * gst-launch-1.0 audiotestsrc num-buffers=100 ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents seed=7 ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink
+ * gst-launch-1.0 audiotestsrc num-buffers=100 ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents seed=7 yaw=-10 ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink
+ * ]|
+ * |[
+ * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents name=l drive=pose+eyes ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink filesrc location=video.mp4 ! decodebin ! videoconvert ! facelandmarks ! queue ! l.pose
  * ]|
  *
  * Since: 0.1
@@ -19,19 +36,19 @@ use std::sync::{Arc, LazyLock, Mutex};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use tch::Tensor;
 
-use super::motion::{PoseGenerator, Transfer, Within};
-use crate::element::{StageCaps, lock, pad_templates};
-use crate::emotion::EMOTION_LEN;
+use super::pad::{self, PosePad};
+use super::settings::{Settings, param_specs};
+use super::state::{FrameInput, Notice, State};
+use crate::element::{StageCaps, lock, pad_templates, tensor_caps};
 use crate::landmark::pose::Pose;
-use crate::pack::{PackError, Stage};
 use crate::photo::{Portrait, context};
-use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
-use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
+use crate::settings::pack_error_message;
+use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "landmarks2latents",
         gst::DebugColorFlags::empty(),
@@ -39,127 +56,100 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-#[derive(Clone, Default)]
-struct Settings {
-    model: ModelSettings,
-    seed: u32,
-}
-
-/// What lives from start to stop.
-struct State {
-    stage: Arc<Stage>,
-    caps: StageCaps,
-    portrait: Arc<Portrait>,
-    source_latents: Tensor,
-    seed: u32,
-    generator: PoseGenerator,
-    transfer: Transfer,
-    hidden: Tensor,
-    warned: bool,
-    landmarks: Vec<f32>,
-    posed: Vec<[f32; 3]>,
-    latents: Vec<f32>,
-}
-
-/// What the landmarks of one frame come with.
-struct FrameInput {
-    features: Option<Vec<f32>>,
-    emotion: [f32; EMOTION_LEN],
-    pose: Option<Pose>,
-    /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
-    lost: bool,
-}
-
-impl FrameInput {
-    fn read(inbuf: &gst::BufferRef) -> Self {
-        let numbers = |kind| meta::read(inbuf, kind).map(|m| m.data);
-        Self {
-            features: numbers(FrameMeta::AudioFeatures),
-            emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
-            pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
-            lost: inbuf.flags().contains(gst::BufferFlags::GAP),
-        }
-    }
-}
-
-impl State {
-    fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, PackError> {
-        let (pack, device) = settings.model.open()?;
-        let _threads = settings.model.limit_threads();
-        let stage = pack.stage("landmarks2latents", device)?;
-        let manifest = pack.manifest();
-        let (points, latents) = (manifest.landmarks.count, manifest.latents.count);
-        Ok(Self {
-            source_latents: stage.input(2, &portrait.source_latents)?,
-            generator: PoseGenerator::new(&pack, device, &portrait.pose, settings.seed)?,
-            transfer: Transfer::default(),
-            hidden: stage.zero_input(4)?,
-            caps: StageCaps {
-                input: (TensorKind::Landmarks, vec![points, 3]),
-                output: (TensorKind::Latents, vec![latents, 3]),
-                pack: pack.id(),
-            },
-            seed: settings.seed,
-            warned: false,
-            landmarks: vec![0.0; points * 3],
-            posed: vec![[0.0; 3]; points],
-            latents: vec![0.0; latents * 3],
-            portrait,
-            stage,
-        })
-    }
-
-    fn reset(&mut self) -> Result<(), PackError> {
-        self.generator.reset(self.seed)?;
-        self.transfer = Transfer::default();
-        self.hidden = self.stage.zero_input(4)?;
-        Ok(())
-    }
-
-    /// One frame: pose, pose the landmarks, run the network. Leaves landmarks and latents as applied.
-    fn step(&mut self, input: &FrameInput) -> Result<(Pose, Within), PackError> {
-        let silence = || vec![0.0; self.stage.input_shape(1).iter().product::<i64>() as usize];
-        let features = input.features.clone().unwrap_or_else(silence);
-        let (points, _) = self.landmarks.as_chunks_mut::<3>();
-        let (pose, within) = match input.pose {
-            Some(_) if input.lost && !self.transfer.has_started() => {
-                points.copy_from_slice(&self.portrait.neutral);
-                (self.portrait.pose, Within::Range)
-            }
-            Some(driving) => {
-                self.transfer.apply(points, driving, &self.portrait.neutral, &self.portrait.pose)
-            }
-            None => (self.generator.step(&features)?, Within::Range),
-        };
-        pose.apply(points, &mut self.posed);
-        let inputs = [
-            self.stage.input(0, self.posed.as_flattened())?,
-            self.stage.input(1, &features)?,
-            self.source_latents.shallow_clone(),
-            self.stage.input(3, &input.emotion)?,
-            self.hidden.shallow_clone(),
-        ];
-        let mut outputs = self.stage.run(&inputs)?.into_iter();
-        if let (Some(latents), Some(hidden)) = (outputs.next(), outputs.next()) {
-            self.stage.read(&latents, &mut self.latents)?;
-            self.hidden = hidden;
-        }
-        Ok((pose, within))
-    }
-}
+/// Frames a second of a stream that does not say.
+const DEFAULT_RATE: f32 = 25.0;
 
 #[derive(Default)]
 pub struct Landmarks2Latents {
     settings: Mutex<Settings>,
     portrait: Mutex<Option<Arc<Portrait>>>,
     state: Mutex<Option<State>>,
+    pub(super) pose: PosePad,
+    /// Whether the next frame has to ask if a source is live.
+    ask_live: Mutex<bool>,
 }
 
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.push(seed_param_spec());
-    specs
+impl Landmarks2Latents {
+    /// The landmark streams that this element understands: of its own pack alone, once it is open.
+    pub(super) fn landmark_caps(&self) -> gst::Caps {
+        lock(&self.state).as_ref().map_or_else(
+            || TensorKind::Landmarks.template_caps(),
+            |s| tensor_caps(s.caps.input.0, &s.caps.input.1, &s.caps.pack),
+        )
+    }
+
+    pub(super) fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
+        match lock(&self.state).as_ref() {
+            Some(state) => state.caps.check(caps).map(drop),
+            None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
+        }
+    }
+
+    /// A stream begins: before its first frame it is asked whether it is live.
+    pub(super) fn ask_whether_live(&self) {
+        *lock(&self.ask_live) = true;
+    }
+
+    fn find_out_whether_live(&self) {
+        let Some(pose) = lock(&self.pose.pad).clone() else { return };
+        if !std::mem::take(&mut *lock(&self.ask_live)) {
+            return;
+        }
+        let live = [self.obj().sink_pad().clone(), pose].iter().any(|pad| {
+            let mut latency = gst::query::Latency::new();
+            pad.peer_query(&mut latency) && latency.result().0
+        });
+        gst::debug!(CAT, imp = self, "a source is live: {live}");
+        self.pose.track.set_live(live);
+    }
+
+    fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+        self.obj().segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
+    }
+
+    /// Runs a frame through the networks and fills its buffer.
+    fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
+        let input = FrameInput::read(inbuf);
+        // The video may keep us waiting: nothing is locked here.
+        let moment = self.pose.at(self.running_time(inbuf));
+        let settings = lock(&self.settings).clone();
+        let _threads = settings.model.limit_threads();
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or("not started")?;
+        buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
+        let (pose, notices) =
+            state.step(&input, moment.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
+        buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
+        attach(outbuf, &state.landmarks, pose);
+        Ok(notices)
+    }
+
+    fn tell(&self, notice: Notice) {
+        match notice {
+            Notice::Clamped => gst::element_imp_warning!(
+                self,
+                gst::StreamError::Failed,
+                ("the head was to turn farther than a photo can show: clamped (said once)")
+            ),
+            Notice::Style => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("the pack has fewer styles of head motion than `pose-style` asks for: its last one is taken (said once)")
+            ),
+            Notice::Undriven => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("`pose-mode` is transferred but no face drives the pose: link a facelandmarks to the pad `pose` (said once)")
+            ),
+        }
+    }
+}
+
+/// Landmarks and pose as applied.
+fn attach(outbuf: &mut gst::BufferRef, landmarks: &[f32], pose: Pose) {
+    meta::attach(outbuf, FrameMeta::Landmarks, &[landmarks.len() / 3, 3], landmarks);
+    let pose = pose.to_array();
+    meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
 }
 
 #[glib::object_subclass]
@@ -176,21 +166,11 @@ impl ObjectImpl for Landmarks2Latents {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "seed" => settings.seed = value.get().unwrap_or_default(),
-            name => {
-                settings.model.set(name, value);
-            }
-        }
+        lock(&self.settings).set(pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "seed" => settings.seed.to_value(),
-            name => settings.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
-        }
+        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| pspec.default_value().clone())
     }
 }
 
@@ -211,9 +191,50 @@ impl ElementImpl for Landmarks2Latents {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            pad_templates(TensorKind::Landmarks.template_caps(), TensorKind::Latents.template_caps())
+            let mut templates =
+                pad_templates(TensorKind::Landmarks.template_caps(), TensorKind::Latents.template_caps());
+            templates.extend(pad::template());
+            templates
         });
         &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let element = self.obj();
+        let pad = {
+            let mut slot = lock(&self.pose.pad);
+            if slot.is_some() {
+                return None;
+            }
+            slot.insert(pad::new(template)).clone()
+        };
+        self.ask_whether_live();
+        // An element that runs already does not activate it.
+        let added = pad
+            .set_active(element.current_state() >= gst::State::Paused)
+            .and_then(|()| element.add_pad(&pad));
+        if let Err(error) = added {
+            gst::error!(CAT, imp = self, "{error}");
+            *lock(&self.pose.pad) = None;
+            return None;
+        }
+        Some(pad)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        self.pose.track.flush_pad(true);
+        *lock(&self.pose.pad) = None;
+        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
+            if let Err(error) = result {
+                gst::warning!(CAT, imp = self, "{error}");
+            }
+        }
+        self.pose.track.flush_pad(false);
     }
 
     fn set_context(&self, context: &gst::Context) {
@@ -221,6 +242,23 @@ impl ElementImpl for Landmarks2Latents {
             *lock(&self.portrait) = Some(portrait);
         }
         self.parent_set_context(context);
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => {
+                let looping = lock(&self.settings).pose_loop;
+                self.pose.track.start(looping);
+                self.ask_whether_live();
+            }
+            // Pads are deactivated once their threads are out of here: they must not wait for each other.
+            gst::StateChange::PausedToReady => self.pose.track.stop(),
+            _ => (),
+        }
+        self.parent_change_state(transition)
     }
 }
 
@@ -260,10 +298,12 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let state = lock(&self.state);
-        let state = state.as_ref().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         gst::debug!(CAT, imp = self, "landmarks {:?} at {}", info.shape, info.framerate);
+        let (frames, seconds) = (info.framerate.numer() as f32, info.framerate.denom() as f32);
+        state.frame = if frames > 0.0 { seconds / frames } else { 1.0 / DEFAULT_RATE };
         Ok(())
     }
 
@@ -278,6 +318,16 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStart(_) => self.pose.track.flush_main(true),
+            gst::EventView::FlushStop(_) => self.pose.track.flush_main(false),
+            gst::EventView::StreamStart(_) => {
+                self.pose.track.end_main(false);
+                self.ask_whether_live();
+            }
+            gst::EventView::Eos(_) => self.pose.track.end_main(true),
+            _ => (),
+        }
         if let gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) = event.view()
             && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
         {
@@ -286,35 +336,39 @@ impl BaseTransformImpl for Landmarks2Latents {
         self.parent_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        // The video goes where the speech goes.
+        if let gst::EventView::Seek(_) = event.view()
+            && let Some(pose) = lock(&self.pose.pad).clone()
+            && !pose.push_event(event.clone())
+        {
+            gst::debug!(CAT, imp = self, "the video does not seek");
+        }
+        self.parent_src_event(event)
+    }
+
+    fn before_transform(&self, inbuf: &gst::BufferRef) {
+        let segment = self.obj().segment();
+        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_stream_time(inbuf.pts()));
+        if let Some(time) = time
+            && self.obj().sync_values(time).is_err()
+        {
+            gst::debug!(CAT, imp = self, "a controlled property could not be set");
+        }
+    }
+
     fn transform(
         &self,
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let _threads = lock(&self.settings).model.limit_threads();
-        let input = FrameInput::read(inbuf);
-        let mut guard = lock(&self.state);
-        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
-        let result = buffer::read_f32(inbuf, &mut state.landmarks)
-            .map_err(|e| e.to_string())
-            .and_then(|()| state.step(&input).map_err(|e| e.to_string()))
-            .and_then(|(pose, within)| {
-                buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
-                meta::attach(outbuf, FrameMeta::Landmarks, &[state.landmarks.len() / 3, 3], &state.landmarks);
-                let pose = pose.to_array();
-                meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
-                Ok(within == Within::Clamped && !std::mem::replace(&mut state.warned, true))
-            });
-        drop(guard);
-        match result {
-            Ok(warn) => {
-                if warn {
-                    gst::warning!(
-                        CAT,
-                        imp = self,
-                        "the driving head turns farther than a photo can: clamped"
-                    );
-                }
+        if lock(&self.state).is_none() {
+            return Err(gst::FlowError::Flushing);
+        }
+        self.find_out_whether_live();
+        match self.run(inbuf, outbuf) {
+            Ok(notices) => {
+                notices.into_iter().for_each(|notice| self.tell(notice));
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error) => {

@@ -3,10 +3,20 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod drive;
+mod ease;
+mod head;
 mod imp;
 mod motion;
+mod pad;
+mod settings;
+mod state;
+mod track;
+mod transfer;
 
-pub(crate) use imp::param_specs;
+pub(crate) use pad::template as pose_template;
+pub(crate) use settings::param_specs;
+pub use settings::{Drive, PoseMode};
 
 glib::wrapper! {
     /// The element `landmarks2latents`.

@@ -24,6 +24,9 @@ pub struct Manifest {
     pub landmarks: Landmarks,
     /// Latent keypoints.
     pub latents: Latents,
+    /// Head poses.
+    #[serde(default)]
+    pub pose: HeadPoses,
     /// Picture and renderer.
     pub picture: Picture,
     /// One entry a stage.
@@ -81,6 +84,23 @@ pub struct Latents {
     pub control_points: Vec<usize>,
     /// Rows that carry the mouth code: the last rows.
     pub code_rows: usize,
+}
+
+/// `[pose]`, which a pack may leave out
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct HeadPoses {
+    /// Names of the styles of generated motion besides the default: the N-th is the vector with 1 at place N of the
+    /// pose stage's input `style`.
+    pub styles: Vec<String>,
+    /// Largest turns away from the photo's pose that look right: yaw, pitch, roll in degrees.
+    pub limits: [f32; 3],
+}
+
+impl Default for HeadPoses {
+    fn default() -> Self {
+        Self { styles: Vec::new(), limits: [20.0; 3] }
+    }
 }
 
 /// `[picture]`
@@ -149,6 +169,10 @@ impl Manifest {
         expect(
             self.emotions.iter().eq(EMOTIONS.iter()),
             "emotions are not the eight of this version, in order",
+        )?;
+        expect(
+            self.pose.limits.iter().all(|limit| (0.0..=90.0).contains(limit)),
+            "[pose] limits are not three angles within 0 to 90",
         )?;
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;

@@ -104,7 +104,7 @@ fn blob(x: &[f32], y: &[f32], centre: Point, out: &mut [f32]) {
 
 /// Distance to a polygon, positive inside.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2"))]
-fn signed_distance(x: &[f32], y: &[f32], polygon: &[Point], out: &mut [f32]) {
+pub fn signed_distance(x: &[f32], y: &[f32], polygon: &[Point], out: &mut [f32]) {
     const LANES: usize = 32;
     for ((x, y), out) in x.chunks_exact(LANES).zip(y.chunks_exact(LANES)).zip(out.chunks_exact_mut(LANES)) {
         let mut nearest = [f32::MAX; LANES];

@@ -9,6 +9,7 @@ mod cutout;
 mod flow;
 mod format;
 mod head;
+mod iris;
 mod layers;
 mod maps;
 mod math;

@@ -95,7 +95,8 @@ impl Painter {
         points: &[Point],
         rows: &Rows,
     ) -> Result<Self, RenderError> {
-        let patches: Vec<Patch> = parts.iter().map(|&part| Patch::new(part, points, rows)).collect();
+        let patches: Vec<Patch> =
+            parts.iter().map(|&part| Patch::new(part, points, rows).with_iris(points, rows)).collect();
         let count = patches.len();
         let side = patches.first().map_or(0, Patch::side);
         let (area, quarter) = (side * side, side * side / 4);

@@ -1,6 +1,7 @@
 //! One region of the face in a frame: what its painter gets, and what of it reaches the picture.
 
 use super::flow::Flow;
+use super::iris::Iris;
 use super::maps::{CHANNELS, Shapes, carry};
 use super::math::{Tap, resize, resize_taps, smooth_step, tap};
 use super::points::{Point, Rows};
@@ -23,6 +24,7 @@ pub struct Patch {
     to_full: Vec<Tap>,
     coarse: [Vec<f32>; 4],
     lids: Option<Lids>,
+    iris: Option<Iris>,
     scratch: [Vec<f32>; 2],
     frame: Frame,
 }
@@ -85,6 +87,7 @@ impl Patch {
             to_full: resize_taps(COARSE, side),
             coarse: [plane(), plane(), plane(), plane()],
             lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
+            iris: None,
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
@@ -96,6 +99,13 @@ impl Patch {
                 ..Frame::default()
             },
         }
+    }
+
+    /// The same with an iris that turns inside of the lids: beyond the geometry of the painters' training, in which
+    /// irises hardly move.
+    pub fn with_iris(mut self, source: &[Point], rows: &Rows) -> Self {
+        self.iris = self.part.eye().map(|eye| Iris::new(rows, source, eye));
+        self
     }
 
     /// Side of the painter's patch.
@@ -121,8 +131,13 @@ impl Patch {
         let ([cx, cy], [hx, hy]) = (from_patch.origin, from_patch.half_box());
         frame.bounds = [cx - hx, cy - hy, cx + hx, cy + hy];
         frame.painted = false;
+        if let Some(iris) = &mut self.iris {
+            iris.pose(driving, rows, &frame.to_patch);
+            iris.turn(x, y, ux, uy);
+        }
         // The painter sees the plain flow, which squeezes a closing eye; the picture gets lids that slide over it.
-        let lids = self.lids.as_mut().and_then(|lids| lids.pose(driving, x, y, ux, uy));
+        let iris = self.iris.as_ref();
+        let lids = self.lids.as_mut().and_then(|lids| lids.pose(driving, iris, [x, y], [ux, uy]));
         let fine = &mut self.scratch[0][..frame.half * frame.half];
         let mut spread = |planes: [&Vec<f32>; 2], out: &mut [[f32; 2]]| {
             for (k, plane) in planes.into_iter().enumerate() {
@@ -186,8 +201,10 @@ impl Patch {
         }
         frame.painted = most > 0.0;
         let half = frame.half;
-        // The painter's residual belongs to the flow that it saw.
-        let share = 1.0 - self.lids.as_ref().map_or(0.0, |lids| lids.closed);
+        // The painter's residual belongs to a flow as in its training: there lids only squeeze and irises lag behind.
+        let closed = self.lids.as_ref().map_or(0.0, |lids| lids.closed);
+        let turned = self.iris.as_ref().map_or(0.0, Iris::turned);
+        let share = (1.0 - closed) * (1.0 - turned);
         let [[a, b], [c, d]] = self.from_source.m.map(|row| row.map(|v| v * share));
         let (rx, ry) = residual.split_at(half * half);
         for (y, (row, v)) in frame.flow.chunks_exact_mut(half).zip(centres(half)).enumerate() {
@@ -211,10 +228,9 @@ impl Lids {
     fn pose(
         &mut self,
         driving: &[Point],
-        x: &[f32],
-        y: &[f32],
-        ux: &[f32],
-        uy: &[f32],
+        iris: Option<&Iris>,
+        [x, y]: [&[f32]; 2],
+        [ux, uy]: [&[f32]; 2],
     ) -> Option<[&Vec<f32>; 2]> {
         self.flow.pose(driving);
         self.closed = smooth_step((0.8 - self.flow.opening() / self.open) / 0.5);
@@ -223,6 +239,9 @@ impl Lids {
         }
         let [lx, ly] = &mut self.displacement;
         self.flow.displace(x, y, lx, ly);
+        if let Some(iris) = iris {
+            iris.turn(x, y, lx, ly);
+        }
         for (lid, plain) in lx.iter_mut().zip(ux).chain(ly.iter_mut().zip(uy)) {
             *lid = plain + (*lid - plain) * self.closed;
         }

@@ -3,7 +3,13 @@
  *
  * Turns audio features into normalised 3-D face landmarks with the pack's recurrent network, conditioned on an emotion
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
- * face. Blinks are edits of the network's output.
+ * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
+ * at silence; gaze; lids, which follow the gaze and blink. All of it may change while the pipeline plays, numbers by
+ * keyframes too (GstController), and is written on each frame as it was applied (`PortraitEmotionMeta`,
+ * `PortraitFaceMeta`). Changes are ramps, never jumps. Eyes as in a reference video are not
+ * made here but in `landmarks2latents`, by a video that drives them.
+ *
+ * The action signal `blink` makes the eyes blink, beginning with the next frame.
  *
  * ## Example launch line
  * |[
@@ -12,6 +18,7 @@
  *
  * Since: 0.1
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -19,46 +26,25 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::blink::{Blinker, close_lids};
+use super::edits::{APPLIED, Edits};
+use super::ramp::{Ramp, most_per_frame};
+use super::settings::{Controls, Settings, param_specs};
 use crate::element::{StageCaps, lock, pad_templates};
-use crate::emotion::{Emotion, EmotionRamp};
+use crate::emotion::EMOTION_LEN;
 use crate::landmark::neutral::close_mouth;
 use crate::pack::{PackError, Stage};
 use crate::photo::{Portrait, context};
-use crate::settings::{ModelSettings, pack_error_message, seed_param_spec};
+use crate::settings::pack_error_message;
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("speech2landmarks", gst::DebugColorFlags::empty(), Some("Landmarks from speech"))
 });
 
-const DEFAULT_EMOTION_INTENSITY: f32 = 1.0;
-
-/// Random stream of the blinks: elements with one seed must not share their numbers.
-const BLINK_STREAM: u64 = 1;
-
-#[derive(Clone)]
-struct Settings {
-    model: ModelSettings,
-    emotion: Emotion,
-    emotion_intensity: f32,
-    seed: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            model: ModelSettings::default(),
-            emotion: Emotion::default(),
-            emotion_intensity: DEFAULT_EMOTION_INTENSITY,
-            seed: 0,
-        }
-    }
-}
+/// Rate of packs that name none; no such pack is loaded.
+const DEFAULT_FPS: f32 = 25.0;
 
 /// What lives from start to stop.
 struct State {
@@ -66,25 +52,19 @@ struct State {
     caps: StageCaps,
     /// Normalised landmarks of the person at rest, `[N, 3]`.
     identity: Tensor,
-    seed: u32,
-    recurrent: Recurrent,
+    /// Frames a second of the stream.
+    fps: f32,
+    hidden: Tensor,
+    emotion: Ramp<EMOTION_LEN>,
+    edits: Edits,
     features: Vec<f32>,
     landmarks: Vec<f32>,
 }
 
-/// What a flush forgets.
-struct Recurrent {
-    hidden: Tensor,
-    emotion: EmotionRamp,
-    blinker: Blinker,
-}
-
-impl Recurrent {
-    fn new(stage: &Stage, seed: u32) -> Result<Self, PackError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-        rng.set_stream(BLINK_STREAM);
-        Ok(Self { hidden: stage.zero_input(3)?, emotion: EmotionRamp::default(), blinker: Blinker::new(rng) })
-    }
+/// Controls as they were applied to a frame.
+struct Applied {
+    emotion: [f32; EMOTION_LEN],
+    face: [f32; APPLIED],
 }
 
 impl State {
@@ -94,12 +74,13 @@ impl State {
         let stage = pack.stage("speech2landmarks", device)?;
         let mut neutral = portrait.map_or(pack.mean_face(), |p| &p.neutral).to_vec();
         close_mouth(&mut neutral);
-        let identity = stage.input(1, neutral.as_flattened())?;
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
         Ok(Self {
-            recurrent: Recurrent::new(&stage, settings.seed)?,
-            identity,
-            seed: settings.seed,
+            identity: stage.input(1, neutral.as_flattened())?,
+            fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
+            hidden: stage.zero_input(3)?,
+            emotion: Ramp::default(),
+            edits: Edits::new(&neutral, settings.seed),
             features: vec![0.0; feature_shape.iter().product()],
             caps: StageCaps {
                 input: (TensorKind::AudioFeatures, feature_shape),
@@ -111,29 +92,38 @@ impl State {
         })
     }
 
+    /// Forgets what came before: a flush, a new stream.
     fn reset(&mut self) -> Result<(), PackError> {
-        self.recurrent = Recurrent::new(&self.stage, self.seed)?;
+        self.hidden = self.stage.zero_input(3)?;
+        self.emotion = Ramp::default();
+        self.edits.reset();
         Ok(())
     }
 
     /// One frame: the network, then the edits of its output.
-    fn step(&mut self, target: [f32; 8]) -> Result<[f32; 8], PackError> {
-        let emotion = self.recurrent.emotion.step(target);
+    fn step(&mut self, controls: &Controls, blink: bool) -> Result<Applied, PackError> {
+        let most = most_per_frame(1.0, controls.emotion_transition(), self.fps);
+        let emotion = self.emotion.step(controls.emotion(), most);
         let inputs = [
             self.stage.input(0, &self.features)?,
             self.identity.shallow_clone(),
             self.stage.input(2, &emotion)?,
-            self.recurrent.hidden.shallow_clone(),
+            self.hidden.shallow_clone(),
         ];
         let mut outputs = self.stage.run(&inputs)?.into_iter();
         if let (Some(landmarks), Some(hidden)) = (outputs.next(), outputs.next()) {
             self.stage.read(&landmarks, &mut self.landmarks)?;
-            self.recurrent.hidden = hidden;
+            self.hidden = hidden;
         }
-        let closure = self.recurrent.blinker.step();
-        close_lids(self.landmarks.as_chunks_mut::<3>().0, closure);
-        Ok(emotion)
+        let (points, _) = self.landmarks.as_chunks_mut::<3>();
+        let face = self.edits.apply(points, &controls.face(), self.fps, blink);
+        Ok(Applied { emotion, face })
     }
+}
+
+/// The rate as a number; `None` where the stream has no fixed one.
+fn frames_a_second(rate: gst::Fraction) -> Option<f32> {
+    (rate.numer() > 0 && rate.denom() > 0).then(|| rate.numer() as f32 / rate.denom() as f32)
 }
 
 #[derive(Default)]
@@ -141,29 +131,8 @@ pub struct Speech2Landmarks {
     settings: Mutex<Settings>,
     portrait: Mutex<Option<Arc<Portrait>>>,
     state: Mutex<Option<State>>,
-}
-
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend([
-        glib::ParamSpecEnum::builder_with_default("emotion", Emotion::default())
-            .nick("Emotion")
-            .blurb("Emotion of the face while it speaks")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecFloat::builder("emotion-intensity")
-            .nick("Emotion intensity")
-            .blurb("How strong the emotion is (0 = none, 1 = full)")
-            .minimum(0.0)
-            .maximum(1.0)
-            .default_value(DEFAULT_EMOTION_INTENSITY)
-            .mutable_playing()
-            .controllable()
-            .build(),
-        seed_param_spec(),
-    ]);
-    specs
+    /// A blink is asked for, to begin with the next frame.
+    blink: AtomicBool,
 }
 
 #[glib::object_subclass]
@@ -179,28 +148,27 @@ impl ObjectImpl for Speech2Landmarks {
         &PROPERTIES
     }
 
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            vec![super::blink_signal(|object| {
+                if let Ok(element) = object.downcast::<super::Speech2Landmarks>() {
+                    element.imp().blink.store(true, Ordering::Relaxed);
+                }
+            })]
+        });
+        &SIGNALS
+    }
+
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "emotion" => settings.emotion = value.get().unwrap_or_default(),
-            "emotion-intensity" => {
-                settings.emotion_intensity = value.get().unwrap_or(DEFAULT_EMOTION_INTENSITY);
-            }
-            "seed" => settings.seed = value.get().unwrap_or_default(),
-            name => {
-                settings.model.set(name, value);
-            }
+        // No lock while a message is on its way: its handlers may read properties.
+        let stored = lock(&self.settings).set(pspec.name(), value);
+        if let Err(error) = stored {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}: {error}", pspec.name()));
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "emotion" => settings.emotion.to_value(),
-            "emotion-intensity" => settings.emotion_intensity.to_value(),
-            "seed" => settings.seed.to_value(),
-            name => settings.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
-        }
+        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| pspec.default_value().clone())
     }
 }
 
@@ -274,9 +242,10 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let state = lock(&self.state);
-        let state = state.as_ref().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+        state.fps = frames_a_second(info.framerate).unwrap_or(state.fps);
         gst::debug!(CAT, imp = self, "features {:?} at {}", info.shape, info.framerate);
         Ok(())
     }
@@ -315,18 +284,21 @@ impl BaseTransformImpl for Speech2Landmarks {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let settings = lock(&self.settings).clone();
-        let _threads = settings.model.limit_threads();
-        let target = settings.emotion.vector(settings.emotion_intensity);
+        let (controls, _threads) = {
+            let settings = lock(&self.settings);
+            (settings.controls, settings.model.limit_threads())
+        };
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let blink = self.blink.swap(false, Ordering::Relaxed);
         let result = buffer::read_f32(inbuf, &mut state.features)
             .map_err(|e| e.to_string())
-            .and_then(|()| state.step(target).map_err(|e| e.to_string()))
-            .and_then(|emotion| {
+            .and_then(|()| state.step(&controls, blink).map_err(|e| e.to_string()))
+            .and_then(|Applied { emotion, face }| {
                 buffer::write_f32(outbuf, &state.landmarks).map_err(|e| e.to_string())?;
                 meta::attach(outbuf, FrameMeta::AudioFeatures, &state.caps.input.1, &state.features);
                 meta::attach(outbuf, FrameMeta::Emotion, &[emotion.len()], &emotion);
+                meta::attach(outbuf, FrameMeta::Face, &[face.len()], &face);
                 Ok(())
             });
         drop(guard);

@@ -4,9 +4,29 @@ use gst::glib;
 use gst::prelude::*;
 
 mod blink;
+mod edits;
+mod gains;
+mod gaze;
 mod imp;
+mod lids;
+mod ramp;
+mod settings;
 
-pub(crate) use imp::param_specs;
+pub(crate) use settings::param_specs;
+
+/// The action signal `blink`: the element's and that of the bin that proxies it.
+pub(crate) fn blink_signal(emit: impl Fn(glib::Object) + Send + Sync + 'static) -> glib::subclass::Signal {
+    glib::subclass::Signal::builder("blink")
+        .run_last()
+        .action()
+        .class_handler(move |values| {
+            if let Some(Ok(object)) = values.first().map(glib::Value::get) {
+                emit(object);
+            }
+            None
+        })
+        .build()
+}
 
 glib::wrapper! {
     /// The element `speech2landmarks`.

@@ -2,7 +2,8 @@
  * SECTION:element-talkinghead
  *
  * Audio in, a talking portrait out: `audiofeatures`, `speech2landmarks`, `landmarks2latents` and `facesynth` in one
- * element, with an audio converter in front. Its properties are those of the four.
+ * element, with an audio converter in front. Its properties are those of the four. The request pad `pose` is that of
+ * `landmarks2latents`: the face of a video, from `facelandmarks`, drives the head pose and what `drive` names.
  *
  * ## Example launch line
  * |[
@@ -156,6 +157,17 @@ impl ObjectImpl for TalkingHead {
         &PROPERTIES
     }
 
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            vec![speech2landmarks::blink_signal(|object| {
+                if let Ok(bin) = object.downcast::<super::TalkingHead>() {
+                    bin.imp().stages.speech.emit_by_name::<()>("blink", &[]);
+                }
+            })]
+        });
+        &SIGNALS
+    }
+
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         for stage in self.stages.with_property(pspec.name()) {
             stage.set_property_from_value(pspec.name(), value);
@@ -188,9 +200,46 @@ impl ElementImpl for TalkingHead {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let audio = gst_audio::AudioCapsBuilder::new().build();
-            pad_templates(audio, facesynth::template_caps())
+            let mut templates = pad_templates(audio, facesynth::template_caps());
+            templates.extend(landmarks2latents::pose_template());
+            templates
         });
         &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let inner = self.stages.latents.request_pad_simple(template.name_template())?;
+        let added = gst::GhostPad::builder_from_template_with_target(template, &inner).and_then(|builder| {
+            let ghost = builder.name(inner.name()).build();
+            ghost.set_active(self.obj().current_state() >= gst::State::Paused)?;
+            self.obj().add_pad(&ghost)?;
+            Ok(ghost)
+        });
+        match added {
+            Ok(ghost) => Some(ghost.upcast()),
+            Err(error) => {
+                gst::error!(CAT, imp = self, "{error}");
+                self.stages.latents.release_request_pad(&inner);
+                None
+            }
+        }
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let inner = pad.downcast_ref::<gst::GhostPad>().and_then(GhostPadExt::target);
+        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
+            if let Err(error) = result {
+                gst::warning!(CAT, imp = self, "{error}");
+            }
+        }
+        if let Some(inner) = inner {
+            self.stages.latents.release_request_pad(&inner);
+        }
     }
 
     fn change_state(

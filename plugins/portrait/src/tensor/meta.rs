@@ -14,6 +14,9 @@ pub enum FrameMeta {
     AudioFeatures,
     /// `[8]` emotion intensities (0 to 1) in the order of [`crate::pack::EMOTIONS`], as applied.
     Emotion,
+    /// `[7]` controls of the face as applied: gaze yaw and pitch (degrees, away from the network's), closure of the lids
+    /// (0 to 1), mouth gain, expression gain, brow gain, mouth base.
+    Face,
     /// `[N, 3]` normalised landmarks, head rotation, translation and scale removed.
     Landmarks,
     /// `[7]` yaw, pitch, roll (degrees), x, y, z, scale (picture units).
@@ -26,9 +29,10 @@ pub enum FrameMeta {
 
 impl FrameMeta {
     /// Every kind, in the order of the data flow.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AudioFeatures,
         Self::Emotion,
+        Self::Face,
         Self::Landmarks,
         Self::Pose,
         Self::Latents,
@@ -40,6 +44,7 @@ impl FrameMeta {
         match self {
             Self::AudioFeatures => "PortraitAudioFeaturesMeta",
             Self::Emotion => "PortraitEmotionMeta",
+            Self::Face => "PortraitFaceMeta",
             Self::Landmarks => "PortraitLandmarksMeta",
             Self::Pose => "PortraitPoseMeta",
             Self::Latents => "PortraitLatentsMeta",
@@ -52,6 +57,7 @@ impl FrameMeta {
         match self {
             Self::AudioFeatures => "portrait/audio-features",
             Self::Emotion => "portrait/emotion",
+            Self::Face => "portrait/face",
             Self::Landmarks => "portrait/landmarks",
             Self::Pose => "portrait/pose",
             Self::Latents => "portrait/latents",

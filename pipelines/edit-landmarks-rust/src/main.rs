@@ -1,0 +1,84 @@
+//! Edits landmarks in the stream: a pad probe behind `speech2landmarks` lifts the brows while the voice is loud.
+//!
+//! `edit-landmarks PHOTO RECORDING FILM.mp4`; see README.md.
+
+use anyhow::{Context, bail};
+use gst::prelude::*;
+
+/// Landmarks of MediaPipe's face mesh on both brows.
+const BROWS: [usize; 20] =
+    [46, 53, 52, 65, 55, 70, 63, 105, 66, 107, 276, 283, 282, 295, 285, 300, 293, 334, 296, 336];
+
+/// How far the brows go up, in distances of the outer eye corners.
+const LIFT: f32 = 0.12;
+
+/// Mean of the audio features (log-mel) from which, and at which, the voice is loud.
+const LOUD: (f32, f32) = (-7.0, -3.0);
+
+const LAUNCH: &str = "filesrc name=source ! decodebin ! audioconvert ! audioresample ! tee name=t \
+    t. ! queue ! talkinghead name=head ! videoconvert ! video/x-raw,format=I420 \
+    ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink name=sink \
+    t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 \
+    ! audioconvert ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! m.";
+
+/// The audio features that ride on a buffer of landmarks.
+fn features(buffer: &gst::BufferRef) -> Option<Vec<f32>> {
+    let meta = gst::meta::CustomMeta::from_buffer(buffer, "PortraitAudioFeaturesMeta").ok()?;
+    let payload = meta.structure().get::<gst::Buffer>("data").ok()?;
+    let map = payload.map_readable().ok()?;
+    Some(map.as_slice().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+/// Lifts the brows of a face. A landmark is three floats, x to the right, y down, z away from the camera.
+fn lift_brows(buffer: &mut gst::BufferRef, smoothed: &mut f32) {
+    let Some(features) = features(buffer) else { return };
+    let mean = features.iter().sum::<f32>() / features.len().max(1) as f32;
+    let loudness = ((mean - LOUD.0) / (LOUD.1 - LOUD.0)).clamp(0.0, 1.0);
+    *smoothed += 0.2 * (loudness - *smoothed);
+    let Ok(mut map) = buffer.map_writable() else { return };
+    let (numbers, _) = map.as_mut_slice().as_chunks_mut::<4>();
+    for index in BROWS {
+        if let Some(y) = numbers.get_mut(3 * index + 1) {
+            *y = (f32::from_le_bytes(*y) - LIFT * *smoothed).to_le_bytes();
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [photo, recording, film] = arguments.as_slice() else {
+        bail!("usage: edit-landmarks PHOTO RECORDING FILM.mp4");
+    };
+    gst::init()?;
+    let pipeline = gst::parse::launch(LAUNCH)?;
+    let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| anyhow::anyhow!("no pipeline"))?;
+    let element = |name: &str| pipeline.by_name(name).with_context(|| format!("no element {name}"));
+    element("source")?.set_property("location", recording);
+    element("sink")?.set_property("location", film);
+    let head = element("head")?;
+    head.set_property("portrait", photo);
+
+    // The stages of the bin have the names of their elements.
+    let bin = head.downcast_ref::<gst::Bin>().context("talkinghead is no bin")?;
+    let stage = bin.by_name("speech2landmarks").context("talkinghead has no speech2landmarks")?;
+    let pad = stage.static_pad("src").context("speech2landmarks has no source pad")?;
+    let smoothed = std::sync::Mutex::new(0.0f32);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut()
+            && let Ok(mut smoothed) = smoothed.lock()
+        {
+            lift_brows(buffer.make_mut(), &mut smoothed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+
+    pipeline.set_state(gst::State::Playing)?;
+    let bus = pipeline.bus().context("a pipeline has a bus")?;
+    let message =
+        bus.timed_pop_filtered(gst::ClockTime::NONE, &[gst::MessageType::Eos, gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null)?;
+    if let Some(gst::MessageView::Error(error)) = message.as_ref().map(|m| m.view()) {
+        bail!("{}", error.error());
+    }
+    Ok(())
+}

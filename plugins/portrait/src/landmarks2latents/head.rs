@@ -1,0 +1,173 @@
+//! The pose of the photo's head in each frame: a source of motion, the offsets of the properties, limits, no jumps.
+
+use super::ease::Ease;
+use super::settings::Controls;
+use crate::landmark::pose::Pose;
+use crate::pack::POSE_LEN;
+
+/// Fastest changes of the offsets that are followed as they are, a second: degrees, head sizes, factor.
+const OFFSET_LIMITS: [f32; 6] = [60.0, 60.0, 60.0, 0.5, 0.5, 0.25];
+
+/// Fastest change of the gain that is followed as it is, a second.
+const GAIN_LIMIT: f32 = 0.5;
+
+/// What a head turns about when the properties turn it: the top of the neck, below and behind the tip of the nose;
+/// normalised coordinates. Generated and transferred motion brings its own shifts.
+const PIVOT: [f32; 3] = [0.0, 0.35, 0.6];
+
+/// Whether a pose stayed within what the photo can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// It did.
+    Range,
+    /// It was clamped.
+    Clamped,
+}
+
+/// Moves the head from frame to frame.
+pub struct Head {
+    rest: Pose,
+    /// Largest turns away from the photo's pose: yaw, pitch, roll, degrees.
+    limits: [f32; 3],
+    base: Ease<POSE_LEN>,
+    offsets: Ease<6>,
+    gain: Ease<1>,
+}
+
+impl Head {
+    /// A head whose pose in the photo is `rest`.
+    pub fn new(rest: Pose, limits: [f32; 3]) -> Self {
+        Self { rest, limits, base: Ease::default(), offsets: Ease::default(), gain: Ease::default() }
+    }
+
+    /// Back to the first frame.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.rest, self.limits);
+    }
+
+    /// The pose of the next frame, `dt` seconds later.
+    ///
+    /// `base` is what the source of motion says; `moving` tells that the gain applies to it, `switched` that it comes from
+    /// another source than the frame before, so that the way between the two is eased.
+    pub fn step(
+        &mut self,
+        base: Pose,
+        moving: bool,
+        switched: bool,
+        controls: &Controls,
+        dt: f32,
+    ) -> (Pose, Within) {
+        let [gain] = self.gain.step([controls.gain], [GAIN_LIMIT], dt);
+        let base = if moving && gain != 1.0 { self.scaled(base, gain) } else { base };
+        let limit = if switched { 0.0 } else { f32::INFINITY };
+        let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
+        let asked = [controls.yaw, controls.pitch, controls.roll, controls.x, controls.y, controls.scale];
+        let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
+        let sum = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
+        let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
+        let angles: [f32; 3] =
+            std::array::from_fn(|i| sum[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
+        let pose = turned_to(base, angles, base.scale * scale);
+        let pose = Pose { x: pose.x + x * self.rest.scale, y: pose.y + y * self.rest.scale, ..pose };
+        (pose, if angles == sum { Within::Range } else { Within::Clamped })
+    }
+
+    /// The motion of a pose around rest, more or less of it. Sizes are scaled as factors.
+    fn scaled(&self, pose: Pose, gain: f32) -> Pose {
+        let (rest, pose) = (self.rest.to_array(), pose.to_array());
+        let mut out: [f32; POSE_LEN] = std::array::from_fn(|i| rest[i] + gain * (pose[i] - rest[i]));
+        let last = POSE_LEN - 1;
+        out[last] = rest[last] * (pose[last] / rest[last].max(f32::EPSILON)).max(f32::EPSILON).powf(gain);
+        Pose::from_array(out)
+    }
+}
+
+/// The same head with other angles and another size: the top of its neck stays where it is.
+pub fn turned_to(from: Pose, [yaw, pitch, roll]: [f32; 3], scale: f32) -> Pose {
+    if [from.yaw, from.pitch, from.roll, from.scale] == [yaw, pitch, roll, scale] {
+        return from;
+    }
+    let mut pivots = [[0.0; 3]; 2];
+    let (was, is) = pivots.split_at_mut(1);
+    from.apply(&[PIVOT], was);
+    let to = Pose { yaw, pitch, roll, scale, ..from };
+    to.apply(&[PIVOT], is);
+    let shift = |axis: usize| was[0][axis] - is[0][axis];
+    Pose { x: to.x + shift(0), y: to.y + shift(1), z: to.z + shift(2), ..to }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DT: f32 = 0.04;
+    const REST: Pose = Pose { yaw: 3.0, pitch: -1.0, roll: 0.5, x: 0.5, y: 0.55, z: 0.0, scale: 0.25 };
+    const LIMITS: [f32; 3] = [25.0, 20.0, 25.0];
+
+    #[test]
+    fn without_controls_the_source_is_the_pose_bit_for_bit() {
+        let mut head = Head::new(REST, LIMITS);
+        for i in 0..10 {
+            let base = Pose { yaw: 3.0 + 0.1 * i as f32, ..REST };
+            assert_eq!(head.step(base, true, false, &Controls::default(), DT), (base, Within::Range));
+        }
+    }
+
+    #[test]
+    fn offsets_are_there_from_the_first_frame_in_their_units() {
+        let step = |controls: Controls| Head::new(REST, LIMITS).step(REST, false, false, &controls, DT);
+        let (pose, within) = step(Controls { x: 0.2, y: -0.1, ..Controls::default() });
+        assert!((pose.x - 0.55).abs() < 1e-6 && (pose.y - 0.525).abs() < 1e-6, "{pose:?}");
+        assert_eq!(within, Within::Range);
+        let (pose, _) =
+            step(Controls { yaw: -12.0, pitch: 5.0, roll: 7.0, scale: 1.1, ..Controls::default() });
+        let angles = [pose.yaw + 9.0, pose.pitch - 4.0, pose.roll - 7.5, pose.scale - 0.275];
+        assert!(angles.iter().all(|d| d.abs() < 1e-5), "{pose:?}");
+    }
+
+    #[test]
+    fn the_top_of_the_neck_stays_where_the_head_turns() {
+        let turned = turned_to(REST, [-15.0, 8.0, 5.0], 0.3);
+        let mut pivots = [[0.0; 3]; 2];
+        let (was, is) = pivots.split_at_mut(1);
+        REST.apply(&[PIVOT], was);
+        turned.apply(&[PIVOT], is);
+        assert!((0..3).all(|i| (was[0][i] - is[0][i]).abs() < 1e-6), "{pivots:?}");
+        assert!(turned.x > REST.x, "a head that turns to the right moves its nose there");
+        assert_eq!(turned_to(REST, [3.0, -1.0, 0.5], 0.25), REST);
+    }
+
+    #[test]
+    fn a_gain_scales_motion_around_rest_and_leaves_rest_alone() {
+        let mut head = Head::new(REST, LIMITS);
+        let controls = Controls { gain: 2.0, ..Controls::default() };
+        let base = Pose { yaw: 5.0, scale: 0.275, ..REST };
+        let (pose, _) = head.step(base, true, false, &controls, DT);
+        assert!((pose.yaw - 7.0).abs() < 1e-5 && (pose.scale - 0.3025).abs() < 1e-5, "{pose:?}");
+        assert_eq!(Head::new(REST, LIMITS).step(REST, false, false, &controls, DT).0, REST);
+    }
+
+    #[test]
+    fn turns_are_clamped_around_the_photos_pose() {
+        let mut head = Head::new(REST, LIMITS);
+        let controls = Controls { yaw: 60.0, ..Controls::default() };
+        assert_eq!(
+            head.step(REST, false, false, &controls, DT),
+            (turned_to(REST, [28.0, -1.0, 0.5], 0.25), Within::Clamped)
+        );
+    }
+
+    #[test]
+    fn another_source_is_eased_in() {
+        let mut head = Head::new(REST, LIMITS);
+        let controls = Controls::default();
+        let far = Pose { yaw: -15.0, x: 0.4, ..REST };
+        let mut last = head.step(REST, false, false, &controls, DT).0;
+        for i in 0..60 {
+            let now = head.step(far, true, i == 0, &controls, DT).0;
+            assert!((now.yaw - last.yaw).abs() < 2.5 && (now.x - last.x).abs() < 0.02, "{last:?} {now:?}");
+            last = now;
+        }
+        assert_eq!(last, far);
+    }
+}

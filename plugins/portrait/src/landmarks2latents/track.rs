@@ -1,0 +1,296 @@
+//! What the pad `pose` has seen: the faces of the driving video, by running time.
+//!
+//! The pad's thread pushes, the main pad's thread asks. Without a live source the one that is ahead waits for the other,
+//! so that the same two streams give the same pictures; with one, the newest face counts and nobody waits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::element::lock;
+use crate::landmark::pose::Pose;
+
+/// How far the video may be ahead of the speech.
+const AHEAD: gst::ClockTime = gst::ClockTime::SECOND;
+
+/// How much of a video is kept to be played again.
+const LONGEST_LOOP: gst::ClockTime = gst::ClockTime::from_seconds(600);
+
+/// Whether the pad is still linked is looked up this often while waiting: unlinking wakes nobody.
+const RECHECK: Duration = Duration::from_millis(100);
+
+/// A tracked face in one frame of the video.
+#[derive(Debug)]
+pub struct Shot {
+    /// Running times.
+    pub start: gst::ClockTime,
+    pub end: gst::ClockTime,
+    pub pose: Pose,
+    /// Normalised landmarks.
+    pub landmarks: Vec<[f32; 3]>,
+    /// The frame shows no face: this is an earlier frame's.
+    pub lost: bool,
+}
+
+/// The answer to [`Track::at`].
+#[derive(Clone, Debug)]
+pub struct Moment {
+    pub shot: Arc<Shot>,
+    /// How often the video had started again, and been flushed: the face may jump where these change.
+    pub turn: (u64, u64),
+}
+
+/// The faces of a driving video.
+#[derive(Debug, Default)]
+pub struct Track {
+    inner: Mutex<Inner>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    shots: VecDeque<Arc<Shot>>,
+    /// All of them, where they are to be played again.
+    record: Vec<Arc<Shot>>,
+    looping: bool,
+    live: bool,
+    /// Up to here there is no other face than those in `shots`.
+    covered: gst::ClockTime,
+    /// Where the speech is.
+    asked: gst::ClockTime,
+    ended: bool,
+    flushes: u64,
+    pad_flushing: bool,
+    main_flushing: bool,
+    main_ended: bool,
+}
+
+impl Track {
+    /// A new life of the element: forgets everything.
+    pub fn start(&self, looping: bool) {
+        *lock(&self.inner) = Inner { looping, ..Inner::default() };
+    }
+
+    /// Whether a live source feeds either pad.
+    pub fn set_live(&self, live: bool) {
+        lock(&self.inner).live = live;
+        self.wake.notify_all();
+    }
+
+    /// Makes both threads return: the element stops.
+    pub fn stop(&self) {
+        let mut inner = lock(&self.inner);
+        (inner.pad_flushing, inner.main_flushing) = (true, true);
+        self.wake.notify_all();
+    }
+
+    /// The main pad begins or ends to flush.
+    pub fn flush_main(&self, flushing: bool) {
+        let mut inner = lock(&self.inner);
+        inner.main_flushing = flushing;
+        (inner.main_ended, inner.asked) = (false, gst::ClockTime::ZERO);
+        self.wake.notify_all();
+    }
+
+    /// The main stream is over: nobody needs the video any more.
+    pub fn end_main(&self, ended: bool) {
+        lock(&self.inner).main_ended = ended;
+        self.wake.notify_all();
+    }
+
+    /// The pad begins or ends to flush; what it had sent is forgotten.
+    pub fn flush_pad(&self, flushing: bool) {
+        let mut inner = lock(&self.inner);
+        let (looping, live, flushes) = (inner.looping, inner.live, inner.flushes + u64::from(flushing));
+        let main = (inner.main_flushing, inner.main_ended, inner.asked);
+        *inner = Inner { looping, live, flushes, pad_flushing: flushing, ..Inner::default() };
+        (inner.main_flushing, inner.main_ended, inner.asked) = main;
+        self.wake.notify_all();
+    }
+
+    /// The video is over, or another one begins after it.
+    pub fn end_pad(&self, ended: bool) {
+        lock(&self.inner).ended = ended;
+        self.wake.notify_all();
+    }
+
+    /// Nothing new comes before that running time: the video has a gap.
+    pub fn cover(&self, until: gst::ClockTime) {
+        let mut inner = lock(&self.inner);
+        inner.covered = inner.covered.max(until);
+        self.wake.notify_all();
+    }
+
+    /// Takes a face; returns when the speech has nearly come to it.
+    ///
+    /// # Errors
+    /// Flushing, or the end of the main stream.
+    pub fn push(&self, shot: Shot) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut inner = lock(&self.inner);
+        inner.flow()?;
+        let start = shot.start;
+        inner.covered = inner.covered.max(shot.end);
+        let shot = Arc::new(shot);
+        inner.shots.push_back(Arc::clone(&shot));
+        if inner.looping && inner.record.first().is_none_or(|first| start < first.start + LONGEST_LOOP) {
+            inner.record.push(shot);
+        }
+        self.wake.notify_all();
+        while !inner.live && start > inner.asked + AHEAD {
+            inner = self.wait(inner);
+            inner.flow()?;
+        }
+        // Live, the speech may stand still while the camera goes on.
+        if inner.live {
+            let oldest = start.saturating_sub(AHEAD * 4);
+            inner.shots.retain(|shot| shot.start >= oldest);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// The face at a running time; waits for it while `linked` says that one may come. `None`: the video shows none yet,
+    /// or is not there.
+    pub fn at(&self, time: gst::ClockTime, linked: impl Fn() -> bool) -> Option<Moment> {
+        let mut inner = lock(&self.inner);
+        inner.asked = time;
+        self.wake.notify_all();
+        loop {
+            if inner.main_flushing {
+                return None;
+            }
+            while inner.shots.get(1).is_some_and(|next| next.start <= time) {
+                inner.shots.pop_front();
+            }
+            let is_known = inner.live || inner.ended || inner.covered > time || inner.shots.len() > 1;
+            if is_known || !linked() {
+                return inner.moment(time);
+            }
+            inner = self.wait(inner);
+        }
+    }
+
+    fn wait<'a>(&self, guard: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        self.wake.wait_timeout(guard, RECHECK).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Inner {
+    /// What the pad's thread is to do.
+    fn flow(&self) -> Result<(), gst::FlowError> {
+        if self.pad_flushing {
+            Err(gst::FlowError::Flushing)
+        } else if self.main_ended {
+            Err(gst::FlowError::Eos)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn moment(&self, time: gst::ClockTime) -> Option<Moment> {
+        if let (true, true, Some(first), Some(last)) =
+            (self.looping, self.ended, self.record.first(), self.record.last())
+            && time >= last.end
+            && last.end > first.start
+        {
+            let (length, since) = ((last.end - first.start).nseconds(), (time - first.start).nseconds());
+            let within = first.start + gst::ClockTime::from_nseconds(since % length);
+            let index = self.record.partition_point(|shot| shot.start <= within).saturating_sub(1);
+            let shot = Arc::clone(self.record.get(index)?);
+            return Some(Moment { shot, turn: (since / length, self.flushes) });
+        }
+        let shot = self.shots.front().filter(|shot| self.live || shot.start <= time)?;
+        Some(Moment { shot: Arc::clone(shot), turn: (0, self.flushes) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
+
+    fn shot(n: u64) -> Shot {
+        let pose = Pose { yaw: n as f32, ..Pose::default() };
+        Shot { start: FRAME * n, end: FRAME * (n + 1), pose, landmarks: Vec::new(), lost: false }
+    }
+
+    fn track(looping: bool, shots: u64) -> Track {
+        let track = Track::default();
+        track.start(looping);
+        for n in 0..shots {
+            track.push(shot(n)).unwrap();
+        }
+        track
+    }
+
+    fn yaw(track: &Track, time: gst::ClockTime) -> Option<f32> {
+        track.at(time, || false).map(|m| m.shot.pose.yaw)
+    }
+
+    #[test]
+    fn a_time_gets_the_face_that_is_shown_then() {
+        let track = track(false, 5);
+        assert_eq!(yaw(&track, FRAME), Some(1.0));
+        assert_eq!(yaw(&track, FRAME * 3 + FRAME / 2), Some(3.0));
+        let late = Track::default();
+        late.push(shot(7)).unwrap();
+        assert_eq!(yaw(&late, FRAME * 6), None, "the video begins later");
+    }
+
+    #[test]
+    fn the_end_is_held_or_the_video_starts_again() {
+        let held = track(false, 5);
+        held.end_pad(true);
+        assert_eq!(yaw(&held, FRAME * 100), Some(4.0));
+        let looped = track(true, 5);
+        looped.end_pad(true);
+        for n in 0..17 {
+            let moment = looped.at(FRAME * n, || true).unwrap();
+            assert_eq!((moment.shot.pose.yaw, moment.turn.0), ((n % 5) as f32, n / 5), "frame {n}");
+        }
+    }
+
+    #[test]
+    fn the_speech_waits_for_the_video_and_the_video_for_the_speech() {
+        let track = Arc::new(track(false, 0));
+        let pusher = std::thread::spawn({
+            let track = Arc::clone(&track);
+            move || (0..200).try_for_each(|n| track.push(shot(n)).map(drop))
+        });
+        for n in 0..90 {
+            let moment = track.at(FRAME * n, || true).unwrap();
+            assert_eq!(moment.shot.pose.yaw, n as f32);
+            assert!(lock(&track.inner).shots.len() <= 28, "the video runs ahead");
+        }
+        track.end_main(true);
+        assert_eq!(pusher.join().unwrap(), Err(gst::FlowError::Eos));
+    }
+
+    #[test]
+    fn flushing_wakes_both_and_forgets() {
+        let track = Arc::new(track(false, 3));
+        let waiting = std::thread::spawn({
+            let track = Arc::clone(&track);
+            move || track.at(FRAME * 50, || true).is_some()
+        });
+        track.stop();
+        assert!(!waiting.join().unwrap());
+        assert_eq!(track.push(shot(3)), Err(gst::FlowError::Flushing));
+        track.flush_main(false);
+        track.flush_pad(false);
+        assert_eq!(yaw(&track, FRAME), None);
+        track.push(shot(1)).unwrap();
+        assert_eq!(yaw(&track, FRAME), Some(1.0));
+    }
+
+    #[test]
+    fn live_nobody_waits() {
+        let track = track(false, 0);
+        track.set_live(true);
+        for n in 0..1000 {
+            track.push(shot(n)).unwrap();
+        }
+        assert!(lock(&track.inner).shots.len() <= 102);
+        assert_eq!(yaw(&track, FRAME * 2000), Some(999.0));
+    }
+}

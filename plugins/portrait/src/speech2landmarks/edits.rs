@@ -1,0 +1,74 @@
+//! What is done to the network's landmarks, in this order: gains, mouth base, gaze, lids. Each takes the face as the one
+//! before left it: gains scale what the network said, not what was added; lids follow the eyes as they look, and close last.
+
+use super::blink::{BlinkControls, Blinker};
+use super::gains::{GainControls, Gains};
+use super::gaze::{LookAway, LookAwayControls, MAX_GAZE_DEG, SACCADE_SPEED, turn_eyes};
+use super::lids;
+use super::ramp::{Ramp, most_per_frame};
+
+/// Numbers in [`crate::tensor::FrameMeta::Face`].
+pub const APPLIED: usize = 7;
+
+/// What is asked of a frame, beside emotion and speech.
+#[derive(Clone, Copy, Debug)]
+pub struct FaceControls {
+    /// Gains of the network's motion, and the mouth at silence.
+    pub gains: GainControls,
+    /// Yaw and pitch of the eyes in degrees.
+    pub gaze: [f32; 2],
+    /// Looks away, added to the gaze.
+    pub look_away: LookAwayControls,
+    /// Blinks.
+    pub blink: BlinkControls,
+}
+
+/// The edits of one person's face, with what they remember from frame to frame.
+pub struct Edits {
+    seed: u32,
+    gains: Gains,
+    gaze: Ramp<2>,
+    look_away: LookAway,
+    blinker: Blinker,
+}
+
+impl Edits {
+    /// Edits of a person with these normalised landmarks at rest, lips closed.
+    pub fn new(rest: &[[f32; 3]], seed: u32) -> Self {
+        Self {
+            seed,
+            gains: Gains::new(rest),
+            gaze: Ramp::default(),
+            look_away: LookAway::new(seed),
+            blinker: Blinker::new(seed),
+        }
+    }
+
+    /// Forgets what came before: the next frame is a first one.
+    pub fn reset(&mut self) {
+        self.gains.reset();
+        self.gaze = Ramp::default();
+        self.look_away = LookAway::new(self.seed);
+        self.blinker = Blinker::new(self.seed);
+    }
+
+    /// Edits one frame of `fps` a second; `blink` asks for a blink that begins with it. Returns the controls as applied,
+    /// in the order of [`crate::tensor::FrameMeta::Face`].
+    pub fn apply(
+        &mut self,
+        face: &mut [[f32; 3]],
+        asked: &FaceControls,
+        fps: f32,
+        blink: bool,
+    ) -> [f32; APPLIED] {
+        let gains = self.gains.apply(face, asked.gains, fps);
+        let away = self.look_away.step(asked.look_away, fps);
+        let target = [0, 1].map(|i| (asked.gaze[i] + away[i]).clamp(-MAX_GAZE_DEG, MAX_GAZE_DEG));
+        let gaze = self.gaze.step(target, most_per_frame(SACCADE_SPEED, 1.0, fps));
+        let ways = turn_eyes(face, gaze);
+        lids::follow_eyes(face, ways);
+        let closure = self.blinker.step(asked.blink, fps, blink);
+        lids::close(face, closure);
+        [gaze[0], gaze[1], closure, gains.mouth, gains.expression, gains.brow, gains.base]
+    }
+}
