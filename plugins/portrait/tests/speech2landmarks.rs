@@ -180,15 +180,15 @@ fn the_mouth_is_as_open_at_silence_as_mouth_base_says() {
 
 #[test]
 fn blinks_are_as_many_and_as_long_as_asked() {
+    let mut run = Run::new();
+    let element = run.element();
+    element.set_property_from_str("blink", "auto");
     for (rate, duration) in [(12.0f32, 200u32), (30.0, 400)] {
-        let mut run = Run::new();
-        let element = run.element();
-        element.set_property_from_str("blink", "auto");
         element.set_property("blink-rate", rate);
         element.set_property("blink-duration", duration);
-        let closures: Vec<f32> = run.silence(120 * FPS).iter().map(Frame::closure).collect();
+        let closures: Vec<f32> = run.silence(60 * FPS).iter().map(Frame::closure).collect();
         let blinks: Vec<usize> = closures.split(|&c| c == 0.0).map(<[f32]>::len).filter(|&n| n > 0).collect();
-        assert!((blinks.len() as f32 - 2.0 * rate).abs() <= 2.0, "{} at {rate} a minute", blinks.len());
+        assert!((blinks.len() as f32 - rate).abs() <= 2.0, "{} at {rate} a minute", blinks.len());
         let mean = mean(blinks.iter().map(|&n| n as f32)) * 40.0;
         assert!((mean - duration as f32).abs() < 40.0, "{mean} ms for {duration}");
     }
@@ -251,10 +251,10 @@ fn eyes_look_away_now_and_then_and_come_back() {
     element.set_property("look-away", true);
     element.set_property("look-away-angle", 20.0f32);
     element.set_property("look-away-interval", 3.0f32);
-    let frames = run.silence(120 * FPS);
+    let frames = run.silence(60 * FPS);
     let angles: Vec<f32> = frames.iter().map(|f| f.face[0].hypot(f.face[1])).collect();
     let looks = angles.windows(2).filter(|a| a[0] == 0.0 && a[1] > 0.0).count();
-    assert!((22..=44).contains(&looks), "{looks} looks in two minutes, every 3 s and the time away");
+    assert!((11..=22).contains(&looks), "{looks} looks in a minute, every 3 s and the time away");
     let most = angles.iter().copied().fold(0.0, f32::max);
     assert!((15.0..=20.01).contains(&most), "{most}");
     let ahead = angles.iter().filter(|&&a| a == 0.0).count();
@@ -339,7 +339,7 @@ fn every_control_takes_effect_within_two_frames_and_never_jumps() {
         };
         let mut run = Run::new();
         let before = prepare(&mut run);
-        let (mut same, _) = (Run::new(), ());
+        let mut same = Run::new();
         prepare(&mut same);
         run.element().set_property_from_str(name, value);
         let (changed, unchanged) = (run.silence(40), same.silence(40));
@@ -355,8 +355,7 @@ fn every_control_takes_effect_within_two_frames_and_never_jumps() {
 fn keyframes_reach_every_number() {
     let specs: Vec<glib::ParamSpec> = Run::new().element().list_properties().to_vec();
     let controllable = specs.iter().filter(|s| s.flags().contains(gst::PARAM_FLAG_CONTROLLABLE));
-    let numeric = 12;
-    assert_eq!(controllable.clone().count(), numeric, "every number can be keyframed");
+    assert_eq!(controllable.clone().count(), 12, "every number can be keyframed");
     for spec in controllable {
         let mut run = Run::new();
         let element = run.element();
