@@ -39,7 +39,7 @@ def test_frames_at_once_equal_one_by_one(stage, name):
 
 @pytest.mark.parametrize("p", SPEECH)
 def test_emotion_is_monotonic_and_neutral_label_is_zero(stage, p):
-    net, g = stage(stage, p)
+    net, g = stage(p)
     x = g[f"{p}.in.0"].repeat(10, 1, 1)
     face, state = g[f"{p}.in.1"], torch.zeros_like(g[f"{p}.in.3"])
 
@@ -82,7 +82,7 @@ def test_styles_differ_and_silence_is_calm(stage):
 
 @pytest.mark.parametrize("p", SPEECH)
 def test_lips_touch_in_silence(stage, p):
-    net, g = stage(stage, p)
+    net, g = stage(p)
     y, _ = net(torch.full((75, 4, 80), -13.8), g[f"{p}.in.1"], torch.zeros(8), torch.zeros_like(g[f"{p}.in.3"]))
     a = aperture(y.numpy())
     assert a[25:].max() < 0.03 and a[25:].std() < 0.004

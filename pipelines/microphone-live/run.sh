@@ -1,30 +1,15 @@
 #!/usr/bin/env bash
 # A voice drives the photo live: microphone, text to speech, or a file played at its own speed. See README.md.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-
-PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
-SOURCE=${SOURCE:-}
-TEXT=${TEXT:-}
+# shellcheck source=pipelines/common.sh
+source "$(dirname "$0")/../common.sh"
 OUTPUT=${OUTPUT:-}
-export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-${CARGO_TARGET_DIR:-$root/target}/debug}
-
-[ -r "$PORTRAIT" ] || { echo "error: cannot read $PORTRAIT" >&2; exit 1; }
 
 # Where the voice comes from.
 screen=yes
 [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || screen=no
-if [ "$SOURCE" = microphone ] || { [ -z "$SOURCE$TEXT" ] && [ $screen = yes ]; }; then
-    voice=(autoaudiosrc)
-elif [ -n "$TEXT" ]; then
-    gst-inspect-1.0 --exists espeak || { echo "error: TEXT needs gstreamer1.0-espeak" >&2; exit 1; }
-    voice=(espeak "text=$TEXT" ! audioconvert ! audioresample ! identity sync=true)
-else
-    SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
-    [ -r "$SOURCE" ] || { echo "error: cannot read $SOURCE" >&2; exit 1; }
-    voice=(filesrc "location=$SOURCE" ! decodebin ! audioconvert ! audioresample ! identity sync=true)
-fi
+[ -n "$SOURCE$TEXT" ] || [ $screen = no ] || SOURCE=microphone
+voice
 
 # Where the picture goes.
 if [ -n "$OUTPUT" ]; then

@@ -1,5 +1,7 @@
 //! What the tests across elements share; the tests themselves live in `tests/`.
 
+pub mod machine;
+pub mod microphone;
 pub mod pipeline;
 pub mod process;
 pub mod samples;

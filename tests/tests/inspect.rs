@@ -4,8 +4,15 @@
 
 use portrait_tests::{process, root};
 
-const ELEMENTS: [&str; 6] =
-    ["audiofeatures", "speech2landmarks", "landmarks2latents", "facesynth", "facelandmarks", "talkinghead"];
+const ELEMENTS: [&str; 7] = [
+    "audiofeatures",
+    "speech2landmarks",
+    "landmarks2latents",
+    "facesynth",
+    "facelandmarks",
+    "landmarkoverlay",
+    "talkinghead",
+];
 
 /// Lines that differ from build to build.
 const VARIABLE: [&str; 3] = ["Filename", "Version", "Source release date"];

@@ -31,17 +31,22 @@ fn file_to_mp4_writes_a_film() {
     assert_film(&film);
 }
 
-#[test]
-fn a_video_drives_the_photo() {
-    let dir = tempfile::tempdir().unwrap();
-    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
+/// A video of ten pictures, all of one face.
+fn driving_video(path: &Path) {
     let line = format!(
         "filesrc location={} ! pngdec ! videoconvert ! imagefreeze num-buffers=10 \
          ! video/x-raw,format=I420,framerate=25/1 ! x264enc speed-preset=ultrafast ! mp4mux ! filesink location={}",
         data("portrait-astronaut.png").display(),
-        driver.display()
+        path.display()
     );
     process::run(process::command("gst-launch-1.0").arg("--quiet").args(line.split_whitespace()));
+}
+
+#[test]
+fn a_video_drives_the_photo() {
+    let dir = tempfile::tempdir().unwrap();
+    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
+    driving_video(&driver);
     process::run(
         script("video-drives-photo").env("SOURCE", &driver).env("OUTPUT", &film).current_dir(dir.path()),
     );
@@ -59,6 +64,61 @@ fn a_file_is_played_live() {
             .current_dir(dir.path()),
     );
     assert_film(&film);
+}
+
+/// Eight heads at once: the least that shows the grid.
+#[test]
+fn eight_emotions_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, film) = (dir.path().join("short.wav"), dir.path().join("film.mp4"));
+    samples::write_speech(&wav, 0.4);
+    process::run(script("emotions").env("SOURCE", wav).env("OUTPUT", &film).env("SIZE", "128"));
+    assert_film(&film);
+}
+
+#[test]
+fn the_head_of_a_video_on_the_voice_of_a_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    process::run(script("pose-transfer").env("SOURCE", speech(dir.path())).env("OUTPUT", &film));
+    assert_film(&film);
+}
+
+#[test]
+fn a_recorded_webcam_drives_the_head_of_a_speaking_photo() {
+    let dir = tempfile::tempdir().unwrap();
+    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
+    driving_video(&driver);
+    for voice in [String::new(), speech(dir.path())] {
+        process::run(
+            script("webcam-drives-photo").env("SOURCE", &driver).env("VOICE", voice).env("OUTPUT", &film),
+        );
+        assert_film(&film);
+        std::fs::remove_file(&film).unwrap();
+    }
+}
+
+#[test]
+fn landmarks_are_edited_in_rust() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    process::run(script("edit-landmarks-rust").env("SOURCE", speech(dir.path())).env("OUTPUT", &film));
+    assert_film(&film);
+}
+
+/// The scripts in Python run as they stand, and what they change is seen in the film.
+#[test]
+fn landmarks_are_edited_and_properties_keyframed_in_python() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = speech(dir.path());
+    for folder in ["edit-landmarks-python", "keyframes"] {
+        let film = dir.path().join(format!("{folder}.mp4"));
+        let mut run = process::command(root().join(format!("pipelines/{folder}/run.py")));
+        let output = process::run(run.env("SOURCE", &wav).env("OUTPUT", &film));
+        // An exception in a callback does not end the program.
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{folder}");
+        assert_film(&film);
+    }
 }
 
 fn animate() -> Command {

@@ -13,12 +13,18 @@ pub struct BenchArgs {
     #[arg(long)]
     release: bool,
     /// Measure that many talking heads in one process instead (1 to 64)
-    #[arg(long, conflicts_with = "write", value_name = "COUNT")]
+    #[arg(long, conflicts_with_all = ["write", "live"], value_name = "COUNT")]
     streams: Option<usize>,
+    /// Measure the latency of a live pipeline instead, from the microphone to the encoded picture
+    #[arg(long, conflicts_with = "write")]
+    live: bool,
+    /// Length of the live measurement
+    #[arg(long, default_value_t = 30, requires = "live")]
+    seconds: u64,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     let root = workspace::root();
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
@@ -26,6 +32,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         command.arg("--release");
     }
     command.arg("--");
+    if args.live {
+        command.arg("--live").arg(args.seconds.to_string());
+    }
     if args.write {
         command.arg("--write").arg(root.join("BENCHMARKS.md"));
     }

@@ -57,7 +57,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
             .with_context(|| format!("cannot make --output's folder {}", dir.display()))?;
     }
 
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     println!("Building the plugin (the first time this compiles libtorch's bindings: about four minutes)");
     // The whole workspace, as the tests do: with fewer members cargo chooses other features of shared crates, and builds
     // them twice.

@@ -33,7 +33,7 @@ pub fn test(profile: Profile) -> Result<()> {
 
 /// Builds what meson.build installs.
 pub fn dist() -> Result<()> {
-    crate::set_up(false)?;
+    crate::set_up(&crate::SetupArgs::default())?;
     let root = workspace::root();
     shell::run(shell::cargo(&root).args(["build", "--release", "--package", "gst-plugin-portrait"]))?;
     let target = workspace::build_dir()?;

@@ -11,6 +11,7 @@ mod libtorch;
 mod media;
 mod packages;
 mod shell;
+mod soak;
 mod test;
 mod wheels;
 mod workspace;
@@ -37,21 +38,27 @@ enum Task {
     Test(test::TestArgs),
     /// Measure the speed of the pipeline and of its elements
     Bench(bench::BenchArgs),
+    /// Run a live pipeline for long, or start, stop and seek it often, and watch what it leaves behind
+    Soak(soak::SoakArgs),
     /// Build the release plugin, and say where it and its files are
     Dist,
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 struct SetupArgs {
     /// Leave the system's packages alone
     #[arg(long)]
     skip_packages: bool,
+
+    /// Also install the programs that the tests of the live scenarios need: OBS, Chromium, PipeWire
+    #[arg(long, conflicts_with = "skip_packages")]
+    on_air: bool,
 }
 
 /// Packages, then libtorch.
-fn set_up(skip_packages: bool) -> Result<()> {
-    if !skip_packages {
-        packages::install_missing()?;
+fn set_up(args: &SetupArgs) -> Result<()> {
+    if !args.skip_packages {
+        packages::install_missing(args.on_air)?;
     }
     libtorch::install_if_missing()
 }
@@ -59,13 +66,14 @@ fn set_up(skip_packages: bool) -> Result<()> {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup(args) => {
-            set_up(args.skip_packages)?;
+            set_up(&args)?;
             println!("Ready: libtorch is at {}", libtorch::location()?.display());
             Ok(())
         }
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Dist => installed::dist(),
     }
 }

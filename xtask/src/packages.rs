@@ -24,6 +24,28 @@ const PACKAGES: [(&str, &str); 13] = [
     ("meson", "the test of the installed plugin"),
 ];
 
+/// What the tests of the live scenarios need on top: the programs at the other end, 600 MB where nothing is there yet.
+const ON_AIR: [(&str, &str); 14] = [
+    ("obs-studio", "shows the live head"),
+    ("obs-plugins", "OBS's media source"),
+    ("xvfb", "a display for OBS"),
+    ("libgl1-mesa-dri", "OpenGL for OBS"),
+    ("dbus", "a session for OBS and PipeWire"),
+    ("python3-websocket", "drives OBS"),
+    ("chromium", "shows the live head"),
+    ("chromium-driver", "drives Chromium"),
+    ("gstreamer1.0-nice", "webrtcbin's connections"),
+    ("gir1.2-gst-plugins-bad-1.0", "webrtcbin from Python"),
+    ("pipewire", "the camera of PipeWire"),
+    ("wireplumber", "the same"),
+    ("gstreamer1.0-pipewire", "the same"),
+    ("gstreamer1.0-x", "textoverlay, for names"),
+];
+
+/// The programs among them, whose absence lets tests be skipped.
+const ON_AIR_PROGRAMS: [&str; 7] =
+    ["obs", "Xvfb", "dbus-run-session", "chromium", "chromedriver", "pipewire", "wireplumber"];
+
 /// Downloads libtorch; any Python with pip does as well.
 const PIP: (&str, &str) = ("python3-pip", "downloads libtorch");
 
@@ -33,14 +55,24 @@ const PKG_CONFIG_MODULES: [&str; 4] =
 const PROGRAMS: [&str; 4] = ["c++", "pkg-config", "gst-launch-1.0", "gst-inspect-1.0"];
 const ELEMENTS: [&str; 4] = ["decodebin", "x264enc", "avenc_aac", "mp4mux"];
 
-/// Installs what is missing, after saying so.
-pub fn install_missing() -> Result<()> {
-    if shell::on_path("apt-get") && shell::on_path("dpkg-query") { install_by_apt() } else { check_by_hand() }
+/// Installs what is missing, after saying so; with `on_air` also the programs of the live scenarios' tests.
+pub fn install_missing(on_air: bool) -> Result<()> {
+    if shell::on_path("apt-get") && shell::on_path("dpkg-query") {
+        install_by_apt(on_air)
+    } else {
+        check_by_hand()
+    }
 }
 
-fn install_by_apt() -> Result<()> {
+/// Programs of the live scenarios' tests that are not there.
+pub fn missing_on_air() -> Vec<&'static str> {
+    ON_AIR_PROGRAMS.into_iter().filter(|program| !shell::on_path(program)).collect()
+}
+
+fn install_by_apt(on_air: bool) -> Result<()> {
+    let more = if on_air { &ON_AIR[..] } else { &[] };
     let mut missing: Vec<(&str, &str)> =
-        PACKAGES.into_iter().filter(|(name, _)| !is_installed(name)).collect();
+        PACKAGES.iter().chain(more).filter(|(name, _)| !is_installed(name)).copied().collect();
     if crate::wheels::python_with_pip().is_none() && !crate::libtorch::is_there() {
         missing.push(PIP);
     }

@@ -105,6 +105,16 @@ pub fn tensor_caps(kind: TensorKind, shape: &[usize], pack: &str) -> gst::Caps {
     caps
 }
 
+/// Whether a recurrent stage starts anew with an event: another stream, or a flush that resets the running time, as a seek
+/// does. A flush that keeps it interrupts the audio of a presentation that goes on: the face must not jump.
+pub fn starts_anew(event: &gst::Event) -> bool {
+    match event.view() {
+        gst::EventView::FlushStop(flush) => flush.resets_time(),
+        gst::EventView::StreamStart(_) => true,
+        _ => false,
+    }
+}
+
 /// Locks; a panic elsewhere was already reported and leaves plain data behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

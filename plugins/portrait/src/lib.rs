@@ -19,6 +19,7 @@ pub mod photo;
 pub mod render;
 pub mod settings;
 pub mod speech2landmarks;
+mod stats;
 pub mod talkinghead;
 pub mod tensor;
 

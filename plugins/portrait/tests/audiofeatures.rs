@@ -3,6 +3,7 @@
 mod common;
 
 use common::{AUDIO_FEATURES, FRAME, FRAME_SAMPLES, audio, drain, pack, tone};
+use gst::prelude::*;
 use gstportrait::tensor::buffer;
 
 fn look_ahead() -> gst::ClockTime {
@@ -12,15 +13,24 @@ fn look_ahead() -> gst::ClockTime {
     )
 }
 
-/// Latency is the frame itself and the look-ahead, exactly, on top of what comes from upstream.
+/// Latency is the frame itself, the look-ahead and the processing deadline, exactly, on top of what comes from upstream.
 #[test]
 fn latency_is_exact() {
     let mut harness = AUDIO_FEATURES.harness();
     harness.set_live(true);
-    assert_eq!(harness.query_latency(), Some(FRAME + look_ahead()));
+    let default = gst::ClockTime::from_mseconds(20);
+    assert_eq!(harness.query_latency(), Some(FRAME + look_ahead() + default));
     let upstream = gst::ClockTime::from_mseconds(17);
     harness.set_upstream_latency(upstream);
-    assert_eq!(harness.query_latency(), Some(upstream + FRAME + look_ahead()));
+    let bus = gst::Bus::new();
+    let element = harness.element().unwrap();
+    element.set_bus(Some(&bus));
+    element.set_property("processing-deadline", 33_000_000u64);
+    let deadline = gst::ClockTime::from_mseconds(33);
+    assert_eq!(harness.query_latency(), Some(upstream + FRAME + look_ahead() + deadline));
+    assert!(bus.pop_filtered(&[gst::MessageType::Latency]).is_some(), "the change is told");
+    element.set_property("processing-deadline", 33_000_000u64);
+    assert!(bus.pop_filtered(&[gst::MessageType::Latency]).is_none(), "nothing changed");
 }
 
 /// A frame comes out as soon as its window is complete, not a sample later.

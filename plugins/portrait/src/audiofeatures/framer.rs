@@ -2,58 +2,14 @@
 
 use std::collections::VecDeque;
 
+use super::alignment::{Alignment, Placement};
+use super::clock::FrameClock;
+
 /// How far a timestamp may be off before samples are moved: smaller steps are jitter, not gaps. In milliseconds.
 const JITTER_MS: u64 = 20;
 
 /// Silence is handed on in bites, so that a gap of an hour needs no memory. In milliseconds.
 const SILENCE_BITE_MS: u64 = 1000;
-
-/// Sample and frame clocks of a pack. Frame `n` spans `[n, n + 1) / fps` seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameClock {
-    /// Samples a second.
-    pub rate: u32,
-    /// Frames a second.
-    pub fps: gst::Fraction,
-}
-
-impl FrameClock {
-    /// First sample after frame `n`. Exact: nothing adds up over hours.
-    pub fn frame_end(self, n: u64) -> u64 {
-        let (num, den) = (self.fps.numer() as u128, self.fps.denom() as u128);
-        ((u128::from(n) + 1) * u128::from(self.rate) * den / num) as u64
-    }
-
-    /// The frame that holds a sample.
-    pub fn frame_of(self, sample: u64) -> u64 {
-        let (num, den) = (self.fps.numer() as u128, self.fps.denom() as u128);
-        let mut n = (u128::from(sample) * num / (u128::from(self.rate) * den)) as u64;
-        // frame_end rounds down, so the quotient may be one short.
-        while self.frame_end(n) <= sample {
-            n += 1;
-        }
-        n
-    }
-
-    /// Start of frame `n`.
-    pub fn frame_time(self, n: u64) -> gst::ClockTime {
-        let (num, den) = (self.fps.numer() as u128, self.fps.denom() as u128);
-        let ns = (u128::from(n) * den * u128::from(gst::ClockTime::SECOND.nseconds()) + num / 2) / num;
-        gst::ClockTime::from_nseconds(ns as u64)
-    }
-
-    /// Sample at a time, to the nearest.
-    pub fn sample_at(self, time: gst::ClockTime) -> u64 {
-        let second = u128::from(gst::ClockTime::SECOND.nseconds());
-        ((u128::from(time.nseconds()) * u128::from(self.rate) + second / 2) / second) as u64
-    }
-
-    /// Length of a number of samples.
-    pub fn duration_of(self, samples: u64) -> gst::ClockTime {
-        let second = u128::from(gst::ClockTime::SECOND.nseconds());
-        gst::ClockTime::from_nseconds((u128::from(samples) * second / u128::from(self.rate)) as u64)
-    }
-}
 
 enum Piece {
     Samples(Vec<f32>),
@@ -67,6 +23,24 @@ impl Piece {
             Self::Silence(count) => *count,
         }
     }
+}
+
+/// What became of samples that were placed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Samples that came after the frames that they belong to.
+    pub late: usize,
+    /// Everything came too late for so long that the timestamps are not believed any more.
+    pub retimed: bool,
+}
+
+/// What a live stream needs besides: its frames do not wait for samples.
+struct Live {
+    alignment: Alignment,
+    /// Silence stands where samples did not come in time: the next ones are placed by their timestamp.
+    filled: bool,
+    /// Position behind everything that a frame has used.
+    used: u64,
 }
 
 /// Samples in, one window a frame out.
@@ -85,6 +59,7 @@ pub struct Framer {
     end: u64,
     /// The frame that comes out next; `None` before the first sample.
     next: Option<u64>,
+    live: Option<Live>,
 }
 
 impl Framer {
@@ -99,6 +74,7 @@ impl Framer {
             queue: VecDeque::new(),
             end: 0,
             next: None,
+            live: None,
         }
     }
 
@@ -117,19 +93,74 @@ impl Framer {
         *self = Self::new(self.clock, self.window, self.look_ahead as usize);
     }
 
+    /// From now on frames come from `frame` on, one after the other, whether there are samples or not: see
+    /// [`Self::fill`].
+    pub fn start_live(&mut self, frame: u64) {
+        let next = self.next.map_or(frame, |next| next.max(frame));
+        let start = next.checked_sub(1).map_or(0, |last| self.clock.frame_end(last));
+        if self.next != Some(next) {
+            self.clear();
+            (self.first, self.end) = (start, start);
+        }
+        self.next = Some(next);
+        self.live = Some(Live { alignment: Alignment::default(), filled: true, used: start.min(self.end) });
+    }
+
+    /// Whether [`Self::start_live`] was called since the last reset.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// Position behind the samples of the frame that comes out next.
+    pub fn due(&self) -> Option<u64> {
+        Some(self.clock.frame_end(self.next?) + self.look_ahead)
+    }
+
+    /// Whether the samples of the frame that comes out next are all there.
+    pub fn is_complete(&self) -> bool {
+        self.due().is_some_and(|due| self.end >= due)
+    }
+
+    /// Puts silence where samples of the next frame are missing, because its time has come.
+    pub fn fill(&mut self) {
+        let Some(due) = self.due() else { return };
+        self.push_silence(due.saturating_sub(self.end));
+        if let Some(live) = &mut self.live {
+            live.filled = true;
+        }
+    }
+
+    /// Forgets the samples of a live stream, those that wait as well, and keeps the frame that comes out next.
+    pub fn interrupt(&mut self) {
+        let Some(live) = &mut self.live else { return self.reset() };
+        *live = Live { alignment: Alignment::default(), filled: true, used: live.used };
+        (self.first, self.end) = (live.used, live.used);
+        self.clear();
+    }
+
     /// Places samples at a grid position, `None` for right behind the last ones. A gap is filled with silence, what
     /// overlaps the past is dropped. `exact` (a discontinuity) turns the tolerance for jitter off.
-    pub fn place(&mut self, position: Option<u64>, exact: bool, samples: &[f32]) {
-        let skip = self.seek(position, exact, samples.len() as u64);
+    pub fn place(&mut self, position: Option<u64>, exact: bool, samples: &[f32]) -> Placed {
+        let (skip, placed) = match self.live {
+            Some(_) => self.align(position, exact, samples.len()),
+            None => (self.seek(position, exact, samples.len() as u64), Placed::default()),
+        };
         let samples = &samples[skip..];
         if !samples.is_empty() {
             self.queue.push_back(Piece::Samples(samples.to_vec()));
             self.end += samples.len() as u64;
         }
+        placed
     }
 
     /// Places silence, as [`Self::place`].
     pub fn place_silence(&mut self, position: Option<u64>, count: u64) {
+        if let Some(live) = &mut self.live {
+            // Samples that are there already are better than silence.
+            live.filled = true;
+            let end = position.unwrap_or(self.end) + count;
+            return self.push_silence(end.saturating_sub(self.end));
+        }
         let skip = self.seek(position, true, count) as u64;
         self.push_silence(count - skip);
     }
@@ -158,6 +189,9 @@ impl Framer {
             *value = at.and_then(|at| self.samples.get(at as usize)).copied().unwrap_or(0.0);
         }
         self.next = Some(frame + 1);
+        if let Some(live) = &mut self.live {
+            live.used = due;
+        }
         self.forget();
         Some(frame)
     }
@@ -182,6 +216,56 @@ impl Framer {
             0
         } else {
             (self.end - position).min(len) as usize
+        }
+    }
+
+    /// [`Self::seek`] of a live stream, which moves as little as it can.
+    fn align(&mut self, position: Option<u64>, exact: bool, len: usize) -> (usize, Placed) {
+        let silence_waits = self.queue.iter().any(|piece| matches!(piece, Piece::Silence(_)));
+        let (Some(live), Some(position)) = (&mut self.live, position) else { return Default::default() };
+        let exact = exact | std::mem::take(&mut live.filled);
+        let placement = live.alignment.place(self.clock, position, self.end, len, exact, silence_waits);
+        let (used, target) = match placement {
+            Placement::Behind => (live.used as i64, self.end as i64),
+            Placement::At(target) => (live.used as i64, target),
+        };
+        let behind = (used - target).max(0);
+        let late = (behind as usize).min(len);
+        let retimed = live.alignment.count_late(self.clock, late, len, behind);
+        // What is still late when the next samples come must not be taken for a continuous stream.
+        live.filled = late == len;
+        self.rewind(target.max(used) as u64);
+        self.push_silence((target.max(0) as u64).saturating_sub(self.end));
+        (late, Placed { late, retimed })
+    }
+
+    fn clear(&mut self) {
+        self.samples.clear();
+        self.queue.clear();
+    }
+
+    /// Takes back what was placed at or behind a position.
+    fn rewind(&mut self, to: u64) {
+        while self.end > to {
+            let surplus = self.end - to;
+            match self.queue.back_mut() {
+                Some(Piece::Samples(samples)) if samples.len() as u64 > surplus => {
+                    samples.truncate(samples.len() - surplus as usize);
+                    self.end = to;
+                }
+                Some(Piece::Silence(count)) if *count > surplus => {
+                    *count -= surplus;
+                    self.end = to;
+                }
+                Some(piece) => {
+                    self.end -= piece.len();
+                    self.queue.pop_back();
+                }
+                None => {
+                    self.samples.truncate(to.saturating_sub(self.first) as usize);
+                    self.end = to;
+                }
+            }
         }
     }
 

@@ -3,7 +3,13 @@
  *
  * Windows the audio on the video clock and runs the model pack's front end: one buffer of features for each video
  * frame. Frame `n` spans `[n, n + 1) / fps` of running time; its window reaches the pack's look-ahead beyond its end,
- * which is the element's latency besides the frame itself.
+ * which is the element's latency besides the frame itself and `processing-deadline`, the time that all stages may take.
+ *
+ * In a live pipeline a frame comes out for every frame of running time, whether there is audio or not: what is missing
+ * half of `processing-deadline` after its time is silence, and what comes later still is dropped and counted in `stats`.
+ * Timestamps of the output are running times there. Audio that comes early, such as a sentence that a speech synthesizer
+ * sends at once, waits for its time. A flush that keeps the running time (`reset-time` false) is an interruption: what was
+ * waiting is forgotten, the face goes on.
  *
  * ## Example launch line
  * |[
@@ -12,7 +18,9 @@
  *
  * Since: 0.1
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Instant;
 
 use gst::glib;
 use gst::prelude::*;
@@ -20,13 +28,16 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::framer::{FrameClock, Framer};
+use super::live::Plan;
+use super::pulse::{Beat, Pulse};
+use super::settings::{Settings, param_specs};
+use super::state::{SAMPLE_BYTES, State};
 use crate::element::{lock, pad_templates};
-use crate::pack::{PackError, Stage};
-use crate::settings::{ModelSettings, pack_error_message};
-use crate::tensor::{TensorInfo, TensorKind, buffer};
+use crate::settings::pack_error_message;
+use crate::stats::Stats;
+use crate::tensor::TensorKind;
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         "audiofeatures",
         gst::DebugColorFlags::empty(),
@@ -34,148 +45,57 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Bytes of one mono float sample.
-const SAMPLE_BYTES: usize = 4;
-
-/// What lives from start to stop.
-struct State {
-    stage: Arc<Stage>,
-    info: TensorInfo,
-    framer: Framer,
-    /// Samples of one window, reused.
-    window: Vec<f32>,
-    /// Numbers of one frame's features, reused.
-    features: Vec<f32>,
-    /// The next buffer comes first after a flush, a gap or the start.
-    discont: bool,
-}
-
 #[derive(Default)]
 pub struct AudioFeatures {
-    settings: Mutex<ModelSettings>,
-    state: Mutex<Option<State>>,
-}
-
-impl State {
-    fn new(settings: &ModelSettings) -> Result<Self, PackError> {
-        let (pack, device) = settings.open()?;
-        let _threads = settings.limit_threads();
-        let stage = pack.stage("features", device)?;
-        let manifest = pack.manifest();
-        let missing = || PackError::NoStage { pack: pack.id(), stage: "features".into() };
-        let shape = manifest.feature_shape().ok_or_else(missing)?;
-        let fps = manifest.frame_rate().ok_or_else(missing)?;
-        let clock = FrameClock { rate: manifest.clock.sample_rate, fps };
-        let info = TensorInfo { kind: TensorKind::AudioFeatures, shape, framerate: fps, pack: pack.id() };
-        Ok(Self {
-            stage,
-            framer: Framer::new(clock, manifest.clock.window_samples, manifest.clock.look_ahead_samples),
-            window: vec![0.0; manifest.clock.window_samples],
-            features: vec![0.0; info.len()],
-            info,
-            discont: true,
-        })
-    }
-
-    /// Places a buffer of audio on the grid.
-    fn place(
-        &mut self,
-        audio: &gst::BufferRef,
-        grid: Option<gst::ClockTime>,
-    ) -> Result<(), buffer::SizeError> {
-        let mut samples = vec![0.0; audio.size() / SAMPLE_BYTES];
-        // A gap buffer is silence, whatever its bytes.
-        if !audio.flags().contains(gst::BufferFlags::GAP) {
-            buffer::read_f32(audio, &mut samples)?;
-            samples.iter_mut().for_each(|s| *s = audible(*s));
-        }
-        let discont = audio.flags().contains(gst::BufferFlags::DISCONT);
-        let position = grid.map(|t| self.framer.clock().sample_at(t));
-        self.framer.place(position, discont, &samples);
-        Ok(())
-    }
-
-    /// Features of the next frame whose window is complete.
-    fn next(&mut self) -> Result<Option<(u64, gst::Buffer)>, PackError> {
-        let Some(frame) = self.framer.next(&mut self.window) else { return Ok(None) };
-        let output = self.stage.run(&[self.stage.input(0, &self.window)?])?;
-        self.stage.read(&output[0], &mut self.features)?;
-        let mut out = buffer::from_f32(&self.features);
-        if let Some(out) = out.get_mut() {
-            out.set_offset(frame);
-            out.set_offset_end(frame + 1);
-            if std::mem::take(&mut self.discont) {
-                out.set_flags(gst::BufferFlags::DISCONT);
-            }
-        }
-        Ok(Some((frame, out)))
-    }
-
-    fn reset(&mut self) {
-        self.framer.reset();
-        self.discont = true;
-    }
-
-    fn latency(&self) -> gst::ClockTime {
-        let clock = self.framer.clock();
-        clock.frame_time(1) + clock.duration_of(self.framer.look_ahead())
-    }
-}
-
-/// A sample as a loudspeaker would play it. Broken sources send NaN and numbers that overflow in a spectrum; a stream must
-/// not end for them.
-fn audible(sample: f32) -> f32 {
-    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
-}
-
-/// Time since the start of the presentation: running time at normal speed. Other speeds keep the stream's own pace,
-/// because the sound that arrives does.
-fn grid_time(segment: &gst::FormattedSegment<gst::ClockTime>, pts: gst::ClockTime) -> Option<gst::ClockTime> {
-    let start = segment.start()?;
-    Some(pts.checked_sub(start)? + segment.base().unwrap_or_default())
-}
-
-/// The stream's timestamp at a grid time.
-fn stream_position(segment: &gst::FormattedSegment<gst::ClockTime>, grid: gst::ClockTime) -> gst::ClockTime {
-    let start = segment.start().unwrap_or_default();
-    (grid + start).checked_sub(segment.base().unwrap_or_default()).unwrap_or(start)
+    pub(super) settings: Mutex<Settings>,
+    pub(super) state: Mutex<Option<State>>,
+    pub(super) pulse: Mutex<Option<Arc<Pulse>>>,
+    /// The latency of what comes before may have changed.
+    pub(super) ask_upstream: AtomicBool,
+    stats: Stats,
 }
 
 impl AudioFeatures {
-    fn segment(&self) -> Option<gst::FormattedSegment<gst::ClockTime>> {
-        self.obj().segment().downcast::<gst::ClockTime>().ok()
-    }
-
     /// The next frame with its timestamps, if its audio is there.
-    fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
-        // Before the first segment there is nothing to time, and nothing to push.
-        let Some(segment) = self.segment() else { return Ok(None) };
-        let _threads = lock(&self.settings).limit_threads();
+    pub(super) fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        let began = Instant::now();
+        let _threads = lock(&self.settings).model.limit_threads();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        // Before the first segment there is nothing to time, and nothing to push.
+        if state.segment.is_none() && state.live.is_none() {
+            return Ok(None);
+        }
         let next = state.next();
-        let clock = state.framer.clock();
         drop(guard);
-        let (frame, mut out) = match next {
-            Ok(Some(next)) => next,
-            Ok(None) => return Ok(None),
+        match next {
+            Ok(None) => Ok(None),
+            Ok(Some(buffer)) => {
+                self.stats.add(began.elapsed());
+                self.begin_output();
+                Ok(Some(buffer))
+            }
             Err(error) => {
                 gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
-                return Err(gst::FlowError::Error);
+                Err(gst::FlowError::Error)
             }
-        };
-        let begin = stream_position(&segment, clock.frame_time(frame));
-        let end = stream_position(&segment, clock.frame_time(frame + 1));
-        if let Some(out) = out.get_mut() {
-            out.set_pts(begin);
-            out.set_duration(end.saturating_sub(begin));
         }
-        Ok(Some(out))
     }
 
-    /// Pushes every frame whose audio is there. No lock is held over a push.
-    fn push_ready(&self) -> Result<(), gst::FlowError> {
-        while let Some(buffer) = self.next_buffer()? {
+    /// [`Self::next_buffer`], not before its time in a live stream.
+    fn ready_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        match self.plan() {
+            None | Some(Plan::Frame) => self.next_buffer(),
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Pushes every frame that `next` gives. No lock of the element's own is held over a push.
+    fn push_all(
+        &self,
+        next: impl Fn() -> Result<Option<gst::Buffer>, gst::FlowError>,
+    ) -> Result<(), gst::FlowError> {
+        while let Some(buffer) = next()? {
             gst::trace!(CAT, imp = self, "pushing {buffer:?}");
             self.obj().src_pad().push(buffer)?;
         }
@@ -183,28 +103,81 @@ impl AudioFeatures {
     }
 
     /// Pushes the frames that wait for look-ahead, with silence in its place, and starts anew.
-    fn drain(&self) -> Result<(), gst::FlowError> {
+    pub(super) fn drain(&self) {
         if let Some(state) = lock(&self.state).as_mut() {
             state.framer.finish();
         }
-        let result = self.push_ready();
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.reset();
+        if let Err(error) = self.push_all(|| self.next_buffer()) {
+            gst::debug!(CAT, imp = self, "last frames were not taken: {error}");
         }
-        result
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.reset(true);
+        }
     }
 
     fn gap(&self, gap: &gst::event::Gap) {
         let (pts, duration) = gap.get();
-        let (Some(duration), Some(segment)) = (duration, self.segment()) else { return };
-        if let Some(state) = lock(&self.state).as_mut() {
-            let clock = state.framer.clock();
-            let position = grid_time(&segment, pts).map(|t| clock.sample_at(t));
-            state.framer.place_silence(position, clock.sample_at(duration));
+        let Some(duration) = duration else { return };
+        match lock(&self.state).as_mut() {
+            Some(state) if state.segment.is_some() => state.place_gap(pts, duration),
+            _ => return,
         }
-        if let Err(error) = self.push_ready() {
+        if let Err(error) = self.push_all(|| self.ready_buffer()) {
             gst::debug!(CAT, imp = self, "frames of a gap were not taken: {error}");
         }
+    }
+
+    /// Places a buffer of audio.
+    fn place(&self, audio: gst::Buffer) -> Result<(), gst::FlowError> {
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        if let Some(failed) = state.live.as_ref().and_then(|live| live.failed) {
+            return Err(failed);
+        }
+        let Some(segment) = &state.segment else {
+            drop(guard);
+            gst::element_imp_error!(self, gst::StreamError::Format, ["audio must come in a time segment"]);
+            return Err(gst::FlowError::Error);
+        };
+        let rate = state.framer.clock().rate;
+        let Some(audio) =
+            gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32)
+        else {
+            return Ok(());
+        };
+        let placed = state.place(&audio);
+        drop(guard);
+        match placed {
+            Ok(placed) => {
+                if placed.late > 0 {
+                    gst::debug!(CAT, imp = self, "{} samples come too late", placed.late);
+                }
+                if placed.retimed {
+                    gst::element_imp_warning!(
+                        self,
+                        gst::StreamError::Decode,
+                        ("a second of audio came too late: from now on it is heard when it comes, whatever its \
+                             timestamps say; raise `processing-deadline`, or let the source report its latency")
+                    );
+                }
+                Ok(())
+            }
+            Err(error) => {
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn structure(&self) -> gst::Structure {
+        let deadline = lock(&self.settings).processing_deadline;
+        let mut structure = self.stats.structure();
+        if let Some(state) = lock(&self.state).as_ref() {
+            structure.set("latency", (state.latency() + deadline).nseconds());
+            structure.set("idle-frames", state.idle);
+            structure.set("late-samples", state.late);
+        }
+        structure
     }
 }
 
@@ -217,16 +190,39 @@ impl ObjectSubclass for AudioFeatures {
 
 impl ObjectImpl for AudioFeatures {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(ModelSettings::param_specs);
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        lock(&self.settings).set(pspec.name(), value);
+        let mut settings = lock(&self.settings);
+        match pspec.name() {
+            "look-ahead" => settings.look_ahead = value.get().unwrap_or_default(),
+            "processing-deadline" => {
+                let deadline =
+                    value.get().map_or(settings.processing_deadline, gst::ClockTime::from_nseconds);
+                let old = std::mem::replace(&mut settings.processing_deadline, deadline);
+                drop(settings);
+                if old != deadline {
+                    // Nobody listens before the element is in a pipeline.
+                    let _ =
+                        self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+                    self.wake();
+                }
+            }
+            name => {
+                settings.model.set(name, value);
+            }
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| pspec.default_value().clone())
+        match pspec.name() {
+            "look-ahead" => lock(&self.settings).look_ahead.to_value(),
+            "processing-deadline" => lock(&self.settings).processing_deadline.nseconds().to_value(),
+            "stats" => self.structure().to_value(),
+            name => lock(&self.settings).model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
     }
 }
 
@@ -256,6 +252,26 @@ impl ElementImpl for AudioFeatures {
         });
         &TEMPLATES
     }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let pulse = lock(&self.pulse).clone();
+        if transition == gst::StateChange::PlayingToPaused
+            && let Some(pulse) = &pulse
+        {
+            pulse.set_playing(false);
+        }
+        let success = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToPlaying
+            && let Some(pulse) = &pulse
+        {
+            self.ask_upstream();
+            pulse.set_playing(true);
+        }
+        Ok(success)
+    }
 }
 
 impl BaseTransformImpl for AudioFeatures {
@@ -266,11 +282,19 @@ impl BaseTransformImpl for AudioFeatures {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
         *lock(&self.state) = Some(state);
+        let element = self.obj().downgrade();
+        let pulse = Pulse::start(move || element.upgrade().map_or(Beat::End, |element| element.imp().beat()))
+            .map_err(|e| gst::error_msg!(gst::CoreError::Thread, ("cannot start a thread: {e}")))?;
+        *lock(&self.pulse) = Some(Arc::new(pulse));
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let pulse = lock(&self.pulse).take();
+        // Waits for the thread, which takes the other locks.
+        drop(pulse);
         *lock(&self.state) = None;
         Ok(())
     }
@@ -286,7 +310,7 @@ impl BaseTransformImpl for AudioFeatures {
         } else {
             lock(&self.state)
                 .as_ref()
-                .map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.info.to_caps())
+                .map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.caps().clone())
         };
         Some(filter.map_or(other.clone(), |f| f.intersect_with_mode(&other, gst::CapsIntersectMode::First)))
     }
@@ -296,7 +320,8 @@ impl BaseTransformImpl for AudioFeatures {
             return false;
         }
         if let gst::QueryViewMut::Latency(q) = query.view_mut() {
-            let Some(own) = lock(&self.state).as_ref().map(State::latency) else { return true };
+            let deadline = lock(&self.settings).processing_deadline;
+            let Some(own) = lock(&self.state).as_ref().map(|s| s.latency() + deadline) else { return true };
             let (live, min, max) = q.result();
             q.set(live, min + own, max.map(|max| max + own));
         }
@@ -304,19 +329,29 @@ impl BaseTransformImpl for AudioFeatures {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        if let Some(taken) = self.live_event(&event) {
+            return taken;
+        }
         match event.view() {
             gst::EventView::Gap(gap) => {
                 self.gap(gap);
                 return true;
             }
-            gst::EventView::Eos(_) | gst::EventView::Segment(_) | gst::EventView::SegmentDone(_) => {
-                if let Err(error) = self.drain() {
-                    gst::debug!(CAT, imp = self, "last frames were not taken: {error}");
+            gst::EventView::Segment(segment) => {
+                self.drain();
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.segment = segment.segment().clone().downcast().ok();
                 }
+                self.ask_upstream.store(true, Ordering::Relaxed);
+                let taken = self.parent_sink_event(event);
+                self.wake();
+                return taken;
             }
+            gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.drain(),
             gst::EventView::FlushStop(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
-                    state.reset();
+                    state.reset(false);
+                    state.segment = None;
                 }
             }
             _ => (),
@@ -324,33 +359,21 @@ impl BaseTransformImpl for AudioFeatures {
         self.parent_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Latency(_) = event.view() {
+            self.ask_upstream.store(true, Ordering::Relaxed);
+            self.wake();
+        }
+        self.parent_src_event(event)
+    }
+
     fn generate_output(
         &self,
     ) -> Result<gst_base::subclass::base_transform::GenerateOutputSuccess, gst::FlowError> {
         use gst_base::subclass::base_transform::GenerateOutputSuccess;
         if let Some(audio) = self.take_queued_buffer() {
-            let segment = self.segment().ok_or_else(|| {
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Format,
-                    ["audio must come in a time segment"]
-                );
-                gst::FlowError::Error
-            })?;
-            let rate =
-                lock(&self.state).as_ref().map(|s| s.framer.clock().rate).ok_or(gst::FlowError::Flushing)?;
-            let Some(audio) =
-                gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32)
-            else {
-                return Ok(GenerateOutputSuccess::NoOutput);
-            };
-            let grid = audio.pts().and_then(|pts| grid_time(&segment, pts));
-            let placed = lock(&self.state).as_mut().map(|state| state.place(&audio, grid));
-            if let Some(Err(error)) = placed {
-                gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
-                return Err(gst::FlowError::Error);
-            }
+            self.place(audio)?;
         }
-        Ok(self.next_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
+        Ok(self.ready_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
     }
 }

@@ -3,8 +3,17 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod alignment;
+pub mod clock;
 pub mod framer;
 mod imp;
+mod live;
+mod pulse;
+mod settings;
+mod state;
+
+pub use settings::LookAhead;
+pub(crate) use settings::param_specs;
 
 glib::wrapper! {
     /// The element `audiofeatures`.

@@ -40,6 +40,7 @@ use super::{Background, formats, pool, source};
 use crate::element::{lock, pad_templates, tensor_caps};
 use crate::photo::{Portrait, context};
 use crate::settings::pack_error_message;
+use crate::stats::Stats;
 use crate::tensor::{TensorKind, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -52,6 +53,7 @@ pub struct FaceSynth {
     state: Mutex<Option<State>>,
     /// The analysed photo, apart from the state: context queries must not wait for a frame.
     portrait: Mutex<Option<Arc<Portrait>>>,
+    stats: Stats,
 }
 
 impl FaceSynth {
@@ -73,12 +75,24 @@ impl FaceSynth {
         Ok(portrait)
     }
 
-    /// Draws with the state locked and the model's threads limited; a failure is posted.
-    fn draw(&self, frame: impl FnOnce(&mut State, Look) -> Result<(), String>) -> Result<(), gst::FlowError> {
+    /// Draws the picture of that timestamp with the state locked and the model's threads limited; a failure is posted.
+    fn draw(
+        &self,
+        pts: Option<gst::ClockTime>,
+        frame: impl FnOnce(&mut State, Look) -> Result<(), String>,
+    ) -> Result<(), gst::FlowError> {
         let settings = lock(&self.settings);
         let (_threads, look) = (settings.model.limit_threads(), settings.look);
         drop(settings);
-        let result = frame(lock(&self.state).as_mut().ok_or(gst::FlowError::Flushing)?, look);
+        let timer = self.stats.time();
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let (result, own) = (frame(state, look), state.latency());
+        drop(guard);
+        drop(timer);
+        let segment = self.obj().segment();
+        let running = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(pts));
+        self.stats.watch(self.obj().upcast_ref(), self.obj().sink_pad(), running.map(|time| time + own));
         result.map_err(|error| {
             gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
             gst::FlowError::Error
@@ -97,7 +111,7 @@ impl FaceSynth {
         out.set_duration(shot.duration);
         // The base class marks the one frame after a gap.
         out.unset_flags(gst::BufferFlags::DISCONT);
-        self.draw(|state, look| state.render_between(shot, out, look))?;
+        self.draw(Some(shot.pts), |state, look| state.render_between(shot, out, look))?;
         Ok(outbuf)
     }
 
@@ -165,7 +179,10 @@ impl ObjectImpl for FaceSynth {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        lock(&self.settings).get(pspec)
+        match pspec.name() {
+            "stats" => self.stats.structure().to_value(),
+            _ => lock(&self.settings).get(pspec),
+        }
     }
 }
 
@@ -202,6 +219,7 @@ impl BaseTransformImpl for FaceSynth {
         let portrait = self.open_portrait(&settings)?;
         let state = State::new(&settings, portrait).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.sizes());
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -331,6 +349,10 @@ impl BaseTransformImpl for FaceSynth {
         if flow == Err(gst::FlowError::NotNegotiated) {
             self.explain_refusal();
         }
+        // BaseTransform's word for a buffer that it left out because it was late.
+        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
+            self.stats.drop_frame();
+        }
         if let Some(resampler) = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut())
             && flow.is_ok()
         {
@@ -358,6 +380,6 @@ impl BaseTransformImpl for FaceSynth {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.draw(|state, look| state.render(inbuf, outbuf, look)).map(|()| gst::FlowSuccess::Ok)
+        self.draw(inbuf.pts(), |state, look| state.render(inbuf, outbuf, look)).map(|()| gst::FlowSuccess::Ok)
     }
 }

@@ -6,6 +6,7 @@ use gst::prelude::*;
 use super::{AlphaMode, Background, Framing};
 use crate::render;
 use crate::settings::ModelSettings;
+use crate::stats;
 
 /// Opaque black, as ARGB.
 const BLACK: u32 = 0xff00_0000;
@@ -107,6 +108,7 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
             .blurb("Whether colours of RGBA and BGRA are multiplied by their alpha")
             .mutable_playing()
             .build(),
+        stats::param_spec(),
     ]);
     specs
 }

@@ -69,6 +69,9 @@ impl Blend {
         let [mouth, eyes, rest, absolute] = self.shares.step(asked, [0.0; 4], dt);
         let Some((now, first)) = driving.and_then(|d| d.seen) else { return };
         let gains = [mouth, eyes, rest];
+        if gains == [0.0; 3] {
+            return;
+        }
         // All of the face takes the plain way: nothing is rounded off it.
         let whole = gains == [1.0; 3];
         let target = |i: usize, axis: usize| {

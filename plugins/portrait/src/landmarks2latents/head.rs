@@ -3,7 +3,7 @@
 use super::ease::Ease;
 use super::settings::Controls;
 use crate::landmark::pose::Pose;
-use crate::pack::POSE_LEN;
+use crate::pack::{HeadPoses, POSE_LEN};
 
 /// Fastest changes of the offsets that are followed as they are, a second: degrees, head sizes, factor.
 const OFFSET_LIMITS: [f32; 6] = [60.0, 60.0, 60.0, 0.5, 0.5, 0.25];
@@ -27,22 +27,30 @@ pub enum Within {
 /// Moves the head from frame to frame.
 pub struct Head {
     rest: Pose,
-    /// Largest turns away from the photo's pose: yaw, pitch, roll, degrees.
+    /// Largest turns away from the photo's pose, and how far landmarks turn to look turned by a degree: yaw, pitch, roll.
     limits: [f32; 3],
+    gains: [f32; 3],
     base: Ease<POSE_LEN>,
     offsets: Ease<6>,
     gain: Ease<1>,
 }
 
 impl Head {
-    /// A head whose pose in the photo is `rest`.
-    pub fn new(rest: Pose, limits: [f32; 3]) -> Self {
-        Self { rest, limits, base: Ease::default(), offsets: Ease::default(), gain: Ease::default() }
+    /// A head whose pose in the photo is `rest`, and what the pack says about poses.
+    pub fn new(rest: Pose, pack: &HeadPoses) -> Self {
+        Self {
+            rest,
+            limits: pack.limits,
+            gains: pack.gains,
+            base: Ease::default(),
+            offsets: Ease::default(),
+            gain: Ease::default(),
+        }
     }
 
     /// Back to the first frame.
     pub fn reset(&mut self) {
-        *self = Self::new(self.rest, self.limits);
+        (self.base, self.offsets, self.gain) = (Ease::default(), Ease::default(), Ease::default());
     }
 
     /// The pose of the next frame, `dt` seconds later.
@@ -63,7 +71,8 @@ impl Head {
         let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
         let asked = [controls.yaw, controls.pitch, controls.roll, controls.x, controls.y, controls.scale];
         let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
-        let sum = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
+        let [per_yaw, per_pitch, per_roll] = self.gains;
+        let sum = [base.yaw + per_yaw * yaw, base.pitch + per_pitch * pitch, base.roll + per_roll * roll];
         let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
         let angles: [f32; 3] =
             std::array::from_fn(|i| sum[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
@@ -102,11 +111,15 @@ mod tests {
 
     const DT: f32 = 0.04;
     const REST: Pose = Pose { yaw: 3.0, pitch: -1.0, roll: 0.5, x: 0.5, y: 0.55, z: 0.0, scale: 0.25 };
-    const LIMITS: [f32; 3] = [25.0, 20.0, 25.0];
+
+    fn resting() -> Head {
+        let pack = HeadPoses { styles: Vec::new(), limits: [25.0, 20.0, 25.0], gains: [1.5, 1.0, 1.0] };
+        Head::new(REST, &pack)
+    }
 
     #[test]
     fn without_controls_the_source_is_the_pose_bit_for_bit() {
-        let mut head = Head::new(REST, LIMITS);
+        let mut head = resting();
         for i in 0..10 {
             let base = Pose { yaw: 3.0 + 0.1 * i as f32, ..REST };
             assert_eq!(head.step(base, true, false, &Controls::default(), DT), (base, Within::Range));
@@ -115,12 +128,12 @@ mod tests {
 
     #[test]
     fn offsets_are_there_from_the_first_frame_in_their_units() {
-        let step = |controls: Controls| Head::new(REST, LIMITS).step(REST, false, false, &controls, DT);
+        let step = |controls: Controls| resting().step(REST, false, false, &controls, DT);
         let (pose, within) = step(Controls { x: 0.2, y: -0.1, ..Controls::default() });
         assert!((pose.x - 0.55).abs() < 1e-6 && (pose.y - 0.525).abs() < 1e-6, "{pose:?}");
         assert_eq!(within, Within::Range);
         let (pose, _) =
-            step(Controls { yaw: -12.0, pitch: 5.0, roll: 7.0, scale: 1.1, ..Controls::default() });
+            step(Controls { yaw: -8.0, pitch: 5.0, roll: 7.0, scale: 1.1, ..Controls::default() });
         let angles = [pose.yaw + 9.0, pose.pitch - 4.0, pose.roll - 7.5, pose.scale - 0.275];
         assert!(angles.iter().all(|d| d.abs() < 1e-5), "{pose:?}");
     }
@@ -139,17 +152,17 @@ mod tests {
 
     #[test]
     fn a_gain_scales_motion_around_rest_and_leaves_rest_alone() {
-        let mut head = Head::new(REST, LIMITS);
+        let mut head = resting();
         let controls = Controls { gain: 2.0, ..Controls::default() };
         let base = Pose { yaw: 5.0, scale: 0.275, ..REST };
         let (pose, _) = head.step(base, true, false, &controls, DT);
         assert!((pose.yaw - 7.0).abs() < 1e-5 && (pose.scale - 0.3025).abs() < 1e-5, "{pose:?}");
-        assert_eq!(Head::new(REST, LIMITS).step(REST, false, false, &controls, DT).0, REST);
+        assert_eq!(resting().step(REST, false, false, &controls, DT).0, REST);
     }
 
     #[test]
     fn turns_are_clamped_around_the_photos_pose() {
-        let mut head = Head::new(REST, LIMITS);
+        let mut head = resting();
         let controls = Controls { yaw: 60.0, ..Controls::default() };
         assert_eq!(
             head.step(REST, false, false, &controls, DT),
@@ -159,7 +172,7 @@ mod tests {
 
     #[test]
     fn another_source_is_eased_in() {
-        let mut head = Head::new(REST, LIMITS);
+        let mut head = resting();
         let controls = Controls::default();
         let far = Pose { yaw: -15.0, x: 0.4, ..REST };
         let mut last = head.step(REST, false, false, &controls, DT).0;

@@ -42,10 +42,11 @@ use gst_base::subclass::prelude::*;
 use super::pad::{self, PosePad};
 use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
-use crate::element::{StageCaps, lock, pad_templates, tensor_caps};
+use crate::element::{StageCaps, lock, pad_templates, starts_anew, tensor_caps};
 use crate::landmark::pose::Pose;
 use crate::photo::{Portrait, context};
 use crate::settings::pack_error_message;
+use crate::stats::Stats;
 use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -67,6 +68,7 @@ pub struct Landmarks2Latents {
     pub(super) pose: PosePad,
     /// Whether the next frame has to ask if a source is live.
     ask_live: Mutex<bool>,
+    stats: Stats,
 }
 
 impl Landmarks2Latents {
@@ -109,7 +111,7 @@ impl Landmarks2Latents {
 
     /// Runs a frame through the networks and fills its buffer.
     fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
-        let input = FrameInput::read(inbuf);
+        let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
         let moment = self.pose.at(self.running_time(inbuf));
         let settings = lock(&self.settings).clone();
@@ -170,7 +172,10 @@ impl ObjectImpl for Landmarks2Latents {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| pspec.default_value().clone())
+        match pspec.name() {
+            "stats" => self.stats.structure().to_value(),
+            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
     }
 }
 
@@ -276,6 +281,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         })?;
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings, portrait).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -328,7 +334,7 @@ impl BaseTransformImpl for Landmarks2Latents {
             gst::EventView::Eos(_) => self.pose.track.end_main(true),
             _ => (),
         }
-        if let gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) = event.view()
+        if starts_anew(&event)
             && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
         {
             gst::warning!(CAT, imp = self, "{error}");
@@ -366,6 +372,7 @@ impl BaseTransformImpl for Landmarks2Latents {
             return Err(gst::FlowError::Flushing);
         }
         self.find_out_whether_live();
+        let _timer = self.stats.time();
         match self.run(inbuf, outbuf) {
             Ok(notices) => {
                 notices.into_iter().for_each(|notice| self.tell(notice));

@@ -4,6 +4,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::settings::{ModelSettings, seed_param_spec};
+use crate::stats;
 
 /// Largest `yaw`, `pitch` and `roll`, degrees. What the photo can show is less: see [`super::head`].
 const MAX_ANGLE: f32 = 90.0;
@@ -168,7 +169,7 @@ impl Settings {
 /// A new set of the properties: one class each, the element's and that of the bin that proxies them.
 pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
     let mut specs = ModelSettings::param_specs();
-    specs.push(seed_param_spec());
+    specs.extend([seed_param_spec(), stats::param_spec()]);
     specs.extend(offsets());
     specs.extend(motion());
     specs.extend(driving());

@@ -24,16 +24,19 @@ pub struct FrameInput {
     pose: Option<Pose>,
     /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
     lost: bool,
+    /// There is a pad for a video, which may show a face yet.
+    awaited: bool,
 }
 
 impl FrameInput {
-    pub fn read(inbuf: &gst::BufferRef) -> Self {
+    pub fn read(inbuf: &gst::BufferRef, awaited: bool) -> Self {
         let numbers = |kind| meta::read(inbuf, kind).map(|m| m.data);
         Self {
             features: numbers(FrameMeta::AudioFeatures),
             emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
             pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
             lost: inbuf.flags().contains(gst::BufferFlags::GAP),
+            awaited,
         }
     }
 }
@@ -99,7 +102,7 @@ impl State {
             main: Transfer::default(),
             pad: Transfer::default(),
             flushes: 0,
-            head: Head::new(portrait.pose, manifest.pose.limits),
+            head: Head::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
             source: None,
             hidden: stage.zero_input(4)?,
@@ -240,7 +243,7 @@ impl State {
                         self.main.pose(self.landmarks.as_chunks::<3>().0, pose, &rest, manner)
                     }
                     (None, None) => {
-                        notices.push(Notice::Undriven);
+                        notices.extend((!input.awaited).then_some(Notice::Undriven));
                         (rest, Within::Range)
                     }
                 }

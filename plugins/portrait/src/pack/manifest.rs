@@ -29,6 +29,8 @@ pub struct Manifest {
     pub pose: HeadPoses,
     /// Picture and renderer.
     pub picture: Picture,
+    /// A second way through the pack that waits for less audio.
+    pub low_latency: Option<LowLatency>,
     /// One entry a stage.
     pub stages: BTreeMap<String, StageEntry>,
 }
@@ -93,13 +95,16 @@ pub struct HeadPoses {
     /// Names of the styles of generated motion besides the default: the N-th is the vector with 1 at place N of the
     /// pose stage's input `style`.
     pub styles: Vec<String>,
-    /// Largest turns away from the photo's pose that look right: yaw, pitch, roll in degrees.
+    /// Largest turns of the landmarks away from the photo's pose that look right: yaw, pitch, roll in degrees.
     pub limits: [f32; 3],
+    /// How far the landmarks turn for the head to look turned by a degree: yaw, pitch, roll. A warped photo keeps the light
+    /// and the shape of the nose of its one view, so it looks turned less than its landmarks are.
+    pub gains: [f32; 3],
 }
 
 impl Default for HeadPoses {
     fn default() -> Self {
-        Self { styles: Vec::new(), limits: [20.0; 3] }
+        Self { styles: Vec::new(), limits: [26.0, 22.0, 20.0], gains: [1.3, 1.4, 1.0] }
     }
 }
 
@@ -110,6 +115,16 @@ pub struct Picture {
     pub renderer: String,
     /// Side of the square picture in pixels.
     pub resolution: u32,
+}
+
+/// `[low-latency]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LowLatency {
+    /// How far the window of a frame reaches beyond its end, in samples.
+    pub look_ahead_samples: usize,
+    /// The stage that makes landmarks of such features, in place of `speech2landmarks`.
+    pub speech2landmarks: String,
 }
 
 /// One `[stages.NAME]`
@@ -174,6 +189,20 @@ impl Manifest {
             self.pose.limits.iter().all(|limit| (0.0..=90.0).contains(limit)),
             "[pose] limits are not three angles within 0 to 90",
         )?;
+        if let Some(low) = &self.low_latency {
+            expect(
+                self.stages.contains_key(&low.speech2landmarks),
+                "[low-latency] speech2landmarks names no stage",
+            )?;
+            expect(
+                low.look_ahead_samples < self.clock.look_ahead_samples,
+                "[low-latency] look-ahead-samples is not below that of [clock]",
+            )?;
+        }
+        expect(
+            self.pose.gains.iter().all(|gain| (0.5..=2.0).contains(gain)),
+            "[pose] gains are not three factors within 0.5 to 2",
+        )?;
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;
         }
@@ -185,6 +214,14 @@ impl Manifest {
         let (n, d) = self.clock.frame_rate.split_once('/')?;
         let (n, d): (i32, i32) = (n.parse().ok()?, d.parse().ok()?);
         (n > 0 && d > 0).then(|| gst::Fraction::new(n, d))
+    }
+
+    /// The stage that makes landmarks of features with a look-ahead of so many samples.
+    pub fn speech_stage(&self, look_ahead_samples: Option<usize>) -> &str {
+        match &self.low_latency {
+            Some(low) if look_ahead_samples == Some(low.look_ahead_samples) => &low.speech2landmarks,
+            _ => "speech2landmarks",
+        }
     }
 
     /// Shape of one frame's features.

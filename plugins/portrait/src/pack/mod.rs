@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use safetensors::{Dtype, SafeTensors};
 
 pub use locate::set_plugin_file;
-pub use manifest::Manifest;
+pub use manifest::{HeadPoses, Manifest};
 pub use stage::{Stage, parse_device};
 pub use threads::ThreadLimit;
 
@@ -101,6 +101,11 @@ pub enum PackError {
         /// The stage.
         stage: String,
     },
+    /// The pack was trained for one look-ahead only.
+    #[error(
+        "model pack {0} has no low-latency models: set `look-ahead` to quality, or use another `model-pack`"
+    )]
+    NoLowLatency(String),
     /// libtorch refused.
     #[error(
         "the model pack's stage {stage:?} failed: {reason}; use a pack made for this version of the plugin, or `device=cpu` \

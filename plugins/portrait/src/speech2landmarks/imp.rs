@@ -31,12 +31,13 @@ use tch::Tensor;
 use super::edits::{APPLIED, Edits};
 use super::ramp::{Ramp, most_per_frame};
 use super::settings::{Controls, Settings, param_specs};
-use crate::element::{StageCaps, lock, pad_templates};
+use crate::element::{StageCaps, lock, pad_templates, starts_anew};
 use crate::emotion::EMOTION_LEN;
 use crate::landmark::neutral::close_mouth;
-use crate::pack::{PackError, Stage};
+use crate::pack::{Pack, PackError, Stage};
 use crate::photo::{Portrait, context};
 use crate::settings::pack_error_message;
+use crate::stats::Stats;
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -48,6 +49,7 @@ const DEFAULT_FPS: f32 = 25.0;
 
 /// What lives from start to stop.
 struct State {
+    pack: Arc<Pack>,
     stage: Arc<Stage>,
     caps: StageCaps,
     /// Normalised landmarks of the person at rest, `[N, 3]`.
@@ -89,7 +91,20 @@ impl State {
             },
             landmarks: vec![0.0; neutral.len() * 3],
             stage,
+            pack,
         })
+    }
+
+    /// Takes the network that was trained for features with that look-ahead, in samples.
+    fn choose_stage(&mut self, look_ahead: Option<i32>) -> Result<(), PackError> {
+        let look_ahead = look_ahead.and_then(|samples| usize::try_from(samples).ok());
+        let name = self.pack.manifest().speech_stage(look_ahead);
+        let stage = self.pack.stage(name, self.stage.device())?;
+        if !Arc::ptr_eq(&stage, &self.stage) {
+            self.stage = stage;
+            self.reset()?;
+        }
+        Ok(())
     }
 
     /// Forgets what came before: a flush, a new stream.
@@ -133,6 +148,7 @@ pub struct Speech2Landmarks {
     state: Mutex<Option<State>>,
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
+    stats: Stats,
 }
 
 #[glib::object_subclass]
@@ -168,7 +184,10 @@ impl ObjectImpl for Speech2Landmarks {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| pspec.default_value().clone())
+        match pspec.name() {
+            "stats" => self.stats.structure().to_value(),
+            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
     }
 }
 
@@ -214,6 +233,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         }
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings, portrait.as_deref()).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -242,10 +262,16 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let mut state = lock(&self.state);
-        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         state.fps = frames_a_second(info.framerate).unwrap_or(state.fps);
+        let look_ahead = incaps.structure(0).and_then(|s| s.get::<i32>("look-ahead").ok());
+        if let Err(error) = state.choose_stage(look_ahead) {
+            drop(guard);
+            self.post_error_message(pack_error_message(&error));
+            return Err(gst::loggable_error!(CAT, "{error}"));
+        }
         gst::debug!(CAT, imp = self, "features {:?} at {}", info.shape, info.framerate);
         Ok(())
     }
@@ -261,7 +287,7 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if let gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) = event.view()
+        if starts_anew(&event)
             && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
         {
             gst::warning!(CAT, imp = self, "{error}");
@@ -284,6 +310,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _timer = self.stats.time();
         let (controls, _threads) = {
             let settings = lock(&self.settings);
             (settings.controls, settings.model.limit_threads())

@@ -9,6 +9,7 @@ use super::gains::{GainControls, MAX_GAIN};
 use super::gaze::{LookAwayControls, MAX_GAZE_DEG};
 use crate::emotion::{EMOTION_LEN, Emotion, MixError, parse_mix};
 use crate::settings::{ModelSettings, seed_param_spec};
+use crate::stats;
 
 const DEFAULT_EMOTION_INTENSITY: f32 = 1.0;
 const DEFAULT_EMOTION_TRANSITION_MS: u32 = 400;
@@ -195,7 +196,7 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
     specs.extend(emotion_specs());
     specs.extend(eye_specs());
     specs.extend(gain_specs());
-    specs.push(seed_param_spec());
+    specs.extend([seed_param_spec(), stats::param_spec()]);
     specs
 }
 

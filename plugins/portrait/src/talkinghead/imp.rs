@@ -18,7 +18,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use crate::audiofeatures::AudioFeatures;
+use crate::audiofeatures::{self, AudioFeatures};
 use crate::element::pad_templates;
 use crate::facesynth::{self, FaceSynth};
 use crate::landmarks2latents::{self, Landmarks2Latents};
@@ -53,6 +53,27 @@ impl Stages {
             self.latents.upcast_ref(),
             self.synth.upcast_ref(),
         ]
+    }
+
+    /// Pictures as the last stage counts them, time as all stages take it, and each stage's own statistics.
+    fn statistics(&self) -> gst::Structure {
+        let of = |stage: &gst::Element| stage.property::<gst::Structure>("stats");
+        let mut all = of(self.synth.upcast_ref());
+        let features = of(self.features.upcast_ref());
+        for name in ["latency", "idle-frames", "late-samples"] {
+            if let Ok(value) = features.value(name) {
+                all.set_value(name, value.clone());
+            }
+        }
+        let stages = self.all().map(|stage| (stage.name(), of(stage)));
+        for name in ["average-ms", "maximum-ms"] {
+            let sum: f64 = stages.iter().filter_map(|(_, stats)| stats.get::<f64>(name).ok()).sum();
+            all.set(name, sum);
+        }
+        for (name, stats) in stages {
+            all.set(name.as_str(), stats);
+        }
+        all
     }
 
     /// The stages that have a property.
@@ -145,8 +166,12 @@ impl ObjectImpl for TalkingHead {
         // Those of the stages, each once.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut specs: Vec<glib::ParamSpec> = Vec::new();
-            let stages =
-                [speech2landmarks::param_specs(), landmarks2latents::param_specs(), facesynth::param_specs()];
+            let stages = [
+                audiofeatures::param_specs(),
+                speech2landmarks::param_specs(),
+                landmarks2latents::param_specs(),
+                facesynth::param_specs(),
+            ];
             for spec in stages.into_iter().flatten() {
                 if !specs.iter().any(|s| s.name() == spec.name()) {
                     specs.push(spec);
@@ -175,6 +200,9 @@ impl ObjectImpl for TalkingHead {
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == "stats" {
+            return self.stages.statistics().to_value();
+        }
         self.stages
             .with_property(pspec.name())
             .next()

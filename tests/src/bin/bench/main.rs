@@ -1,16 +1,18 @@
 //! `cargo xtask bench`: how fast the demo's pipeline is, what each element takes, and how that compares with one pass
-//! of a full-size neural generator on the same machine.
+//! of a full-size neural generator on the same machine; or the latency of a live pipeline.
 
 // A command-line program speaks on its standard streams.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod machine;
+mod live;
 mod stages;
 mod streams;
 mod whole;
 mod yardstick;
 
 use std::fmt::Write;
+
+use portrait_tests::machine;
 
 /// What the numbers are held against.
 const GOALS: &str = "Goals on 2 CPU cores: whole pipeline >= 1.5 x real time, facesynth <= 20 ms a frame, first picture \
@@ -26,8 +28,13 @@ fn main() {
             println!("{}", streams::measure(count.parse().unwrap_or(1)));
             return;
         }
+        (Some("--live"), Some(seconds)) if seconds.parse::<u64>().is_ok() => {
+            portrait_tests::init();
+            println!("{}", live::measure(seconds.parse().unwrap_or_default()));
+            return;
+        }
         _ => {
-            eprintln!("usage: bench [--write FILE | --streams COUNT (1 to 64)]");
+            eprintln!("usage: bench [--write FILE | --streams COUNT (1 to 64) | --live SECONDS]");
             std::process::exit(2);
         }
     };

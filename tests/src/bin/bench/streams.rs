@@ -5,9 +5,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use portrait_tests::pipeline::{Pipeline, Recording};
-use portrait_tests::{data, photo};
-
-use crate::machine;
+use portrait_tests::{data, machine, photo};
 
 /// Streams that speak at the same time, as fast as they can, each in its own pipeline.
 pub fn measure(count: usize) -> String {
@@ -24,10 +22,10 @@ pub fn measure(count: usize) -> String {
         (pipeline, recording)
     };
     let first = start();
-    let alone = machine::status_kib("VmRSS");
+    let alone = machine::status("VmRSS");
     let mut streams = vec![first];
     streams.extend((1..count).map(|_| start()));
-    let together = machine::status_kib("VmRSS");
+    let together = machine::status("VmRSS");
 
     let (tell, done) = mpsc::channel();
     let began = Instant::now();

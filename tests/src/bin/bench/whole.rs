@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use portrait_tests::pipeline::Pipeline;
-use portrait_tests::{FRAME, data, photo};
-
-use crate::machine;
+use portrait_tests::{FRAME, data, machine, photo};
 
 /// What the run showed.
 pub struct Whole {
@@ -59,6 +57,6 @@ pub fn measure() -> Whole {
         wall: end - start,
         steady: end - first,
         first_picture: first - start,
-        peak_kib: machine::status_kib("VmHWM"),
+        peak_kib: machine::status("VmHWM"),
     }
 }

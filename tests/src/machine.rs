@@ -1,4 +1,4 @@
-//! What the numbers were measured on.
+//! What the numbers were measured on, and what this process uses of it.
 
 /// Processor, cores, and whether this is an optimised build.
 pub fn describe() -> String {
@@ -13,9 +13,20 @@ pub fn describe() -> String {
     format!("{model}, {cores} cores, {}, {build}", gst::version_string())
 }
 
-/// A field of /proc/self/status in KiB.
-pub fn status_kib(field: &str) -> u64 {
+/// Processes that wanted a core in the last minute, this one among them.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
+/// A number of /proc/self/status: KiB for sizes of memory.
+pub fn status(field: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find(|l| l.starts_with(field)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// Open files of this process.
+pub fn handles() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }

@@ -1,0 +1,75 @@
+# What the scripts in these folders share; they source it. It sets `root`, PORTRAIT and GST_PLUGIN_PATH.
+# shellcheck shell=bash
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
+SOURCE=${SOURCE:-}
+TEXT=${TEXT:-}
+export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-${CARGO_TARGET_DIR:-$root/target}/debug}
+
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+# `gst-inspect-1.0 --exists` would ask for plugins of GStreamer's own version number.
+exists() {
+    gst-inspect-1.0 "$1" >/dev/null 2>&1
+}
+
+# need ELEMENT PACKAGE...: ends with the command that installs what is missing.
+need() {
+    local element=$1
+    shift
+    exists "$element" || die "GStreamer has no element $element: sudo apt-get install $*"
+}
+
+readable() {
+    [ -r "$1" ] || die "cannot read $1"
+}
+
+recording() {
+    SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
+    readable "$SOURCE"
+}
+
+# decode: writes SOURCE, else the bundled speech, to $work/voice.raw, without a header; RAW_VOICE understands it.
+RAW_BYTES_A_SECOND=96000
+RAW_VOICE=(rawaudioparse pcm-format=s16le sample-rate=48000 num-channels=1)
+decode() {
+    recording
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    gst-launch-1.0 --quiet filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
+        ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! filesink location="$work/voice.raw"
+}
+
+# voice [--loop]: sets the array `voice`, a live source of speech for gst-launch. It is the microphone
+# (SOURCE=microphone), TEXT spoken by espeak, or a recording at its own speed: SOURCE, else the bundled one. --loop
+# repeats a recording for ever, with a second of silence between.
+voice() {
+    if [ "$SOURCE" = microphone ]; then
+        voice=(autoaudiosrc)
+    elif [ -n "$TEXT" ]; then
+        need espeak gstreamer1.0-espeak
+        voice=(espeak "text=$TEXT" ! audioconvert ! audioresample ! identity sync=true)
+    else
+        recording
+        if [ "${1:-}" = --loop ]; then
+            # Only bytes without a header can be repeated without a click. They come as one buffer each time: it is cut,
+            # so that the clock lets them through bit by bit.
+            need audiobuffersplit gstreamer1.0-plugins-bad
+            decode
+            head -c "$RAW_BYTES_A_SECOND" /dev/zero >>"$work/voice.raw"
+            voice=(multifilesrc "location=$work/voice.raw" loop=true ! "${RAW_VOICE[@]}"
+                ! audiobuffersplit output-buffer-duration=1/50)
+        else
+            voice=(filesrc "location=$SOURCE" ! decodebin ! audioconvert ! audioresample)
+        fi
+        voice+=(! identity sync=true)
+    fi
+}
+
+readable "$PORTRAIT"
+exists talkinghead ||
+    die "GStreamer has no element talkinghead: build it with \`cargo build -p gst-plugin-portrait\`," \
+        "or set GST_PLUGIN_PATH to the folder of libgstportrait.so"

@@ -1,0 +1,203 @@
+//! Live streams of `audiofeatures`: frames come by the clock, whether there is audio or not.
+
+use std::sync::atomic::Ordering;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use super::imp::{AudioFeatures, CAT};
+use super::pulse::Beat;
+use super::state::Live;
+use crate::element::lock;
+
+/// A live stream that is so far behind its clock, because the machine slept or the stages behind were blocked, does not
+/// make up for what it missed.
+const MAX_BEHIND: gst::ClockTime = gst::ClockTime::from_seconds(2);
+
+/// What a live stream does at a time of the clock.
+pub enum Plan {
+    /// The next frame comes out.
+    Frame,
+    /// It comes out at this time, or when its audio is there.
+    Sleep(gst::Clock, gst::ClockTime),
+    /// Nothing comes out until something changes.
+    Rest,
+}
+
+impl AudioFeatures {
+    /// Learns whether the audio is live, and how late it may be then. Never with a lock: this asks other elements.
+    pub(super) fn ask_upstream(&self) {
+        self.ask_upstream.store(false, Ordering::Relaxed);
+        let mut query = gst::query::Latency::new();
+        if self.obj().clock().is_none() || !self.obj().sink_pad().peer_query(&mut query) {
+            return;
+        }
+        let (is_live, upstream, _) = query.result();
+        let mut guard = lock(&self.state);
+        let Some(state) = guard.as_mut().filter(|_| is_live) else { return };
+        match &mut state.live {
+            Some(live) => live.upstream = upstream,
+            None => {
+                gst::debug!(CAT, imp = self, "live, with a latency of {upstream} before this element");
+                state.live = Some(Live { upstream, segment_due: true, eos: false, failed: None });
+            }
+        }
+    }
+
+    /// The thread of a live stream looks at its clock again.
+    pub(super) fn wake(&self) {
+        let pulse = lock(&self.pulse).clone();
+        if let Some(pulse) = pulse {
+            pulse.wake();
+        }
+    }
+
+    /// What a live stream does now; `None` where it is not live.
+    pub(super) fn plan(&self) -> Option<Plan> {
+        let patience = lock(&self.settings).patience();
+        let (clock, base) = (self.obj().clock(), self.obj().base_time());
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut()?;
+        let live = state.live.as_ref()?;
+        let (Some(clock), Some(base)) = (clock, base) else { return Some(Plan::Rest) };
+        if live.eos || live.failed.is_some() {
+            return Some(Plan::Rest);
+        }
+        let patience = live.upstream + patience;
+        let now = clock.time().saturating_sub(base);
+        let framer = &mut state.framer;
+        let grid = framer.clock();
+        // The first frame that may still wait for its audio.
+        let first =
+            grid.frame_of(grid.sample_at(now.saturating_sub(patience)).saturating_sub(framer.look_ahead()));
+        if !framer.is_live() {
+            framer.start_live(first);
+        }
+        let mut due = grid.duration_of(framer.due()?);
+        if now > due + patience + MAX_BEHIND {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "{} behind the clock: frames are left out",
+                now.saturating_sub(due)
+            );
+            framer.start_live(first);
+            state.discont = true;
+            due = grid.duration_of(framer.due()?);
+        }
+        Some(if now < due {
+            Plan::Sleep(clock, base + due)
+        } else if framer.is_complete() {
+            Plan::Frame
+        } else if now >= due + patience {
+            framer.fill();
+            state.idle += 1;
+            Plan::Frame
+        } else {
+            Plan::Sleep(clock, base + due + patience)
+        })
+    }
+
+    /// What the thread of a live stream does when it wakes up: it makes the frames whose time has come.
+    pub(super) fn beat(&self) -> Beat {
+        if self.ask_upstream.load(Ordering::Relaxed) {
+            self.ask_upstream();
+        }
+        loop {
+            // Frames and events of the audio's own thread keep their order.
+            let pad = self.obj().sink_pad().clone();
+            let _stream = pad.stream_lock();
+            match self.plan() {
+                None | Some(Plan::Rest) => return Beat::Rest,
+                Some(Plan::Sleep(clock, time)) => return Beat::At(clock, time),
+                Some(Plan::Frame) => {
+                    let pushed = match self.next_buffer() {
+                        Ok(Some(buffer)) => self.obj().src_pad().push(buffer).map(|_| ()),
+                        Ok(None) => return Beat::Rest,
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = pushed {
+                        self.fail(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the frames of a live stream; the audio's own thread is told when it comes by.
+    fn fail(&self, error: gst::FlowError) {
+        if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
+            live.failed = Some(error);
+        }
+        if !matches!(error, gst::FlowError::Flushing | gst::FlowError::Eos) {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Failed,
+                ("Internal data stream error."),
+                ["an idle frame was not taken: {error}"]
+            );
+        }
+    }
+
+    /// Sends what must come before the first frame of a live stream where no audio has brought it.
+    pub(super) fn begin_output(&self) {
+        let due = lock(&self.state).as_mut().and_then(|state| {
+            let live = state.live.as_mut()?;
+            std::mem::take(&mut live.segment_due).then(|| state.caps().clone())
+        });
+        let Some(caps) = due else { return };
+        let pad = self.obj().src_pad().clone();
+        if pad.sticky_event::<gst::event::StreamStart>(0).is_none() {
+            let id = pad.create_stream_id(&*self.obj(), Some("features"));
+            let group = gst::GroupId::next();
+            pad.push_event(gst::event::StreamStart::builder(id.as_str()).group_id(group).build());
+        }
+        if !pad.has_current_caps() {
+            pad.push_event(gst::event::Caps::new(&caps));
+        }
+        pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    }
+
+    /// Events of audio that is live; `None` for those that take the usual way.
+    pub(super) fn live_event(&self, event: &gst::Event) -> Option<bool> {
+        let pad = self.obj().src_pad().clone();
+        let mut guard = lock(&self.state);
+        let state = guard.as_mut()?;
+        let live = state.live.as_mut()?;
+        match event.view() {
+            // The output is one stream, whatever sources take turns before it: the face goes on.
+            gst::EventView::StreamStart(_) => {
+                let ended = std::mem::take(&mut live.eos);
+                drop(guard);
+                (!ended && pad.sticky_event::<gst::event::StreamStart>(0).is_some()).then_some(true)
+            }
+            gst::EventView::Segment(segment) => {
+                state.segment = segment.segment().clone().downcast().ok();
+                self.ask_upstream.store(true, Ordering::Relaxed);
+                drop(guard);
+                self.wake();
+                Some(true)
+            }
+            gst::EventView::Eos(_) => {
+                drop(guard);
+                self.drain();
+                if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
+                    live.eos = true;
+                }
+                Some(self.parent_sink_event(event.clone()))
+            }
+            gst::EventView::FlushStop(flush) => {
+                (live.segment_due, live.eos, live.failed) = (true, false, None);
+                state.segment = None;
+                state.reset(!flush.resets_time());
+                drop(guard);
+                let taken = self.parent_sink_event(event.clone());
+                self.wake();
+                Some(taken)
+            }
+            _ => None,
+        }
+    }
+}

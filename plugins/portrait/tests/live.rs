@@ -1,0 +1,433 @@
+//! Live streams: the clock is a simulated one, so that these tests are exact on any machine.
+
+mod common;
+
+use common::{AUDIO_FEATURES, FRAME, bus_error, drain, init, portrait_path, tone};
+use gst::prelude::*;
+use gst_check::Harness;
+use gstportrait::tensor::{FrameMeta, buffer, meta};
+
+/// Samples in one buffer of the source.
+const CHUNK: usize = 320;
+
+const CHUNK_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(20);
+
+/// Frame, look-ahead, and half of the processing deadline: when a frame comes out that has no audio, after its time.
+const IDLE_AFTER: gst::ClockTime = gst::ClockTime::from_mseconds(40 + 160 + 10);
+
+fn ms(ms: u64) -> gst::ClockTime {
+    gst::ClockTime::from_mseconds(ms)
+}
+
+/// An element between a live source and a sink, on a clock that the test moves.
+struct Stage {
+    harness: Harness,
+    clock: gst_check::TestClock,
+    bus: gst::Bus,
+}
+
+impl Stage {
+    fn new(element: &gst::Element, caps: &gst::Caps) -> Self {
+        let mut stage = Self::silent(element);
+        stage.harness.set_src_caps(caps.clone());
+        stage
+    }
+
+    fn features() -> Self {
+        Self::new(&AUDIO_FEATURES.element(), &(AUDIO_FEATURES.input_caps)())
+    }
+
+    /// A source that has sent nothing yet, not even what it is going to send.
+    fn silent(element: &gst::Element) -> Self {
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let mut harness = Harness::with_element(element, Some("sink"), Some("src"));
+        harness.use_testclock();
+        let clock = harness.testclock().unwrap();
+        harness.set_live(true);
+        element.set_state(gst::State::Paused).unwrap();
+        element.set_state(gst::State::Playing).unwrap();
+        Self { harness, clock, bus }
+    }
+
+    /// Time passes, and with it everything that waits for the clock.
+    fn run_until(&mut self, time: gst::ClockTime) {
+        loop {
+            let next = self.clock.wait_for_next_pending_id().time();
+            if next > time {
+                break;
+            }
+            if next > self.clock.time() {
+                self.clock.set_time(next);
+            }
+            self.clock.process_next_clock_id();
+        }
+        if time > self.clock.time() {
+            self.clock.set_time(time);
+        }
+    }
+
+    /// Samples of the tone arrive at `arrival` with the timestamp `pts`.
+    fn push_at(&mut self, arrival: gst::ClockTime, pts: gst::ClockTime, samples: &[f32]) {
+        self.run_until(arrival);
+        let mut part = buffer::from_f32(samples);
+        part.get_mut().unwrap().set_pts(pts);
+        self.harness.push(part).unwrap();
+    }
+
+    /// Chunk `n` of a microphone: it arrives when its last sample was heard.
+    fn hear(&mut self, n: u64) {
+        self.push_at(CHUNK_TIME * (n + 1), CHUNK_TIME * n, &chunk(n));
+    }
+
+    fn stat<T: for<'a> gst::glib::value::FromValue<'a> + Send + 'static>(&self, name: &str) -> T {
+        let stats: gst::Structure = self.harness.element().unwrap().property("stats");
+        stats.get(name).unwrap()
+    }
+
+    /// Timestamps and payloads of what came out, checked: one frame every 40 ms from 0 on, and no error.
+    fn frames(&mut self) -> Vec<Vec<u8>> {
+        assert_eq!(bus_error(&self.bus), None);
+        let mut payloads = Vec::new();
+        while let Some(out) = self.harness.try_pull() {
+            assert_eq!(out.pts(), Some(FRAME * payloads.len() as u64), "the cadence");
+            payloads.push(out.map_readable().unwrap().to_vec());
+        }
+        payloads
+    }
+}
+
+fn chunk(n: u64) -> Vec<f32> {
+    tone(n as usize * CHUNK, CHUNK)
+}
+
+/// Features of chunks that a file holds, with silence where `heard` says no.
+fn as_from_a_file(chunks: u64, heard: impl Fn(u64) -> bool) -> Vec<Vec<u8>> {
+    let mut harness = AUDIO_FEATURES.harness();
+    for n in 0..chunks {
+        let samples = if heard(n) { chunk(n) } else { vec![0.0; CHUNK] };
+        let mut part = buffer::from_f32(&samples);
+        part.get_mut().unwrap().set_pts(CHUNK_TIME * n);
+        harness.push(part).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    drain(&mut harness)
+}
+
+/// Features of silence.
+fn silence() -> Vec<u8> {
+    as_from_a_file(2, |_| false).remove(0)
+}
+
+#[test]
+fn a_source_that_never_sends_anything_gives_an_idle_face() {
+    let mut stage = Stage::silent(&AUDIO_FEATURES.element());
+    stage.run_until(IDLE_AFTER - ms(1));
+    assert!(stage.harness.try_pull().is_none(), "the first frame may still wait");
+    stage.run_until(IDLE_AFTER + FRAME * 49);
+    let frames = stage.frames();
+    assert_eq!(frames.len(), 50);
+    assert!(frames.iter().all(|frame| *frame == silence()));
+    assert_eq!(stage.stat::<u64>("idle-frames"), 50);
+}
+
+#[test]
+fn a_live_frame_comes_out_with_its_last_sample() {
+    let mut stage = Stage::features();
+    for n in 0..200 {
+        stage.hear(n);
+        // Frame f needs the samples up to f * 40 + 200 ms.
+        let expected = (CHUNK_TIME * (n + 1)).mseconds().checked_sub(200).map_or(0, |t| t / 40 + 1);
+        assert_eq!(stage.harness.buffers_received() as u64, expected, "after chunk {n}");
+    }
+    let frames = stage.frames();
+    assert_eq!(frames, as_from_a_file(200, |_| true)[..frames.len()]);
+    assert_eq!((stage.stat::<u64>("idle-frames"), stage.stat::<u64>("late-samples")), (0, 0));
+}
+
+#[test]
+fn audio_that_stops_a_second_of_every_three_is_what_a_file_with_silence_is() {
+    let mut stage = Stage::features();
+    let heard = |n: u64| n % 150 < 100;
+    for n in (0..900).filter(|&n| heard(n)) {
+        stage.hear(n);
+    }
+    stage.run_until(CHUNK_TIME * 900);
+    let frames = stage.frames();
+    assert!(frames.len() >= 444, "{} frames in 18 s", frames.len());
+    assert!(frames == as_from_a_file(900, heard)[..frames.len()], "moved or lost samples");
+    assert_eq!(stage.stat::<u64>("late-samples"), 0);
+}
+
+/// Numbers that look random, 0 to 1.
+fn noise(n: u64) -> f64 {
+    (n as f64 * 12.9898).sin().abs() * 43758.5453 % 1.0
+}
+
+#[test]
+fn audio_that_arrives_up_to_300_ms_late_keeps_the_cadence() {
+    let run = |deadline: gst::ClockTime| {
+        let element = AUDIO_FEATURES.element();
+        element.set_property("processing-deadline", deadline.nseconds());
+        let mut stage = Stage::new(&element, &(AUDIO_FEATURES.input_caps)());
+        let mut arrival = gst::ClockTime::ZERO;
+        for n in 0..500 {
+            // Packets of a network: delayed, but in order.
+            arrival = arrival.max(CHUNK_TIME * (n + 1) + ms((noise(n) * 300.0) as u64));
+            stage.push_at(arrival, CHUNK_TIME * n, &chunk(n));
+        }
+        stage.run_until(CHUNK_TIME * 500 + ms(300));
+        let late: u64 = stage.stat("late-samples");
+        (stage.frames(), late)
+    };
+    let (frames, late) = run(ms(20));
+    assert!(frames.len() >= 245 && late > 0, "{} frames, {late} samples late", frames.len());
+    // With the patience for it nothing is lost.
+    let (frames, late) = run(ms(600));
+    assert_eq!(late, 0);
+    assert!(frames == as_from_a_file(500, |_| true)[..frames.len()]);
+}
+
+#[test]
+fn timestamps_that_jitter_by_300_ms_move_nothing() {
+    let mut stage = Stage::features();
+    for n in 0..1500 {
+        let jitter = if n == 0 { 0 } else { (noise(n) * 600.0) as i64 - 300 };
+        let pts = (CHUNK_TIME * n).mseconds() as i64 + jitter;
+        stage.push_at(CHUNK_TIME * (n + 1), ms(pts.max(0) as u64), &chunk(n));
+    }
+    let frames = stage.frames();
+    assert!(frames.len() >= 745, "{} frames in 30 s", frames.len());
+    assert!(frames == as_from_a_file(1500, |_| true)[..frames.len()]);
+}
+
+/// A sound card whose clock runs 1 % fast: frames stay with the pipeline's clock, the sound with its timestamps.
+#[test]
+fn timestamps_that_drift_are_followed() {
+    let mut stage = Stage::features();
+    for n in 0..3000u64 {
+        let pts = CHUNK_TIME * n * 99 / 100;
+        stage.push_at(pts + CHUNK_TIME, pts, &chunk(n));
+    }
+    let frames = stage.frames();
+    assert!(frames.len() >= 1480, "{} frames in 59.4 s", frames.len());
+    // 0.6 s too much in all; no more than a frame and a chunk of it waits.
+    let waiting = stage.clock.time() - FRAME * (frames.len() as u64);
+    assert!(waiting <= IDLE_AFTER + FRAME * 2, "{waiting} behind");
+    assert_eq!(stage.stat::<u64>("idle-frames"), 0);
+}
+
+#[test]
+fn timestamps_that_jump_keep_the_cadence_and_the_voice_comes_back() {
+    for jump in [-7000i64, -600, 900, 3000, 3_600_000] {
+        let mut stage = Stage::features();
+        for n in 0..600 {
+            let offset = if n < 300 { 0 } else { jump };
+            let pts = (CHUNK_TIME * n).mseconds() as i64 + offset;
+            stage.push_at(CHUNK_TIME * (n + 1), ms(pts.max(0) as u64), &chunk(n));
+        }
+        let frames = stage.frames();
+        assert!(frames.len() >= 295, "{jump}: {} frames in 12 s", frames.len());
+        let voiced = frames[240..].iter().filter(|frame| **frame != silence()).count();
+        assert!(voiced > 25, "{jump}: the voice is gone");
+    }
+}
+
+#[test]
+fn a_source_that_is_always_late_is_heard_in_the_end() {
+    let mut stage = Stage::features();
+    for n in 0..200 {
+        stage.push_at(CHUNK_TIME * (n + 1) + ms(1500), CHUNK_TIME * n, &chunk(n));
+    }
+    let warning = stage.bus.pop_filtered(&[gst::MessageType::Warning]);
+    assert!(warning.is_some(), "the user is told");
+    let frames = stage.frames();
+    let voiced = frames[frames.len() - 50..].iter().filter(|frame| **frame != silence()).count();
+    assert!(voiced > 25, "only {voiced} of 50 frames are heard");
+}
+
+#[test]
+fn a_sentence_sent_at_once_is_spoken_at_its_pace() {
+    let mut stage = Stage::features();
+    let begin = CHUNK_TIME * 50;
+    // A synthesizer stamps what it sends with the time of sending.
+    for n in 50..200 {
+        stage.push_at(begin, begin, &chunk(n));
+    }
+    assert!(stage.harness.buffers_received() < 25, "frames come before their time");
+    stage.run_until(CHUNK_TIME * 300);
+    let frames = stage.frames();
+    assert!(frames == as_from_a_file(300, |n| (50..200).contains(&n))[..frames.len()]);
+    assert_eq!(stage.stat::<u64>("late-samples"), 0);
+}
+
+#[test]
+fn a_flush_that_keeps_the_running_time_interrupts_the_voice_and_not_the_frames() {
+    let mut stage = Stage::features();
+    let element = stage.harness.element().unwrap();
+    for n in 0..150 {
+        // Three seconds at once: most of it waits.
+        stage.push_at(gst::ClockTime::ZERO, CHUNK_TIME * n, &chunk(n));
+    }
+    stage.run_until(ms(1000));
+    let before = stage.harness.buffers_received() as usize;
+    stage.harness.push_event(gst::event::FlushStart::new());
+    stage.harness.push_event(gst::event::FlushStop::new(false));
+    stage.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    stage.run_until(ms(2000));
+    // What comes next is heard again.
+    for n in 100..200 {
+        stage.hear(n);
+    }
+    let frames = stage.frames();
+    let heard_again = (2000 - 200) / 40 - 1;
+    assert!(frames[before - 10..before].iter().any(|frame| *frame != silence()));
+    assert!(frames[before..heard_again].iter().all(|frame| *frame == silence()));
+    assert!(frames[heard_again + 2..] == as_from_a_file(200, |n| n >= 100)[heard_again + 2..frames.len()]);
+    assert_eq!(element.property::<gst::Structure>("stats").get("late-samples"), Ok(0u64));
+}
+
+#[test]
+fn new_streams_and_segments_of_a_live_source_do_not_reset_the_output() {
+    let mut stage = Stage::features();
+    let src = stage.harness.element().unwrap().static_pad("src").unwrap();
+    (0..100).for_each(|n| stage.hear(n));
+    let id = src.sticky_event::<gst::event::StreamStart>(0).unwrap().stream_id().to_string();
+    stage.harness.push_event(gst::event::StreamStart::new("another"));
+    stage.harness.push_event(gst::event::Caps::new(&(AUDIO_FEATURES.input_caps)()));
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    // Another source's timestamps: 77 s are the running time of now.
+    segment.set_start(ms(77_000));
+    segment.set_base(CHUNK_TIME * 100);
+    stage.harness.push_event(gst::event::Segment::new(&segment));
+    for n in 100..200 {
+        stage.push_at(CHUNK_TIME * (n + 1), ms(77_000) + CHUNK_TIME * (n - 100), &chunk(n));
+    }
+    let frames = stage.frames();
+    assert!(frames == as_from_a_file(200, |_| true)[..frames.len()]);
+    assert_eq!(src.sticky_event::<gst::event::StreamStart>(0).unwrap().stream_id().to_string(), id);
+}
+
+/// After the machine slept, the stream goes on where the clock is.
+#[test]
+fn frames_that_were_slept_through_are_left_out() {
+    let mut stage = Stage::features();
+    (0..100).for_each(|n| stage.hear(n));
+    let before = stage.frames().len();
+    stage.clock.set_time(gst::ClockTime::from_seconds(3600));
+    stage.clock.process_next_clock_id();
+    stage.run_until(gst::ClockTime::from_seconds(3602));
+    let times: Vec<_> = std::iter::from_fn(|| stage.harness.try_pull()).filter_map(|b| b.pts()).collect();
+    assert!(before >= 45 && (48..=55).contains(&times.len()), "{before}, {}", times.len());
+    assert!(times[0] > gst::ClockTime::from_seconds(3599));
+    assert!(times.is_sorted_by(|a, b| *a + FRAME == *b));
+}
+
+#[test]
+fn the_end_of_a_live_stream_brings_out_what_waits() {
+    let mut stage = Stage::features();
+    (0..100).for_each(|n| stage.hear(n));
+    stage.harness.push_event(gst::event::Eos::new());
+    let frames = stage.frames();
+    assert!(frames == as_from_a_file(100, |_| true), "{} frames", frames.len());
+    let events = std::iter::from_fn(|| stage.harness.try_pull_event());
+    assert_eq!(events.filter(|e| e.type_() == gst::EventType::Eos).count(), 1);
+}
+
+fn head() -> gst::Element {
+    init();
+    let head = gst::ElementFactory::make("talkinghead").build().unwrap();
+    head.set_property("portrait", portrait_path());
+    head
+}
+
+fn pcm_caps(rate: i32, channels: i32) -> gst::Caps {
+    common::audio_caps(rate, channels)
+}
+
+/// A source that changes what it sends: the pictures go on.
+#[test]
+fn changes_of_rate_and_channels_keep_the_cadence() {
+    let mut stage = Stage::new(&head(), &pcm_caps(48_000, 2));
+    let mut now = gst::ClockTime::ZERO;
+    for (rate, channels) in [(48_000, 2), (16_000, 1), (44_100, 1), (8_000, 2)] {
+        stage.harness.push_event(gst::event::Caps::new(&pcm_caps(rate, channels)));
+        for _ in 0..50 {
+            let samples: Vec<f32> = tone(0, (rate * channels) as usize / 50);
+            stage.push_at(now + CHUNK_TIME, now, &samples);
+            now += CHUNK_TIME;
+        }
+    }
+    stage.run_until(now);
+    let frames = stage.frames();
+    // 4 s, less frame, look-ahead and patience.
+    assert!((94..=96).contains(&frames.len()), "{} pictures in 4 s", frames.len());
+}
+
+/// Distance of the lips in units of the distance of the eyes.
+fn aperture(picture: &gst::BufferRef) -> f32 {
+    let landmarks = meta::read(picture, FrameMeta::Landmarks).unwrap().data;
+    landmarks[14 * 3 + 1] - landmarks[13 * 3 + 1]
+}
+
+/// Barge-in: the listener speaks, the application flushes, and the mouth closes at once but does not snap.
+#[test]
+fn an_interrupted_face_closes_its_mouth_within_200_ms_without_a_jump() {
+    let wav = std::fs::read(common::photo("speech-af_heart.wav")).unwrap();
+    let speech: Vec<f32> =
+        wav[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32768.0).collect();
+    let mut stage = Stage::new(&head(), &pcm_caps(16_000, 1));
+    // The whole sentence at once, as a synthesizer sends it.
+    stage.push_at(gst::ClockTime::ZERO, gst::ClockTime::ZERO, &speech);
+    let mut apertures = Vec::new();
+    let pull = |stage: &mut Stage, apertures: &mut Vec<f32>| {
+        while let Some(picture) = stage.harness.try_pull() {
+            apertures.push(aperture(&picture));
+        }
+    };
+    // Interrupted while the mouth is open.
+    let open = 0.06;
+    let mut time = gst::ClockTime::SECOND;
+    while apertures.last().is_none_or(|&a| a < open) {
+        time += FRAME;
+        assert!(time < gst::ClockTime::from_seconds(8), "the mouth never opens: {apertures:?}");
+        stage.run_until(time);
+        pull(&mut stage, &mut apertures);
+    }
+    let spoken = apertures.len();
+    let fastest = apertures.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+    stage.harness.push_event(gst::event::FlushStart::new());
+    stage.harness.push_event(gst::event::FlushStop::new(false));
+    stage.run_until(time + FRAME * 25);
+    pull(&mut stage, &mut apertures);
+    let after = &apertures[spoken - 1..];
+    assert!(after.len() > 20, "{} pictures in the second after the flush", after.len());
+    let rest = after[after.len() - 1];
+    assert!(rest < open / 2.0, "the mouth stays open: {after:?}");
+    // The picture that is shown, then five more: 200 ms.
+    assert!(after[5..].iter().all(|a| *a < rest + 0.01), "not shut within 200 ms: {after:?}");
+    let jump = after.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+    assert!(jump <= fastest * 1.1, "a jump of {jump} where speech moves by {fastest} at most: {after:?}");
+}
+
+/// Reported latency of the whole chain, and numbers of every stage.
+#[test]
+fn the_bin_sums_up_its_stages() {
+    let element = head();
+    element.set_property("processing-deadline", 30_000_000u64);
+    let mut stage = Stage::new(&element, &pcm_caps(16_000, 1));
+    for n in 0..50 {
+        stage.hear(n);
+    }
+    assert_eq!(stage.stat::<u64>("latency"), 230_000_000);
+    let stats: gst::Structure = element.property("stats");
+    assert_eq!(stats.get::<u64>("frames").unwrap(), 21);
+    assert_eq!(stats.get::<u64>("dropped").unwrap(), 0);
+    let mut sum = 0.0;
+    for name in ["audiofeatures", "speech2landmarks", "landmarks2latents", "facesynth"] {
+        let of: gst::Structure = stats.get(name).unwrap();
+        assert_eq!(of.get::<u64>("frames").unwrap(), 21, "{name}");
+        sum += of.get::<f64>("average-ms").unwrap();
+    }
+    assert!((stats.get::<f64>("average-ms").unwrap() - sum).abs() < 1e-9 && sum > 0.0);
+}

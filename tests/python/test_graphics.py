@@ -1,0 +1,96 @@
+"""The film of `pipelines/lower-third` shows the head, cut out, over its background; cameras name what they lack.
+
+Run: GST_PLUGIN_PATH=target/debug /usr/bin/python3 -m unittest discover --start-directory tests/python
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+import wave
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst  # noqa: E402
+
+import onair  # noqa: E402
+import pictures  # noqa: E402
+
+SPEECH = onair.ROOT / "tests/data/speech-af_heart.wav"
+SECONDS = 2
+# Where the script puts the head, in 1280x720, and the bar.
+HEAD_LEFT, HEAD_TOP, HEAD_SIDE = 860, 360, 360
+BAR = (0x16, 0x21, 0x3E)
+
+
+class Graphics(unittest.TestCase):
+    """Films, looked at."""
+
+    def setUp(self) -> None:
+        Gst.init(None)
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def frames(self, film: pathlib.Path) -> list[pictures.Picture]:
+        """Every tenth frame of a film."""
+        line = (
+            f"gst-launch-1.0 --quiet filesrc location={film} ! decodebin ! videoconvert ! videorate"
+            f" ! video/x-raw,framerate=5/2 ! pngenc ! multifilesink location={self.folder}/%02d.png"
+        )
+        subprocess.run(line.split(), check=True, timeout=120)
+        return [pictures.decode(path.read_bytes()) for path in sorted(self.folder.glob("*.png"))]
+
+    def test_lower_third(self) -> None:
+        onair.need_element("textoverlay")
+        recording, film = self.folder / "speech.wav", self.folder / "film.mp4"
+        with wave.open(str(SPEECH)) as whole, wave.open(str(recording), "wb") as part:
+            part.setparams(whole.getparams())
+            part.writeframes(whole.readframes(SECONDS * whole.getframerate()))
+        variables = {"SOURCE": str(recording), "OUTPUT": str(film), "NAME": "Anna Müller (synthetic)"}
+        done = subprocess.run(
+            [onair.script("lower-third")], env={**os.environ, **variables}, capture_output=True, text=True, timeout=240
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        seen = self.frames(film)
+        self.assertGreaterEqual(len(seen), SECONDS * 5 // 2)
+        for picture in seen:
+            self.assertEqual((1280, 720), (picture.width, picture.height))
+
+            def at(x: float, y: float, picture: pictures.Picture = picture) -> tuple[int, ...]:
+                return picture.pixel(x / 1280, y / 720)[:3]
+
+            # The gradient is the same along a row: also in the corners of the head's square, above the bar.
+            for x in (HEAD_LEFT + 6, HEAD_LEFT + HEAD_SIDE - 6):
+                for y in (HEAD_TOP + 6, HEAD_TOP + 100):
+                    self.assert_same(at(x, y), at(400, y), 8)
+            # On the bar, left of everything; the name is white on it.
+            self.assert_same(at(70, 570), tuple(0.85 * bar + 0.15 * v for bar, v in zip(BAR, at(30, 570))), 14)
+            self.assertGreater(max(picture.luma((80 / 1280, 570 / 720, 500 / 1280, 650 / 720))), 180, "no name")
+            # The face hides the gradient.
+            middle = at(HEAD_LEFT + HEAD_SIDE / 2, HEAD_TOP + HEAD_SIDE / 2)
+            self.assertGreater(max(middle) - min(middle), 15, f"no face, but {middle}")
+        left, top = HEAD_LEFT / 1280, HEAD_TOP / 720
+        side_x, side_y = HEAD_SIDE / 1280, HEAD_SIDE / 720
+        mouth = (left + 0.38 * side_x, top + 0.6 * side_y, left + 0.62 * side_x, top + 0.76 * side_y)
+        moved = max(pictures.difference(seen[0], other, mouth) for other in seen[1:])
+        self.assertGreater(moved, 3, "the mouth does not move")
+
+    def assert_same(self, one: tuple[float, ...], other: tuple[float, ...], tolerance: float) -> None:
+        self.assertLessEqual(max(abs(a - b) for a, b in zip(one, other, strict=True)), tolerance, f"{one} and {other}")
+
+    def test_v4l2loopback_names_the_module(self) -> None:
+        device = self.folder / "video42"
+        done = subprocess.run(
+            [onair.script("v4l2loopback")],
+            env={**os.environ, "DEVICE": str(device)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertNotEqual(0, done.returncode)
+        self.assertEqual(1, len(done.stderr.splitlines()), done.stderr)
+        self.assertIn("modprobe v4l2loopback", done.stderr)
+        self.assertIn(str(device), done.stderr)

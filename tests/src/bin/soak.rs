@@ -1,0 +1,207 @@
+//! `cargo xtask soak`: a pipeline that plays for long, or is started, stopped or sought often, leaves nothing behind.
+
+// A command-line program speaks on its standard streams.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use portrait_tests::microphone::{self, CHUNK, Microphone};
+use portrait_tests::pipeline::Pipeline;
+use portrait_tests::{FRAME, SAMPLE_RATE, machine, photo, samples};
+
+/// What resident memory may grow by in an hour of a pipeline that plays.
+const MAX_KIB_AN_HOUR: f64 = 1024.0;
+
+/// What it may grow by after the first tenth of the cycles or seeks: an allocator's noise, not a leak.
+const MAX_GROWTH_KIB: i64 = 4096;
+
+/// Caches and allocators settle at first.
+const SETTLING: Duration = Duration::from_secs(300);
+
+/// Between two looks at memory.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A picture that has not come after this never will.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the process holds.
+#[derive(Clone, Copy)]
+struct Held {
+    kib: i64,
+    threads: u64,
+    handles: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        Self {
+            kib: machine::status("VmRSS") as i64,
+            threads: machine::status("Threads"),
+            handles: machine::handles(),
+        }
+    }
+
+    fn print(self, what: &str) {
+        println!("{what}: {} KiB resident, {} threads, {} open files", self.kib, self.threads, self.handles);
+    }
+
+    /// Says what is more than before; GLib's thread pool keeps a thread or two waiting.
+    fn holds_as_much_as(self, before: Self) -> bool {
+        self.threads <= before.threads + 2 && self.handles <= before.handles
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let count = words.get(1).and_then(|n| n.parse::<u64>().ok());
+    portrait_tests::init();
+    println!("{}, load {}", machine::describe(), machine::load());
+    let clean = match (words.first(), count) {
+        (Some(&"minutes"), Some(minutes)) => play(Duration::from_secs(minutes * 60)),
+        (Some(&"cycles"), Some(count)) => cycles(count),
+        (Some(&"seeks"), Some(count)) => seeks(count),
+        _ => {
+            eprintln!("usage: soak minutes|cycles|seeks COUNT");
+            return ExitCode::from(2);
+        }
+    };
+    println!("{}", if clean { "clean" } else { "NOT clean" });
+    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A live voice with pauses and gaps, to an encoder.
+fn play(length: Duration) -> bool {
+    let pipeline = Pipeline::parse(&format!(
+        "{} ! queue ! talkinghead name=head portrait={} ! videoconvert ! queue \
+         ! x264enc tune=zerolatency speed-preset=ultrafast ! fakesink name=out sync=true",
+        microphone::launch(),
+        photo()
+    ));
+    pipeline.play();
+    let speech = samples::speech(0, SAMPLE_RATE * 9);
+    let chunks = speech.len() / CHUNK;
+    let microphone = Microphone::start(pipeline.object(), move |n| {
+        let at = n as usize % (2 * chunks) * CHUNK;
+        // Speech, then a pause whose second half the source sends nothing in.
+        match n as usize % (2 * chunks) {
+            k if k < chunks => Some(speech[at..at + CHUNK].to_vec()),
+            k if k < chunks * 3 / 2 => Some(vec![0.0; CHUNK]),
+            _ => None,
+        }
+    });
+    let start = Instant::now();
+    let settling = SETTLING.min(length / 2);
+    let mut settled: Option<Held> = None;
+    let mut looks: Vec<(f64, f64)> = Vec::new();
+    while start.elapsed() < length {
+        std::thread::sleep(LOOK.min(length.saturating_sub(start.elapsed())));
+        if let Some(error) = pipeline.error() {
+            println!("after {:.0} s: {error}", start.elapsed().as_secs_f64());
+            return false;
+        }
+        if start.elapsed() < settling {
+            continue;
+        }
+        let held = Held::now();
+        if settled.is_none() {
+            held.print(&format!("settled after {:.0} s", start.elapsed().as_secs_f64()));
+            settled = Some(held);
+        }
+        looks.push((start.elapsed().as_secs_f64() / 3600.0, held.kib as f64));
+    }
+    let (held, slope) = (Held::now(), slope(&looks));
+    held.print("at the end");
+    println!("memory grows by {slope:.0} KiB an hour ({} looks)", looks.len());
+    let stats: gst::Structure = pipeline.element("head").property("stats");
+    println!("{stats}");
+    drop(microphone);
+    let pictures: u64 = stats.get("frames").unwrap_or_default();
+    let expected = start.elapsed().as_millis() as u64 / FRAME.mseconds();
+    let steady = pictures + stats.get::<u64>("dropped").unwrap_or_default() + 50 > expected;
+    println!("{pictures} pictures painted of {expected}");
+    steady && slope < MAX_KIB_AN_HOUR && settled.is_some_and(|before| held.holds_as_much_as(before))
+}
+
+/// Slope of the straight line that fits points best.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let n = points.len() as f64;
+    let mean = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / n;
+    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+    let above: f64 = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
+    let below: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
+    if below > 0.0 { above / below } else { 0.0 }
+}
+
+/// Starts and stops; each life must show a picture.
+fn cycles(count: u64) -> bool {
+    let launch =
+        |sink: &str| format!("audiotestsrc is-live=true ! talkinghead portrait={} ! {sink}", photo());
+    // A second pipeline keeps models and photo loaded: the cycles then measure the elements.
+    let keeper = Pipeline::parse(&launch("fakesink"));
+    keeper.go(gst::State::Paused).unwrap_or_else(|e| panic!("{e}"));
+    let pipeline = Pipeline::parse(&launch("fakesink name=out sync=false"));
+    let pictures = pictures(&pipeline);
+    repeat(count, || {
+        pipeline.play();
+        let shown = pictures.recv_timeout(PATIENCE).is_ok();
+        let stopped = pipeline.go(gst::State::Null).is_ok();
+        while pictures.try_recv().is_ok() {}
+        shown && stopped
+    })
+}
+
+/// Flushing seeks; after each a picture must come.
+fn seeks(count: u64) -> bool {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let wav = dir.path().join("speech.wav");
+    samples::write_speech(&wav, 8.0);
+    let pipeline = Pipeline::parse(&format!(
+        "filesrc location={} ! wavparse ! talkinghead portrait={} ! fakesink name=out sync=true",
+        wav.display(),
+        photo()
+    ));
+    let pictures = pictures(&pipeline);
+    pipeline.play();
+    let mut index = 0;
+    repeat(count, || {
+        index += 1;
+        let place = FRAME * (index * 37 % 150);
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        while pictures.try_recv().is_ok() {}
+        pipeline.object().seek_simple(flags, place).is_ok() && pictures.recv_timeout(PATIENCE).is_ok()
+    })
+}
+
+/// Tells of every picture that comes to the sink.
+fn pictures(pipeline: &Pipeline) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel();
+    let pad = pipeline.element("out").static_pad("sink").expect("a sink has a sink pad");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        // Nobody may listen any more.
+        let _ = sender.send(());
+        gst::PadProbeReturn::Ok
+    });
+    receiver
+}
+
+fn repeat(count: u64, mut once: impl FnMut() -> bool) -> bool {
+    let mut settled: Option<Held> = None;
+    for index in 0..count {
+        if !once() {
+            println!("no picture in round {index}");
+            return false;
+        }
+        if index == (count / 10).max(1) {
+            let held = Held::now();
+            held.print(&format!("settled after {index}"));
+            settled = Some(held);
+        }
+    }
+    let held = Held::now();
+    held.print(&format!("after {count}"));
+    settled.is_none_or(|before| held.holds_as_much_as(before) && held.kib - before.kib < MAX_GROWTH_KIB)
+}
