@@ -448,7 +448,7 @@ fn a_person_cut_out_covers_what_is_behind_by_the_matte() {
         assert_eq!(a, s[3]);
         for (c, (p, behind)) in [r, g, b].into_iter().zip([10.0, 200.0, 30.0]).enumerate() {
             let share = f32::from(a) / 255.0;
-            assert!((f32::from(s[c]) * share - f32::from(p)).abs() <= 1.0, "straight {s:?}, else {p}");
+            assert!((f32::from(s[c]) * share - f32::from(p)).abs() <= 1.5, "straight {s:?}, else {p}");
             // Sharp sampling overshoots on noise; with alpha it is cut off at the alpha.
             if p > 0 && p < a {
                 assert!((f32::from(p) + behind * (1.0 - share) - f32::from(over[c])).abs() <= 1.6);
