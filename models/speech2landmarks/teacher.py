@@ -65,7 +65,7 @@ def listen(o: argparse.Namespace, clips: list[Clip]) -> list[Clip]:
     alone = [r for r in csv.DictReader(open(o.data / "manifest.tsv"), delimiter="\t") if r["kind"] == "audio"]
     sound = {c.name: o.data / "clips" / f"{c.name}.flac" for c in clips}
     more = []
-    for r in alone:
+    for r in alone[:3] if o.smoke else alone:
         if r["split"] == "train":
             sound[r["id"]] = o.data / r["file"]
     for k, f in tqdm(sound.items(), desc="encoder", mininterval=20):
