@@ -402,10 +402,9 @@ fn an_interrupted_face_closes_its_mouth_within_200_ms_without_a_jump() {
     pull(&mut stage, &mut apertures);
     let after = &apertures[spoken - 1..];
     assert!(after.len() > 20, "{} pictures in the second after the flush", after.len());
-    let rest = after[after.len() - 1];
-    assert!(rest < open / 2.0, "the mouth stays open: {after:?}");
     // The picture that is shown, then five more: 200 ms.
-    assert!(after[5..].iter().all(|a| *a < rest + 0.01), "not shut within 200 ms: {after:?}");
+    assert!(after[5] < open / 3.0, "not shut within 200 ms: {after:?}");
+    assert!(after[5..].iter().all(|a| *a < open), "the mouth opens in silence: {after:?}");
     let jump = after.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
     assert!(jump <= fastest * 1.1, "a jump of {jump} where speech moves by {fastest} at most: {after:?}");
 }

@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 fn play(length: Duration) -> bool {
     let pipeline = Pipeline::parse(&format!(
         "{} ! queue ! talkinghead name=head portrait={} ! videoconvert ! queue \
-         ! x264enc tune=zerolatency speed-preset=ultrafast ! fakesink name=out sync=true",
+         ! x264enc tune=zerolatency speed-preset=ultrafast ! fakesink name=out sync=true qos=true",
         microphone::launch(),
         photo()
     ));
