@@ -214,6 +214,7 @@ def main() -> None:
     a.add_argument("--controls", action="store_true", required=True)
     for k in ("data", "blocks", "speech", "out"):
         a.add_argument(f"--{k}", type=Path, required=True)
+    a.add_argument("--photos", type=int, default=len(PHOTOS), help="only the first so many")
     o = a.parse_args()
     data, blocks, speech, out = o.data, o.blocks, o.speech, o.out
     torch.set_num_threads(1)
@@ -224,7 +225,7 @@ def main() -> None:
         raise SystemExit(f"{data}/manifest.tsv lacks dev clips {sorted(set(PHOTOS) - known)}")
     (out / "runs").mkdir(parents=True, exist_ok=True)
     tracker, results = Tracker(), {}
-    for photo, (name, settings) in tqdm([(p, r) for p in PHOTOS for r in runs().items()], unit="run"):
+    for photo, (name, settings) in tqdm([(p, r) for p in PHOTOS[: o.photos] for r in runs().items()], unit="run"):
         cache = out / "runs" / f"{photo}-{name.replace(' ', '')}.json"
         if not cache.exists():
             pictures = render(photo_of(data, photo, out), speech, settings, out / "run.raw")

@@ -18,7 +18,7 @@
  * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink
  * ]|
  * |[
- * gst-launch-1.0 compositor name=mix ! videoconvert ! autovideosink   videotestsrc ! video/x-raw,width=1280,height=720 ! mix.   filesrc location=speech.wav ! decodebin ! talkinghead portrait=photo.jpg background=transparent ! video/x-raw,width=720,framerate=30/1 ! mix.
+ * gst-launch-1.0 compositor name=mix ! videoconvert ! autovideosink   videotestsrc num-buffers=90 ! video/x-raw,width=1280,height=720 ! mix.   filesrc location=speech.wav ! decodebin ! talkinghead portrait=photo.jpg background=transparent ! video/x-raw,width=720,framerate=30/1 ! mix.
  * ]|
  *
  * Since: 0.1

@@ -298,7 +298,7 @@ mod tests {
     fn every_property_keeps_what_it_is_given_and_starts_at_its_default() {
         gst::init().unwrap();
         let mut settings = Settings::default();
-        for spec in param_specs() {
+        for spec in param_specs().iter().filter(|spec| spec.flags().contains(glib::ParamFlags::WRITABLE)) {
             let name = spec.name();
             let value = settings.get(name).unwrap_or_else(|| panic!("{name}"));
             let text = |value: &glib::Value| value.serialize().ok();
