@@ -29,23 +29,28 @@ struct Arrival {
 pub fn measure(seconds: u64) -> String {
     let mut text = String::new();
     let ends = [
-        ("picture", "video/x-raw"),
-        ("picture of x264enc", "videoconvert ! queue ! x264enc tune=zerolatency speed-preset=ultrafast"),
+        ("picture", "quality", "video/x-raw"),
+        ("picture, look-ahead=low", "low", "video/x-raw"),
+        (
+            "picture of x264enc, look-ahead=low",
+            "low",
+            "queue ! x264enc tune=zerolatency speed-preset=ultrafast",
+        ),
     ];
     // Writing into a string does not fail.
     let _ = writeln!(text, "| measured live | value |\n| --- | ---: |");
     let _ = writeln!(text, "| machine | {} |", machine::describe());
     let _ = writeln!(text, "| load before | {} |", machine::load());
-    for (name, end) in ends {
+    for (name, look_ahead, end) in ends {
         eprintln!("measuring {seconds} s of the {name}");
-        let _ = write!(text, "{}", one(name, end, gst::ClockTime::from_seconds(seconds)));
+        let _ = write!(text, "{}", one(name, look_ahead, end, gst::ClockTime::from_seconds(seconds)));
     }
     text
 }
 
-fn one(name: &str, end: &str, length: gst::ClockTime) -> String {
+fn one(name: &str, look_ahead: &str, end: &str, length: gst::ClockTime) -> String {
     let pipeline = Pipeline::parse(&format!(
-        "{} ! queue ! talkinghead name=head portrait={} ! {end} ! appsink name=out sync=false",
+        "{} ! queue ! talkinghead name=head look-ahead={look_ahead} portrait={} ! {end} ! appsink name=out sync=false",
         microphone::launch(),
         photo()
     ));
