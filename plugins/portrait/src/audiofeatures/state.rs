@@ -118,8 +118,8 @@ impl State {
     /// Features of the next frame whose window is complete.
     pub fn next(&mut self) -> Result<Option<gst::Buffer>, PackError> {
         let Some(number) = self.framer.next(&mut self.window) else { return Ok(None) };
-        let output = self.stage.run(&[self.stage.input(0, &self.window)?])?;
-        self.stage.read(&output[0], &mut self.features)?;
+        let [output] = self.stage.run_for(&[self.stage.input(0, &self.window)?])?;
+        self.stage.read(&output, &mut self.features)?;
         let mut buffer = buffer::from_f32(&self.features);
         let clock = self.framer.clock();
         let (begin, end) =

@@ -19,7 +19,7 @@ pub fn decide(cat: gst::DebugCategory, query: &mut gst::query::Allocation) -> Re
 
     let mut config = pool.config();
     config.set_params(Some(&caps), size, min, max);
-    if strides {
+    if strides && pool.has_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_str()) {
         config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_str());
     }
     pool.set_config(config)?;

@@ -60,12 +60,10 @@ impl PoseGenerator {
             self.stage.input(3, &noise)?,
             self.hidden.shallow_clone(),
         ];
-        let mut outputs = self.stage.run(&inputs)?.into_iter();
+        let [out, hidden] = self.stage.run_for(&inputs)?;
         let mut pose = [0.0; POSE_LEN];
-        if let (Some(out), Some(hidden)) = (outputs.next(), outputs.next()) {
-            self.stage.read(&out, &mut pose)?;
-            self.hidden = hidden;
-        }
+        self.stage.read(&out, &mut pose)?;
+        self.hidden = hidden;
         Ok(Pose::from_array(pose))
     }
 }

@@ -172,11 +172,9 @@ impl State {
             self.stage.input(3, &input.emotion)?,
             self.hidden.shallow_clone(),
         ];
-        let mut outputs = self.stage.run(&inputs)?.into_iter();
-        if let (Some(latents), Some(hidden)) = (outputs.next(), outputs.next()) {
-            self.stage.read(&latents, &mut self.latents)?;
-            self.hidden = hidden;
-        }
+        let [latents, hidden] = self.stage.run_for(&inputs)?;
+        self.stage.read(&latents, &mut self.latents)?;
+        self.hidden = hidden;
         Ok((pose, notices))
     }
 

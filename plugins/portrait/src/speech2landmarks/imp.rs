@@ -125,11 +125,9 @@ impl State {
             self.stage.input(2, &emotion)?,
             self.hidden.shallow_clone(),
         ];
-        let mut outputs = self.stage.run(&inputs)?.into_iter();
-        if let (Some(landmarks), Some(hidden)) = (outputs.next(), outputs.next()) {
-            self.stage.read(&landmarks, &mut self.landmarks)?;
-            self.hidden = hidden;
-        }
+        let [landmarks, hidden] = self.stage.run_for(&inputs)?;
+        self.stage.read(&landmarks, &mut self.landmarks)?;
+        self.hidden = hidden;
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
         let face = self.edits.apply(points, &controls.face(), self.fps, blink);
         Ok(Applied { emotion, face })
