@@ -165,7 +165,8 @@ fn seeks(count: u64) -> bool {
         photo()
     ));
     let pictures = pictures(&pipeline);
-    pipeline.play();
+    // Nothing can be sought before the first picture is there.
+    pipeline.go(gst::State::Playing).unwrap_or_else(|e| panic!("{e}"));
     let mut index = 0;
     repeat(count, || {
         index += 1;
