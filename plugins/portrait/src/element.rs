@@ -1,7 +1,6 @@
 //! What the elements of the plugin do alike: pad templates, caps that carry rate and pack on, locks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+pub use crate::sync::lock;
 use crate::tensor::{TensorInfo, TensorKind};
 
 /// An always sink and an always source pad.
@@ -113,9 +112,4 @@ pub fn starts_anew(event: &gst::Event) -> bool {
         gst::EventView::StreamStart(_) => true,
         _ => false,
     }
-}
-
-/// Locks; a panic elsewhere was already reported and leaves plain data behind.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 
-use crate::element::lock;
+use crate::sync::lock;
 
 /// Pictures between two looks at the latency that is reported: it may change while the pipeline plays.
 const LOOK_PERIOD: u64 = 50;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::SystemTime;
 
 use tch::{Device, Tensor};
@@ -14,6 +14,7 @@ use crate::face::{Face, Finder, RgbView};
 use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::landmark::{COUNT, Pose, pose};
 use crate::pack::{Pack, PackError};
+use crate::sync::lock;
 
 /// Height of the smallest usable face, forehead to chin, in pixels.
 const MIN_FACE: usize = 64;
@@ -111,15 +112,12 @@ impl Portrait {
             device: format!("{device:?}"),
         };
         let slot = {
-            let mut analysed = ANALYSED.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut analysed = lock(&ANALYSED);
             // Slots that nobody waits for and whose portrait is gone.
-            analysed.retain(|_, slot| {
-                Arc::strong_count(slot) > 1
-                    || slot.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
-            });
+            analysed.retain(|_, slot| Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
             Arc::clone(analysed.entry(key).or_default())
         };
-        let mut shared = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&slot);
         if let Some(portrait) = shared.upgrade() {
             return Ok(portrait);
         }
