@@ -20,6 +20,7 @@ pub mod render;
 pub mod settings;
 pub mod speech2landmarks;
 mod stats;
+mod sync;
 pub mod talkinghead;
 pub mod tensor;
 

@@ -3,6 +3,7 @@
 //! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
+mod gate;
 mod locate;
 mod manifest;
 mod stage;
@@ -11,7 +12,7 @@ mod trust;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use safetensors::{Dtype, SafeTensors};
 
@@ -19,6 +20,8 @@ pub use locate::set_plugin_file;
 pub use manifest::{HeadPoses, Manifest};
 pub use stage::{Stage, parse_device};
 pub use threads::ThreadLimit;
+
+use crate::sync::lock;
 
 /// Emotion labels in the order of the emotion vector; the zero vector is neutral.
 pub const EMOTIONS: [&str; 8] =
@@ -140,7 +143,7 @@ impl Pack {
     /// Where it is not found, not trusted, damaged, or its manifest is not usable.
     pub fn open(name: &str) -> Result<Arc<Self>, PackError> {
         let dir = locate::find(name)?;
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&OPEN);
         if let Some(pack) = open.get(&dir).and_then(Weak::upgrade) {
             return Ok(pack);
         }
@@ -186,7 +189,7 @@ impl Pack {
     /// Where the manifest has no such stage, its file is damaged or uses forbidden operators, or libtorch refuses.
     pub fn stage(&self, name: &str, device: tch::Device) -> Result<Arc<Stage>, PackError> {
         let key = (name.to_owned(), format!("{device:?}"));
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stages = lock(&self.stages);
         if let Some(stage) = stages.get(&key).and_then(Weak::upgrade) {
             return Ok(stage);
         }
@@ -253,6 +256,17 @@ mod tests {
         let stage = pack.stage("features", tch::Device::Cpu).unwrap();
         assert!(stage.run(&[tch::Tensor::zeros([3], (tch::Kind::Float, tch::Device::Cpu))]).is_err());
         assert!(stage.run(&[]).is_err());
+    }
+
+    /// Else the stream would hang once all cores of the process are lost to passes that failed.
+    #[test]
+    fn a_stage_that_fails_gives_its_core_back() {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let stage = pack.stage("features", tch::Device::Cpu).unwrap();
+        for _ in 0..=std::thread::available_parallelism().unwrap().get() {
+            assert!(stage.run(&[]).is_err());
+        }
+        stage.run(&[stage.zero_input(0).unwrap()]).unwrap();
     }
 
     #[test]

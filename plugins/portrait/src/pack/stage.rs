@@ -2,8 +2,8 @@
 
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
-use super::PackError;
 use super::manifest::{StageEntry, TensorEntry};
+use super::{PackError, gate};
 
 /// A stage of a pack on a device.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Runs the stage. Inputs and outputs are those of `pack.toml`, in order, on [`Stage::device`].
+    /// Runs the stage. Inputs and outputs are those of `pack.toml`, in order, on [`Stage::device`]. Waits its turn where
+    /// other streams of the process keep all cores busy.
     ///
     /// # Errors
     /// What libtorch says, or another count of outputs than the manifest's.
@@ -61,7 +62,9 @@ impl Stage {
         // Gradients are a per-thread setting; the guard restores it.
         let _no_grad = tch::no_grad_guard();
         let inputs: Vec<IValue> = inputs.iter().map(|t| IValue::Tensor(t.shallow_clone())).collect();
+        let pass = gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1));
         let output = self.module.forward_is(&inputs).map_err(|e| torch(&self.name, &e))?;
+        drop(pass);
         let tensors = match output {
             IValue::Tensor(tensor) => vec![tensor],
             IValue::Tuple(values) => values

@@ -1,0 +1,204 @@
+//! How many networks run at once: one stream must not starve the others, nor many streams the machine.
+//!
+//! Each stream runs its networks on its own streaming thread. Before a pass it takes as many cores as the pass has threads
+//! from the [`Gate`] of the process and gives them back behind it. Where none are left it waits its turn, in the order of
+//! arrival, so that streams get on alike however many there are. A pass that finds a core free takes one lock and no more.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread::Thread;
+
+use crate::sync::lock;
+
+/// The gate of the process: the cores that it may use.
+static CORES: LazyLock<Gate> =
+    LazyLock::new(|| Gate::new(std::thread::available_parallelism().map_or(1, usize::from)));
+
+/// Waits until the process has cores for a pass of that many threads; they are taken until the guard is dropped.
+pub fn enter(threads: usize) -> Pass<'static> {
+    CORES.enter(threads)
+}
+
+/// A number of cores, handed out in the order of arrival.
+struct Gate {
+    cores: usize,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    free: usize,
+    waiting: VecDeque<Arc<Waiter>>,
+}
+
+/// A thread that waits for cores.
+struct Waiter {
+    thread: Thread,
+    cores: usize,
+    admitted: AtomicBool,
+}
+
+/// Cores that are taken; dropping it gives them back, after an error or a panic as well.
+#[must_use]
+pub struct Pass<'g> {
+    gate: &'g Gate,
+    cores: usize,
+}
+
+impl Gate {
+    fn new(cores: usize) -> Self {
+        Self { cores, queue: Mutex::new(Queue { free: cores, waiting: VecDeque::new() }) }
+    }
+
+    fn enter(&self, threads: usize) -> Pass<'_> {
+        // A pass of more threads than there are cores runs alone.
+        let cores = threads.clamp(1, self.cores);
+        let mut queue = lock(&self.queue);
+        // Nobody overtakes: many narrow passes would keep a wide one out for ever.
+        if queue.waiting.is_empty() && queue.free >= cores {
+            queue.free -= cores;
+        } else {
+            let waiter =
+                Arc::new(Waiter { thread: std::thread::current(), cores, admitted: AtomicBool::new(false) });
+            queue.waiting.push_back(waiter.clone());
+            drop(queue);
+            // Others may unpark this thread as well.
+            while !waiter.admitted.load(Ordering::Acquire) {
+                std::thread::park();
+            }
+        }
+        Pass { gate: self, cores }
+    }
+}
+
+impl Queue {
+    /// Gives free cores to those who wait, until the first one has too few.
+    fn admit(&mut self) {
+        while let Some(first) = self.waiting.front()
+            && first.cores <= self.free
+        {
+            self.free -= first.cores;
+            first.admitted.store(true, Ordering::Release);
+            first.thread.unpark();
+            self.waiting.pop_front();
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.gate.queue);
+        queue.free += self.cores;
+        queue.admit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    fn wait_until(what: impl Fn() -> bool) {
+        while !what() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn waiting(gate: &Gate) -> usize {
+        lock(&gate.queue).waiting.len()
+    }
+
+    #[test]
+    fn no_more_threads_run_than_there_are_cores() {
+        const CORES: usize = 3;
+        let gate = Gate::new(CORES);
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (gate, running, most) = (&gate, &running, &most);
+                scope.spawn(move || {
+                    let threads = 1 + thread % 2;
+                    for _ in 0..200 {
+                        let _pass = gate.enter(threads);
+                        let now = running.fetch_add(threads, Ordering::SeqCst) + threads;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        std::thread::yield_now();
+                        running.fetch_sub(threads, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert!((1..=CORES).contains(&most.into_inner()));
+        assert_eq!(waiting(&gate), 0);
+        assert_eq!(lock(&gate.queue).free, CORES, "all of it came back");
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_the_order_in_which_they_came() {
+        let gate = Gate::new(1);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let first = gate.enter(1);
+            for number in 0..6 {
+                let (gate, order) = (&gate, &order);
+                scope.spawn(move || {
+                    let _pass = gate.enter(1);
+                    lock(order).push(number);
+                });
+                wait_until(|| waiting(gate) == number + 1);
+            }
+            drop(first);
+        });
+        assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3, 4, 5]);
+    }
+
+    /// A stream that comes back at once must not pass those who wait already, or it would get all of the machine.
+    #[test]
+    fn who_comes_back_queues_up_behind_the_others() {
+        let gate = Gate::new(1);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let first = gate.enter(1);
+            scope.spawn(|| {
+                let _pass = gate.enter(1);
+                lock(&order).push("other");
+            });
+            wait_until(|| waiting(&gate) == 1);
+            drop(first);
+            let _again = gate.enter(1);
+            lock(&order).push("again");
+        });
+        assert_eq!(order.into_inner().unwrap(), ["other", "again"]);
+    }
+
+    #[test]
+    fn narrow_passes_do_not_keep_a_wide_one_out() {
+        let gate = Gate::new(2);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let narrow = gate.enter(1);
+            for (number, threads) in [(0, 9), (1, 1)] {
+                let (gate, order) = (&gate, &order);
+                scope.spawn(move || {
+                    let _pass = gate.enter(threads);
+                    lock(order).push(threads);
+                });
+                wait_until(|| waiting(gate) == number + 1);
+            }
+            drop(narrow);
+        });
+        assert_eq!(order.into_inner().unwrap(), [9, 1], "more threads than cores: alone, but in turn");
+    }
+
+    #[test]
+    fn a_panic_gives_the_cores_back() {
+        let gate = Gate::new(2);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _pass = gate.enter(2);
+            panic!("a pass fails");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(lock(&gate.queue).free, 2);
+    }
+}
