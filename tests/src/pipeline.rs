@@ -79,15 +79,24 @@ impl Pipeline {
 
     /// Plays to the end of the stream; an error message is returned as text.
     pub fn run(&self) -> Result<(), String> {
+        self.run_within(TIMEOUT)
+    }
+
+    /// As [`Pipeline::run`], for what may take longer than a test.
+    pub fn run_within(&self, limit: gst::ClockTime) -> Result<(), String> {
         self.play();
-        self.wait_for(gst::MessageType::Eos)
+        self.wait_within(gst::MessageType::Eos, limit)
     }
 
     /// Waits for a message; an error message before it is returned as text.
     pub fn wait_for(&self, kind: gst::MessageType) -> Result<(), String> {
+        self.wait_within(kind, TIMEOUT)
+    }
+
+    fn wait_within(&self, kind: gst::MessageType, limit: gst::ClockTime) -> Result<(), String> {
         let bus = self.0.bus().ok_or("no bus")?;
         let start = Instant::now();
-        match bus.timed_pop_filtered(TIMEOUT, &[kind, gst::MessageType::Error]) {
+        match bus.timed_pop_filtered(limit, &[kind, gst::MessageType::Error]) {
             Some(message) => text_of_error(&message).map_or(Ok(()), Err),
             None => Err(format!("no {kind:?} after {:.0} s", start.elapsed().as_secs_f64())),
         }

@@ -47,6 +47,22 @@ fn the_bin_draws_what_its_stages_draw() {
     assert_eq!(bin, frames(&stages(), &speech, 1000));
 }
 
+/// They share models, the photo and the cores: more of them than there are cores must wait for each other.
+#[test]
+fn streams_beside_each_other_draw_what_each_draws_alone() {
+    let voice = |stream: usize| samples::speech(4000 * stream, SAMPLES);
+    let chain = || format!("talkinghead portrait={}", photo());
+    let count = 2 + std::thread::available_parallelism().map_or(1, usize::from);
+    let together: Vec<Vec<Frame>> = std::thread::scope(|scope| {
+        let streams: Vec<_> =
+            (0..count).map(|stream| scope.spawn(move || frames(&chain(), &voice(stream), 1000))).collect();
+        streams.into_iter().map(|stream| stream.join().unwrap()).collect()
+    });
+    for (stream, drawn) in [0, count - 1].map(|stream| (stream, &together[stream])) {
+        assert_eq!(*drawn, frames(&chain(), &voice(stream), 1000), "stream {stream}");
+    }
+}
+
 #[test]
 fn queues_between_the_stages_change_nothing() {
     let speech = samples::speech(4000, SAMPLES / 2);

@@ -1,8 +1,8 @@
 //! How many networks run at once: one stream must not starve the others, nor many streams the machine.
 //!
-//! Each stream runs its networks on its own streaming thread. Before a pass it takes as many cores as the pass has threads
-//! from the [`Gate`] of the process and gives them back behind it. Where none are left it waits its turn, in the order of
-//! arrival, so that streams get on alike however many there are. A pass that finds a core free takes one lock and no more.
+//! Each stream runs its networks on its own streaming thread. Before a pass it takes as many places as the pass has threads
+//! from the [`Gate`] of the process and gives them back behind it. Where too few are left it waits its turn, in the order
+//! of arrival, so that streams get on alike however many there are. A pass that finds them free takes one lock and no more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,22 @@ use std::thread::Thread;
 
 use crate::sync::lock;
 
-/// The gate of the process: the cores that it may use.
-static CORES: LazyLock<Gate> =
-    LazyLock::new(|| Gate::new(std::thread::available_parallelism().map_or(1, usize::from)));
+/// Threads of passes for each core that the process may use. A thread that is admitted has yet to wake up: with one a core,
+/// eight streams on two cores lost a sixth of their pictures to cores that stood idle meanwhile, with two none.
+const PLACES_PER_CORE: usize = 2;
 
-/// Waits until the process has cores for a pass of that many threads; they are taken until the guard is dropped.
+static GATE: LazyLock<Gate> = LazyLock::new(|| {
+    Gate::new(PLACES_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from))
+});
+
+/// Waits until the process has places for a pass of that many threads; they are taken until the guard is dropped.
 pub fn enter(threads: usize) -> Pass<'static> {
-    CORES.enter(threads)
+    GATE.enter(threads)
 }
 
-/// A number of cores, handed out in the order of arrival.
+/// A number of places, handed out in the order of arrival.
 struct Gate {
-    cores: usize,
+    places: usize,
     queue: Mutex<Queue>,
 }
 
@@ -31,35 +35,35 @@ struct Queue {
     waiting: VecDeque<Arc<Waiter>>,
 }
 
-/// A thread that waits for cores.
+/// A thread that waits for places.
 struct Waiter {
     thread: Thread,
-    cores: usize,
+    places: usize,
     admitted: AtomicBool,
 }
 
-/// Cores that are taken; dropping it gives them back, after an error or a panic as well.
+/// Places that are taken; dropping it gives them back, after an error or a panic as well.
 #[must_use]
 pub struct Pass<'g> {
     gate: &'g Gate,
-    cores: usize,
+    places: usize,
 }
 
 impl Gate {
-    fn new(cores: usize) -> Self {
-        Self { cores, queue: Mutex::new(Queue { free: cores, waiting: VecDeque::new() }) }
+    fn new(places: usize) -> Self {
+        Self { places, queue: Mutex::new(Queue { free: places, waiting: VecDeque::new() }) }
     }
 
     fn enter(&self, threads: usize) -> Pass<'_> {
-        // A pass of more threads than there are cores runs alone.
-        let cores = threads.clamp(1, self.cores);
+        // A pass of more threads than there are places runs alone.
+        let places = threads.clamp(1, self.places);
         let mut queue = lock(&self.queue);
         // Nobody overtakes: many narrow passes would keep a wide one out for ever.
-        if queue.waiting.is_empty() && queue.free >= cores {
-            queue.free -= cores;
+        if queue.waiting.is_empty() && queue.free >= places {
+            queue.free -= places;
         } else {
             let waiter =
-                Arc::new(Waiter { thread: std::thread::current(), cores, admitted: AtomicBool::new(false) });
+                Arc::new(Waiter { thread: std::thread::current(), places, admitted: AtomicBool::new(false) });
             queue.waiting.push_back(waiter.clone());
             drop(queue);
             // Others may unpark this thread as well.
@@ -67,17 +71,17 @@ impl Gate {
                 std::thread::park();
             }
         }
-        Pass { gate: self, cores }
+        Pass { gate: self, places }
     }
 }
 
 impl Queue {
-    /// Gives free cores to those who wait, until the first one has too few.
+    /// Gives free places to those who wait, until the first one has too few.
     fn admit(&mut self) {
         while let Some(first) = self.waiting.front()
-            && first.cores <= self.free
+            && first.places <= self.free
         {
-            self.free -= first.cores;
+            self.free -= first.places;
             first.admitted.store(true, Ordering::Release);
             first.thread.unpark();
             self.waiting.pop_front();
@@ -88,7 +92,7 @@ impl Queue {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         let mut queue = lock(&self.gate.queue);
-        queue.free += self.cores;
+        queue.free += self.places;
         queue.admit();
     }
 }
@@ -110,9 +114,9 @@ mod tests {
     }
 
     #[test]
-    fn no_more_threads_run_than_there_are_cores() {
-        const CORES: usize = 3;
-        let gate = Gate::new(CORES);
+    fn no_more_threads_run_than_there_are_places() {
+        const PLACES: usize = 3;
+        let gate = Gate::new(PLACES);
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for thread in 0..8 {
@@ -129,9 +133,9 @@ mod tests {
                 });
             }
         });
-        assert!((1..=CORES).contains(&most.into_inner()));
+        assert!((1..=PLACES).contains(&most.into_inner()));
         assert_eq!(waiting(&gate), 0);
-        assert_eq!(lock(&gate.queue).free, CORES, "all of it came back");
+        assert_eq!(lock(&gate.queue).free, PLACES, "all of it came back");
     }
 
     #[test]
@@ -188,11 +192,11 @@ mod tests {
             }
             drop(narrow);
         });
-        assert_eq!(order.into_inner().unwrap(), [9, 1], "more threads than cores: alone, but in turn");
+        assert_eq!(order.into_inner().unwrap(), [9, 1], "more threads than places: alone, but in turn");
     }
 
     #[test]
-    fn a_panic_gives_the_cores_back() {
+    fn a_panic_gives_the_places_back() {
         let gate = Gate::new(2);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _pass = gate.enter(2);
