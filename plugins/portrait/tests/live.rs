@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{AUDIO_FEATURES, FRAME, bus_error, drain, init, portrait_path, tone};
 use gst::prelude::*;
 use gst_check::Harness;
@@ -14,6 +16,9 @@ const CHUNK_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
 /// Frame, look-ahead, and half of the processing deadline: when a frame comes out that has no audio, after its time.
 const IDLE_AFTER: gst::ClockTime = gst::ClockTime::from_mseconds(40 + 160 + 10);
+
+/// What has not happened after this never will.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn ms(ms: u64) -> gst::ClockTime {
     gst::ClockTime::from_mseconds(ms)
@@ -73,6 +78,8 @@ impl Stage {
         let mut part = buffer::from_f32(samples);
         part.get_mut().unwrap().set_pts(pts);
         self.harness.push(part).unwrap();
+        // Whoever waits for the clock again has made the frames that this audio completes.
+        self.clock.wait_for_next_pending_id();
     }
 
     /// Chunk `n` of a microphone: it arrives when its last sample was heard.
@@ -407,6 +414,44 @@ fn an_interrupted_face_closes_its_mouth_within_200_ms_without_a_jump() {
     assert!(after[5..].iter().all(|a| *a < open), "the mouth opens in silence: {after:?}");
     let jump = after.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
     assert!(jump <= fastest * 1.1, "a jump of {jump} where speech moves by {fastest} at most: {after:?}");
+}
+
+/// A muxer behind a slow encoder waits for the sound that a `tee` in front gives to both: who lets the `tee` wait for the
+/// muxer stops everything for good.
+#[test]
+fn audio_is_taken_while_a_frame_is_not() {
+    let mut stage = Stage::features();
+    for n in 0..20 {
+        stage.hear(n);
+    }
+    let src = stage.harness.element().unwrap().static_pad("src").unwrap();
+    let (blocked, is_blocked) = std::sync::mpsc::channel();
+    let probe = src
+        .add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, move |_, _| {
+            let _ = blocked.send(());
+            gst::PadProbeReturn::Ok
+        })
+        .unwrap();
+    let (taken, is_taken) = std::sync::mpsc::channel();
+    let sink = stage.harness.element().unwrap().static_pad("sink").unwrap();
+    stage.clock.set_time(CHUNK_TIME * 70);
+    let audio = std::thread::spawn(move || {
+        for n in 20..70 {
+            let mut part = buffer::from_f32(&chunk(n));
+            part.get_mut().unwrap().set_pts(CHUNK_TIME * n);
+            sink.chain(part).unwrap();
+        }
+        let _ = taken.send(());
+    });
+    is_blocked.recv_timeout(PATIENCE).expect("a frame is due");
+    let in_time = is_taken.recv_timeout(PATIENCE);
+    src.remove_probe(probe);
+    audio.join().unwrap();
+    in_time.expect("audio waits for a frame that nobody takes");
+    stage.run_until(CHUNK_TIME * 70);
+    let frames = stage.frames();
+    assert_eq!(frames, as_from_a_file(70, |_| true)[..frames.len()]);
+    assert_eq!(frames.len(), (70 * 20 - 200) / 40 + 1);
 }
 
 /// Reported latency of the whole chain, and numbers of every stage.
