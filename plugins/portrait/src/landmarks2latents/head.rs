@@ -69,10 +69,15 @@ impl Head {
         let base = if moving && gain != 1.0 { self.scaled(base, gain) } else { base };
         let limit = if switched { 0.0 } else { f32::INFINITY };
         let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
-        let asked = [controls.yaw, controls.pitch, controls.roll, controls.x, controls.y, controls.scale];
+        // No offset takes a head farther than from one limit to the other; easing towards more would be faster.
+        let angle = |axis: usize, asked: f32| {
+            let farthest = 2.0 * self.limits[axis];
+            (self.gains[axis] * asked).clamp(-farthest, farthest)
+        };
+        let [yaw, pitch, roll] = [angle(0, controls.yaw), angle(1, controls.pitch), angle(2, controls.roll)];
+        let asked = [yaw, pitch, roll, controls.x, controls.y, controls.scale];
         let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
-        let [per_yaw, per_pitch, per_roll] = self.gains;
-        let sum = [base.yaw + per_yaw * yaw, base.pitch + per_pitch * pitch, base.roll + per_roll * roll];
+        let sum = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
         let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
         let angles: [f32; 3] =
             std::array::from_fn(|i| sum[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
