@@ -12,6 +12,9 @@ const MAX_SHIFT: f32 = 0.6;
 /// Range of a transferred change of size.
 const SCALE_RANGE: (f32, f32) = (0.8, 1.25);
 
+/// Angles at the head of a pose's numbers.
+const ANGLES: usize = 3;
+
 /// Motion of a tracked face since its first frame.
 #[derive(Default)]
 pub struct Transfer {
@@ -55,11 +58,7 @@ impl Transfer {
         let driving = self.smooth(driving, manner);
         // Moves of the driving head are in units of its own size.
         let unit = from.scale.max(f32::EPSILON);
-        let turns = if manner.relative {
-            [driving.yaw - from.yaw, driving.pitch - from.pitch, driving.roll - from.roll]
-        } else {
-            [driving.yaw - rest.yaw, driving.pitch - rest.pitch, driving.roll - rest.roll]
-        };
+        let turns = if manner.relative { turned(&from, &driving) } else { turned(rest, &driving) };
         let turn = |value: f32| value.clamp(-MAX_TURN_DEG, MAX_TURN_DEG);
         let shift = |value: f32| (value / unit).clamp(-MAX_SHIFT, MAX_SHIFT) * rest.scale;
         let pose = Pose {
@@ -83,10 +82,31 @@ impl Transfer {
         let now = driving.to_array();
         let share = 1.0 - (-manner.dt / manner.smoothing).exp();
         let smoothed = self.smoothed.get_or_insert(now);
-        for (value, now) in smoothed.iter_mut().zip(now) {
-            *value += (now - *value) * share;
+        for (index, (value, now)) in smoothed.iter_mut().zip(now).enumerate() {
+            let way = now - *value;
+            let way = if index < ANGLES { shorter(way) } else { way };
+            *value += way * share;
+        }
+        for angle in &mut smoothed[..ANGLES] {
+            *angle = shorter(*angle);
         }
         Pose::from_array(*smoothed)
+    }
+}
+
+/// Yaw, pitch and roll of a head that turned from one pose to another.
+fn turned(from: &Pose, to: &Pose) -> [f32; ANGLES] {
+    [to.yaw - from.yaw, to.pitch - from.pitch, to.roll - from.roll].map(shorter)
+}
+
+/// The shorter way around: 179 degrees and -179 are 2 apart.
+fn shorter(turn: f32) -> f32 {
+    if turn > 180.0 {
+        turn - 360.0
+    } else if turn < -180.0 {
+        turn + 360.0
+    } else {
+        turn
     }
 }
 
@@ -133,5 +153,21 @@ mod tests {
         let path: Vec<f32> =
             (0..10).map(|_| transfer.pose(&[], pose(10.0, 0.1, 0.4), &rest, manner).0.yaw).collect();
         assert!((path[9] - 6.32).abs() < 0.02, "63 % after the time constant: {path:?}");
+    }
+
+    /// Of a video that stands on its head, say.
+    #[test]
+    fn a_roll_past_180_degrees_is_a_small_turn() {
+        let rest = pose(0.0, 0.5, 0.2);
+        let rolled = |roll: f32| Pose { roll, ..pose(0.0, 0.1, 0.4) };
+        for smoothing in [0.0, 0.4] {
+            let (mut transfer, manner) = (Transfer::default(), Manner { smoothing, ..PLAIN });
+            let path =
+                [178.0, -179.0, 179.5, -178.0].map(|roll| transfer.pose(&[], rolled(roll), &rest, manner));
+            assert!(path.iter().all(|(p, within)| (0.0..4.1).contains(&p.roll) && *within == Within::Range));
+        }
+        let upright = Manner { relative: false, ..PLAIN };
+        let (posed, _) = Transfer::default().pose(&[], rolled(-179.0), &rolled(178.0), upright);
+        assert_eq!(posed.roll, 181.0);
     }
 }
