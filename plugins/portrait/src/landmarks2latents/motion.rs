@@ -19,6 +19,7 @@ pub struct PoseGenerator {
     initial: Tensor,
     style: (u32, Tensor),
     rng: ChaCha8Rng,
+    noise: Vec<f32>,
     hidden: Tensor,
 }
 
@@ -30,6 +31,7 @@ impl PoseGenerator {
             initial: stage.input(1, &initial.to_array())?,
             style: (0, stage.zero_input(2)?),
             rng: rng(seed),
+            noise: vec![0.0; stage.input_shape(3).iter().product::<i64>().unsigned_abs() as usize],
             hidden: stage.zero_input(4)?,
             stage,
         })
@@ -51,13 +53,12 @@ impl PoseGenerator {
                 (1..=length).map(|i| f32::from(u8::from(i == i64::from(style)))).collect();
             self.style = (style, self.stage.input(2, &one_hot)?);
         }
-        let numbers: i64 = self.stage.input_shape(3).iter().product();
-        let noise: Vec<f32> = (0..numbers).map(|_| StandardNormal.sample(&mut self.rng)).collect();
+        self.noise.fill_with(|| StandardNormal.sample(&mut self.rng));
         let inputs = [
             self.stage.input(0, features)?,
             self.initial.shallow_clone(),
             self.style.1.shallow_clone(),
-            self.stage.input(3, &noise)?,
+            self.stage.input(3, &self.noise)?,
             self.hidden.shallow_clone(),
         ];
         let [out, hidden] = self.stage.run_for(&inputs)?;
