@@ -4,21 +4,11 @@
 //! the geometry reads is looked up once among them.
 
 use super::RenderError;
+use crate::landmark::COUNT;
+use crate::landmark::indices::{EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER};
 
-/// Outline of the lips.
-pub const LIPS_OUTER: [usize; 20] =
-    [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185];
-/// Outline of the mouth's opening.
-pub const LIPS_INNER: [usize; 20] =
-    [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191];
-/// Lids of the eye at the picture's left (the person's right).
-pub const EYE_RIGHT: [usize; 16] =
-    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246];
-/// Lids of the eye at the picture's right (the person's left).
-pub const EYE_LEFT: [usize; 16] =
-    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466];
-/// Centres of the irises, in the order of the two eyes above.
-pub const IRIS: [usize; 2] = [468, 473];
+/// Centres of the irises, the picture's left one first.
+const IRIS: [usize; 2] = [IRIS_LEFT[0], IRIS_RIGHT[0]];
 
 /// Upper and lower rim of the mouth's opening, from corner to corner.
 const RIM_UPPER: [usize; 11] = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308];
@@ -36,9 +26,6 @@ const SIDE_LOWER: [usize; 24] = [
 /// Points in the folds above and below each eye.
 const FOLDS_UPPER: [[usize; 3]; 2] = [[27, 28, 56], [257, 258, 286]];
 const FOLDS_LOWER: [[usize; 2]; 2] = [[23, 24], [253, 254]];
-
-/// Landmarks of a face.
-const LANDMARKS: usize = 478;
 
 /// Weight of an iris as a control point: gaze moves the iris inside of the lids, it must not drag them.
 const IRIS_WEIGHT: f32 = 0.35;
@@ -70,7 +57,7 @@ pub struct Rows {
     pub lips_outer: [usize; 20],
     /// Outline of the mouth's opening.
     pub lips_inner: [usize; 20],
-    /// Outline of both eyes.
+    /// Outline of both eyes, the picture's left one first.
     pub eyes: [[usize; 16]; 2],
     /// Centres of both irises.
     pub iris: [usize; 2],
@@ -128,7 +115,7 @@ impl Rows {
             weight: control.iter().map(|i| if IRIS.contains(i) { IRIS_WEIGHT } else { 1.0 }).collect(),
             lips_outer: find(control, LIPS_OUTER)?,
             lips_inner: find(control, LIPS_INNER)?,
-            eyes: [find(control, EYE_RIGHT)?, find(control, EYE_LEFT)?],
+            eyes: [find(control, EYE_LEFT)?, find(control, EYE_RIGHT)?],
             iris: find(control, IRIS)?,
             rims: [find(control, RIM_UPPER)?, find(control, RIM_LOWER)?],
             head: find(control, [10, 152, 234, 454])?,
@@ -144,7 +131,7 @@ impl Rows {
     /// Where a landmark is missing or not a number.
     pub fn pick(&self, landmarks: &[[f32; 3]]) -> Result<Vec<Point>, RenderError> {
         let wrong = || RenderError::Source("landmarks are not 478 finite points".to_owned());
-        if landmarks.len() != LANDMARKS {
+        if landmarks.len() != COUNT {
             return Err(wrong());
         }
         self.control
