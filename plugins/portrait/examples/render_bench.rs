@@ -75,7 +75,7 @@ fn main() -> Result<()> {
     let mut out = vec![0; width * height * 3];
     let render = |renderer: &mut Renderer, frame: &[f32], out: &mut [u8]| {
         let data = [out, &mut [], &mut []];
-        renderer.render(frame, &mut Planes { data, strides: [width * 3, 0, 0] })
+        renderer.render(&source, frame, &mut Planes { data, strides: [width * 3, 0, 0] })
     };
     if let Some(folder) = folder {
         for (i, frame) in frames.iter().enumerate() {

@@ -163,7 +163,7 @@ impl State {
             self.set_output(video.info, look)?;
         }
         let info = &self.video.as_ref().ok_or("no caps were negotiated")?.info;
-        draw(&mut self.renderer, info, &self.latents, outbuf)?;
+        draw(&mut self.renderer, &source::of(&self.portrait), info, &self.latents, outbuf)?;
         meta::attach(outbuf, FrameMeta::Latents, &self.latent_shape, &self.latents);
         meta::mark_synthetic(outbuf, &self.id);
         let landmarks = meta::read(outbuf, FrameMeta::Landmarks).map(|m| m.data);
@@ -181,6 +181,7 @@ impl State {
 /// Draws latents into a picture buffer.
 fn draw(
     renderer: &mut Renderer,
+    source: &render::Source<'_>,
     info: &gst_video::VideoInfo,
     latents: &[f32],
     outbuf: &mut gst::BufferRef,
@@ -193,5 +194,5 @@ fn draw(
     }
     let [first, second, third, _] = frame.planes_data_mut();
     let mut planes = Planes { data: [first, second, third], strides };
-    renderer.render(latents, &mut planes).map_err(|e| e.to_string())
+    renderer.render(source, latents, &mut planes).map_err(|e| e.to_string())
 }

@@ -143,8 +143,6 @@ pub struct Renderer {
     /// Height of hair or hat in the photo.
     crown: f32,
     painters: Painters,
-    picture: Vec<u8>,
-    side: usize,
     timings: Timings,
 }
 
@@ -179,8 +177,6 @@ impl Renderer {
             crown: Head::crown(&geometry.driving, &geometry.rows, source.matte, source.side),
             geometry,
             painters,
-            picture: source.picture.to_vec(),
-            side: source.side,
             timings: Timings::default(),
         })
     }
@@ -199,18 +195,25 @@ impl Renderer {
         self.timings
     }
 
-    /// Draws a frame: latents `[K, 3]` of the pack into planes of the output's format.
+    /// Draws a frame: latents `[K, 3]` of the pack into planes of the output's format; `source` is that of
+    /// [`Renderer::new`].
     ///
     /// # Errors
     /// Where the latents do not have the pack's shape or are not finite, the output is too small, or a painter fails.
-    pub fn render(&mut self, latents: &[f32], out: &mut Planes<'_>) -> Result<(), RenderError> {
+    pub fn render(
+        &mut self,
+        source: &Source<'_>,
+        latents: &[f32],
+        out: &mut Planes<'_>,
+    ) -> Result<(), RenderError> {
+        check(source)?;
         let canvas = self.canvas.as_mut().ok_or(RenderError::NoOutput)?;
         let start = Instant::now();
         let code = self.geometry.pose(latents)?;
         let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
         canvas.pose(smooth, driving, rows);
         let posed = Instant::now();
-        self.painters.pose(fine, driving, rows, &self.picture, self.side);
+        self.painters.pose(fine, driving, rows, source.picture, source.side);
         let mapped = Instant::now();
         self.painters.paint(code)?;
         let painted = Instant::now();

@@ -355,7 +355,7 @@ fn unusable_input_is_refused() {
     let mut latents = vec![0.5; count];
     let mut render = |renderer: &mut Renderer, latents: &[f32], bytes: usize, stride: usize| {
         let mut planes = Planes { data: [&mut out[..bytes], &mut [], &mut []], strides: [stride, 0, 0] };
-        renderer.render(latents, &mut planes)
+        renderer.render(&made.source(), latents, &mut planes)
     };
     let (bytes, stride) = (512 * 512 * 3, 512 * 3);
     assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::NoOutput)));
