@@ -1,7 +1,13 @@
 //! What the elements of the plugin do alike: pad templates, caps that carry rate and pack on, locks.
 
+use gst::prelude::*;
+use gst_base::prelude::*;
+
 pub use crate::sync::lock;
 use crate::tensor::{TensorInfo, TensorKind};
+
+/// A segment in time.
+pub type Segment = gst::FormattedSegment<gst::ClockTime>;
 
 /// An always sink and an always source pad.
 pub fn pad_templates(sink: gst::Caps, src: gst::Caps) -> Vec<gst::PadTemplate> {
@@ -104,12 +110,21 @@ pub fn tensor_caps(kind: TensorKind, shape: &[usize], pack: &str) -> gst::Caps {
     caps
 }
 
-/// Whether a recurrent stage starts anew with an event: another stream, or a flush that resets the running time, as a seek
-/// does. A flush that keeps it interrupts the audio of a presentation that goes on: the face must not jump.
-pub fn starts_anew(event: &gst::Event) -> bool {
-    match event.view() {
-        gst::EventView::FlushStop(flush) => flush.resets_time(),
-        gst::EventView::StreamStart(_) => true,
-        _ => false,
+/// The segment that a stage's buffers lie in; the empty one while they have none in time.
+pub fn time_segment(element: &gst_base::BaseTransform) -> Segment {
+    element.segment().downcast().unwrap_or_default()
+}
+
+/// Brings the properties that follow a `GstController` to the time of a buffer.
+pub fn sync_controls(
+    category: gst::DebugCategory,
+    element: &gst_base::BaseTransform,
+    buffer: &gst::BufferRef,
+) {
+    let time = time_segment(element).to_stream_time(buffer.pts());
+    if let Some(time) = time
+        && element.sync_values(time).is_err()
+    {
+        gst::debug!(category, obj = element, "a controlled property could not be set");
     }
 }

@@ -16,6 +16,7 @@ pub mod landmarkoverlay;
 pub mod landmarks2latents;
 pub mod pack;
 pub mod photo;
+mod presentation;
 pub mod render;
 pub mod settings;
 pub mod speech2landmarks;

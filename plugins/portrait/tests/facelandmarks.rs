@@ -297,6 +297,8 @@ fn restart_flush_and_new_caps_forget_the_face() {
     };
     flush(&mut h);
     assert_eq!(run(&mut h), expected, "after a flush");
+    assert!(h.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    assert_eq!(run(&mut h), expected, "after a segment that goes back in time");
     // The flush must forget what is held too.
     flush(&mut h);
     let held = h.push_and_pull(empty(0)).unwrap();

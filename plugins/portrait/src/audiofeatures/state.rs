@@ -5,14 +5,12 @@ use std::sync::Arc;
 use super::clock::FrameClock;
 use super::framer::{Framer, Placed};
 use super::settings::{LookAhead, Settings};
+use crate::element::Segment;
 use crate::pack::{PackError, Stage};
 use crate::tensor::{TensorInfo, TensorKind, buffer};
 
 /// Bytes of one mono float sample.
 pub const SAMPLE_BYTES: usize = 4;
-
-/// A time segment, as the audio came with.
-pub type Segment = gst::FormattedSegment<gst::ClockTime>;
 
 pub struct State {
     stage: Arc<Stage>,

@@ -34,10 +34,11 @@ use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 
 use super::tracker::{Tracked, Tracker};
-use crate::element::{carry_rate, lock, pad_templates, tensor_caps};
+use crate::element::{carry_rate, lock, pad_templates, tensor_caps, time_segment};
 use crate::face::RgbView;
 use crate::landmark::COUNT;
 use crate::pack::{EMOTIONS, POSE_LEN, PackError};
+use crate::presentation::Presentation;
 use crate::settings::{ModelSettings, pack_error_message};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
@@ -55,6 +56,7 @@ const PAYLOAD_BYTES: usize = COUNT * 3 * size_of::<f32>();
 struct State {
     tracker: Tracker,
     settings: ModelSettings,
+    presentation: Presentation,
     /// Geometry of the frames, from the caps.
     info: Option<gst_video::VideoInfo>,
     /// Whether the last frame showed a face, for the log.
@@ -160,7 +162,8 @@ impl BaseTransformImpl for FaceLandmarks {
             pack_error_message(&error)
         })?;
         *lock(&self.pack) = Some(id);
-        *lock(&self.state) = Some(State { tracker, settings, info: None, seen: false });
+        *lock(&self.state) =
+            Some(State { tracker, settings, presentation: Presentation::default(), info: None, seen: false });
         Ok(())
     }
 
@@ -239,8 +242,8 @@ impl BaseTransformImpl for FaceLandmarks {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if matches!(event.type_(), gst::EventType::FlushStop | gst::EventType::StreamStart)
-            && let Some(state) = &mut *lock(&self.state)
+        if let Some(state) = lock(&self.state).as_mut()
+            && state.presentation.starts_with_event(&event)
         {
             state.tracker.reset();
         }
@@ -252,8 +255,12 @@ impl BaseTransformImpl for FaceLandmarks {
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let segment = time_segment(self.obj().upcast_ref());
         let mut guard = lock(&self.state);
         let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
+        if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
+            state.tracker.reset();
+        }
         let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
         let _threads = state.settings.limit_threads();
         let (width, height) = (info.width() as usize, info.height() as usize);

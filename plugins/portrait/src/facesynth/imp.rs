@@ -37,7 +37,7 @@ use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings, param_specs};
 use super::state::State;
 use super::{Background, formats, pool, source};
-use crate::element::{lock, pad_templates, tensor_caps};
+use crate::element::{lock, pad_templates, tensor_caps, time_segment};
 use crate::photo::{Portrait, context};
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
@@ -90,8 +90,7 @@ impl FaceSynth {
         let (result, own) = (frame(state, look), state.latency());
         drop(guard);
         drop(timer);
-        let segment = self.obj().segment();
-        let running = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_running_time(pts));
+        let running = time_segment(self.obj().upcast_ref()).to_running_time(pts);
         self.stats.watch(self.obj().upcast_ref(), self.obj().sink_pad(), running.map(|time| time + own));
         result.map_err(|error| {
             gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));

@@ -18,14 +18,13 @@ use std::sync::{LazyLock, Mutex};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
 use super::canvas::{Canvas, FORMATS};
 use super::drawing::Knowledge;
-use crate::element::{lock, pad_templates};
+use crate::element::{lock, pad_templates, sync_controls};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -161,13 +160,7 @@ impl BaseTransformImpl for LandmarkOverlay {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn before_transform(&self, inbuf: &gst::BufferRef) {
-        let segment = self.obj().segment();
-        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_stream_time(inbuf.pts()));
-        if let Some(time) = time
-            && self.obj().sync_values(time).is_err()
-        {
-            gst::debug!(CAT, imp = self, "a controlled property could not be set");
-        }
+        sync_controls(*CAT, self.obj().upcast_ref(), inbuf);
     }
 }
 

@@ -42,7 +42,7 @@ use gst_base::subclass::prelude::*;
 use super::pad::{self, PosePad};
 use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
-use crate::element::{StageCaps, lock, pad_templates, starts_anew, tensor_caps};
+use crate::element::{StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment};
 use crate::landmark::pose::Pose;
 use crate::photo::{Portrait, context};
 use crate::settings::pack_error_message;
@@ -105,19 +105,19 @@ impl Landmarks2Latents {
         self.pose.track.set_live(live);
     }
 
-    fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
-        self.obj().segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
-    }
-
     /// Runs a frame through the networks and fills its buffer.
     fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
         let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
-        let moment = self.pose.at(self.running_time(inbuf));
+        let segment = time_segment(self.obj().upcast_ref());
+        let moment = self.pose.at(segment.to_running_time(inbuf.pts()));
         let settings = lock(&self.settings).clone();
         let _threads = settings.model.limit_threads();
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or("not started")?;
+        if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
+            state.reset().map_err(|e| e.to_string())?;
+        }
         buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
         let (pose, notices) =
             state.step(&input, moment.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
@@ -334,8 +334,9 @@ impl BaseTransformImpl for Landmarks2Latents {
             gst::EventView::Eos(_) => self.pose.track.end_main(true),
             _ => (),
         }
-        if starts_anew(&event)
-            && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
+        if let Some(state) = lock(&self.state).as_mut()
+            && state.presentation.starts_with_event(&event)
+            && let Err(error) = state.reset()
         {
             gst::warning!(CAT, imp = self, "{error}");
         }
@@ -354,13 +355,7 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn before_transform(&self, inbuf: &gst::BufferRef) {
-        let segment = self.obj().segment();
-        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_stream_time(inbuf.pts()));
-        if let Some(time) = time
-            && self.obj().sync_values(time).is_err()
-        {
-            gst::debug!(CAT, imp = self, "a controlled property could not be set");
-        }
+        sync_controls(*CAT, self.obj().upcast_ref(), inbuf);
     }
 
     fn transform(

@@ -7,9 +7,10 @@ use gst::subclass::prelude::*;
 
 use super::imp::{CAT, Landmarks2Latents};
 use super::track::{Shot, Track};
-use crate::element::lock;
+use crate::element::{Segment, lock};
 use crate::landmark::COUNT;
 use crate::landmark::pose::Pose;
+use crate::presentation::Presentation;
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 /// Name of the pad and of its template.
@@ -20,7 +21,8 @@ pub const NAME: &str = "pose";
 pub struct PosePad {
     pub pad: Mutex<Option<gst::Pad>>,
     pub track: Track,
-    segment: Mutex<gst::FormattedSegment<gst::ClockTime>>,
+    segment: Mutex<Segment>,
+    presentation: Mutex<Presentation>,
 }
 
 /// The template.
@@ -104,6 +106,10 @@ impl PosePad {
             gst::debug!(CAT, imp = element, "a face with a number that is not finite is left out");
             return Ok(gst::FlowSuccess::Ok);
         }
+        let segment = lock(&self.segment).clone();
+        if lock(&self.presentation).starts_with_frame(&segment, buffer.pts()) {
+            self.track.forget();
+        }
         let lost = buffer.flags().contains(gst::BufferFlags::GAP);
         self.track.push(Shot { start, end, pose, landmarks, lost })
     }
@@ -119,10 +125,12 @@ impl PosePad {
     fn event(&self, element: &Landmarks2Latents, pad: &gst::Pad, event: gst::Event) -> bool {
         use gst::EventView;
         gst::log!(CAT, obj = pad, "{event:?}");
+        // What a flush has to do is done below.
+        lock(&self.presentation).starts_with_event(&event);
         match event.view() {
             EventView::FlushStart(_) => self.track.flush_pad(true),
             EventView::FlushStop(_) => {
-                *lock(&self.segment) = gst::FormattedSegment::new();
+                *lock(&self.segment) = Segment::new();
                 self.track.flush_pad(false);
             }
             EventView::StreamStart(_) => {

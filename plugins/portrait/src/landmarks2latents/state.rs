@@ -15,6 +15,7 @@ use crate::emotion::EMOTION_LEN;
 use crate::landmark::pose::Pose;
 use crate::pack::{PackError, Stage};
 use crate::photo::Portrait;
+use crate::presentation::Presentation;
 use crate::tensor::{FrameMeta, TensorKind, meta};
 
 /// What the landmarks of one frame come with.
@@ -67,6 +68,7 @@ struct Source {
 pub struct State {
     stage: Arc<Stage>,
     pub caps: StageCaps,
+    pub presentation: Presentation,
     portrait: Arc<Portrait>,
     source_latents: Tensor,
     seed: u32,
@@ -78,6 +80,8 @@ pub struct State {
     head: Head,
     blend: Blend,
     source: Option<Source>,
+    /// Features of a frame that comes without a voice.
+    silence: Arc<[f32]>,
     hidden: Tensor,
     told: Vec<Notice>,
     /// Seconds between two frames.
@@ -111,6 +115,8 @@ impl State {
                 output: (TensorKind::Latents, vec![latents, 3]),
                 pack: pack.id(),
             },
+            presentation: Presentation::default(),
+            silence: vec![0.0; stage.input_shape(1).iter().product::<i64>().unsigned_abs() as usize].into(),
             seed: settings.seed,
             styles: u32::try_from(manifest.pose.styles.len()).unwrap_or(u32::MAX),
             told: Vec::new(),
@@ -144,15 +150,15 @@ impl State {
         moment: Option<&Moment>,
         controls: &Controls,
     ) -> Result<(Pose, Vec<Notice>), PackError> {
-        let silence = || vec![0.0; self.stage.input_shape(1).iter().product::<i64>() as usize];
-        let features = input.features.clone().unwrap_or_else(silence);
+        let silence = Arc::clone(&self.silence);
+        let features = input.features.as_deref().unwrap_or(&silence);
         if let Some(moment) = moment
             && std::mem::replace(&mut self.flushes, moment.turn.1) != moment.turn.1
         {
             self.pad = Transfer::default();
         }
         let mut notices = Vec::new();
-        let (base, source, within) = self.base_pose(input, moment, controls, &features, &mut notices)?;
+        let (base, source, within) = self.base_pose(input, moment, controls, features, &mut notices)?;
         self.move_face(input, moment, controls);
         let switched = self.source.replace(source).is_some_and(|last| last != source);
         let moving = matches!(source.mode, PoseMode::Generated | PoseMode::Transferred);
@@ -167,7 +173,7 @@ impl State {
         pose.apply(points, &mut self.posed);
         let inputs = [
             self.stage.input(0, self.posed.as_flattened())?,
-            self.stage.input(1, &features)?,
+            self.stage.input(1, features)?,
             self.source_latents.shallow_clone(),
             self.stage.input(3, &input.emotion)?,
             self.hidden.shallow_clone(),

@@ -101,10 +101,17 @@ impl Track {
     /// The pad begins or ends to flush; what it had sent is forgotten.
     pub fn flush_pad(&self, flushing: bool) {
         let mut inner = lock(&self.inner);
-        let (looping, live, flushes) = (inner.looping, inner.live, inner.flushes + u64::from(flushing));
-        let main = (inner.main_flushing, inner.main_ended, inner.asked);
-        *inner = Inner { looping, live, flushes, pad_flushing: flushing, ..Inner::default() };
-        (inner.main_flushing, inner.main_ended, inner.asked) = main;
+        inner.forget();
+        inner.flushes += u64::from(flushing);
+        inner.pad_flushing = flushing;
+        self.wake.notify_all();
+    }
+
+    /// Another video begins: as if the pad had flushed.
+    pub fn forget(&self) {
+        let mut inner = lock(&self.inner);
+        inner.forget();
+        inner.flushes += 1;
         self.wake.notify_all();
     }
 
@@ -175,6 +182,14 @@ impl Track {
 }
 
 impl Inner {
+    /// Forgets what the pad has sent.
+    fn forget(&mut self) {
+        self.shots.clear();
+        self.record.clear();
+        self.covered = gst::ClockTime::ZERO;
+        self.ended = false;
+    }
+
     /// What the pad's thread is to do.
     fn flow(&self) -> Result<(), gst::FlowError> {
         if self.pad_flushing {

@@ -24,18 +24,18 @@ use std::sync::{Arc, LazyLock, Mutex};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use tch::Tensor;
 
 use super::edits::{APPLIED, Edits};
 use super::ramp::{Ramp, most_per_frame};
 use super::settings::{Controls, Settings, param_specs};
-use crate::element::{StageCaps, lock, pad_templates, starts_anew};
+use crate::element::{StageCaps, lock, pad_templates, sync_controls, time_segment};
 use crate::emotion::EMOTION_LEN;
 use crate::landmark::neutral::close_mouth;
 use crate::pack::{Pack, PackError, Stage};
 use crate::photo::{Portrait, context};
+use crate::presentation::Presentation;
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
@@ -56,6 +56,7 @@ struct State {
     identity: Tensor,
     /// Frames a second of the stream.
     fps: f32,
+    presentation: Presentation,
     hidden: Tensor,
     emotion: Ramp<EMOTION_LEN>,
     edits: Edits,
@@ -80,6 +81,7 @@ impl State {
         Ok(Self {
             identity: stage.input(1, neutral.as_flattened())?,
             fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
+            presentation: Presentation::default(),
             hidden: stage.zero_input(3)?,
             emotion: Ramp::default(),
             edits: Edits::new(&neutral, settings.seed),
@@ -107,7 +109,7 @@ impl State {
         Ok(())
     }
 
-    /// Forgets what came before: a flush, a new stream.
+    /// Forgets what came before.
     fn reset(&mut self) -> Result<(), PackError> {
         self.hidden = self.stage.zero_input(3)?;
         self.emotion = Ramp::default();
@@ -285,8 +287,9 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if starts_anew(&event)
-            && let Some(Err(error)) = lock(&self.state).as_mut().map(State::reset)
+        if let Some(state) = lock(&self.state).as_mut()
+            && state.presentation.starts_with_event(&event)
+            && let Err(error) = state.reset()
         {
             gst::warning!(CAT, imp = self, "{error}");
         }
@@ -294,13 +297,7 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn before_transform(&self, inbuf: &gst::BufferRef) {
-        let segment = self.obj().segment();
-        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_stream_time(inbuf.pts()));
-        if let Some(time) = time
-            && self.obj().sync_values(time).is_err()
-        {
-            gst::debug!(CAT, imp = self, "a controlled property could not be set");
-        }
+        sync_controls(*CAT, self.obj().upcast_ref(), inbuf);
     }
 
     fn transform(
@@ -313,11 +310,14 @@ impl BaseTransformImpl for Speech2Landmarks {
             let settings = lock(&self.settings);
             (settings.controls, settings.model.limit_threads())
         };
+        let segment = time_segment(self.obj().upcast_ref());
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let anew = state.presentation.starts_with_frame(&segment, inbuf.pts());
         let blink = self.blink.swap(false, Ordering::Relaxed);
         let result = buffer::read_f32(inbuf, &mut state.features)
             .map_err(|e| e.to_string())
+            .and_then(|()| if anew { state.reset().map_err(|e| e.to_string()) } else { Ok(()) })
             .and_then(|()| state.step(&controls, blink).map_err(|e| e.to_string()))
             .and_then(|Applied { emotion, face }| {
                 buffer::write_f32(outbuf, &state.landmarks).map_err(|e| e.to_string())?;
