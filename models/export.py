@@ -20,6 +20,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
+from data.labels import EMOTIONS
 from safetensors.numpy import load_file, save_file
 
 OPTIONAL = ["speech2landmarks-low"]
@@ -38,7 +39,6 @@ BLOCKS = {
     "mesh": ("face_landmarks_478_v2.pt", [("image", [1, 3, 256, 256])]),
     "matte": ("selfie_seg_256.pt", [("image", [1, 3, 256, 256])]),
 }
-EMOTIONS = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"]
 
 
 def sha256(path: Path) -> str:

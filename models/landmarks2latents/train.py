@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
+from data.labels import EMOTIONS
 from generator.data import manifest
 from generator.geometry import INNER, OUTER, affine_inverse
 
 from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
 
-EMOTIONS = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"]
 BAD_SOUND = {"o239", "o042", "o270", "o272", "o024"}
 LOWER = [k for k in LIPS if k in (146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324)]
 JAW = [152, 175, 199, 18]

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
+from checkpoint import load  # noqa: E402
 from dataset import wave  # noqa: E402
 from paths import sibling  # noqa: E402
 
@@ -20,7 +21,7 @@ def main() -> None:
     o = a.parse_args()
     torch.set_num_threads(1)
     m = sibling("pose", "model")
-    z = torch.load(o.work / "pose.pt", weights_only=False)
+    z = load(o.work / "pose.pt")
     drive = m.Drive()
     drive.load_state_dict(z["drive"])
     whole = m.Pose(sibling("speech2landmarks", "model").Level(), drive, z["tables"]).eval()

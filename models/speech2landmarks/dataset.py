@@ -152,6 +152,7 @@ def prepare(data: Path, norm: Path, tts: Path, work: Path) -> dict:
     """All tables; cached."""
     cache = work / "tables.pt"
     if cache.exists():
+        # Our own cache: it holds objects.
         return torch.load(cache, weights_only=False)
     from safetensors.numpy import load_file
 

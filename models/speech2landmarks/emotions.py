@@ -21,9 +21,9 @@ from safetensors.numpy import load_file
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
+from labels import EMOTIONS  # noqa: E402
 from normalise import EYES, PAIRS  # noqa: E402
 
-EMOTIONS = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"]
 NAMES = """
 _neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
 cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight

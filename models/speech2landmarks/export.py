@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from checkpoint import load
 from dataset import IDS, PAIRS, prepare, wave
 from model import LOW_AHEAD, STATE, Net, Speech2Landmarks
 from paths import sibling
@@ -42,7 +43,7 @@ def assemble(work: Path, name: str, gain: float, brows: float) -> Speech2Landmar
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
     net = Net(len(basis), IDS)
-    net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=False)["mean"])
+    net.load_state_dict(load(work / f"{name}.pt")["mean"])
     lively(t, net, gain, brows)
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
     pairs = dict(

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from augment import distort, interp
+from checkpoint import load
 from dataset import Clip, logmel, shift, wave
 from sync import best, corr
 from torch import nn
@@ -105,7 +106,7 @@ def fit(o: argparse.Namespace, k: int, clips: list[Clip], h, coefs: int, norm: t
     opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
     mean = {n: v.clone() for n, v in net.state_dict().items()}
     if path.exists():
-        z = torch.load(path, weights_only=False)
+        z = load(path)
         net.load_state_dict(z["net"]), opt.load_state_dict(z["opt"])
         mean, first = z["mean"], z["step"]
     n = np.array([len(c.y) * c.extra.get("weight", 1.0) for c in clips], float)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from augment import crop, silence
+from checkpoint import load
 from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, sounds, viseme_track
 from model import HIDDEN, Level, Net
 from scipy.ndimage import gaussian_filter1d
@@ -200,7 +201,7 @@ def run(
     mean = {k: v.clone() for k, v in net.state_dict().items()}
     first, t0, acc = 0, time.time(), {}
     if path.exists():
-        z = torch.load(path, weights_only=False)
+        z = load(path)
         net.load_state_dict(z["net"]), opt.load_state_dict(z["opt"])
         mean, first = z["mean"], z["step"]
     net.train()
@@ -351,7 +352,7 @@ def main() -> None:
     for c in tts:
         c.y = viseme_track(c.phone, v)
     if o.start:
-        net.load_state_dict(torch.load(o.work / f"{o.start}.pt", weights_only=False)["mean"])
+        net.load_state_dict(load(o.work / f"{o.start}.pt")["mean"])
     with torch.no_grad():  # start from the emotions' own displacement; training adapts it to speech
         net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
     run(net, b, h, o.steps, o.work / f"{o.name}.pt", (15, 6, 8, 3) if alone else (20, 0, 9, 3), w, o.lr)

@@ -1,0 +1,3 @@
+"""The emotion vector's labels, in its order; imported by the other programs."""
+
+EMOTIONS = ["neutral", "happy", "sad", "surprise", "fear", "angry", "disgust", "contempt"]
