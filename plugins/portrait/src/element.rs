@@ -1,4 +1,4 @@
-//! What the elements of the plugin do alike: pad templates, caps that carry rate and pack on, locks.
+//! What the elements of the plugin do alike: pad templates, caps that carry rate and pack on, segments.
 
 use gst::prelude::*;
 use gst_base::prelude::*;

@@ -225,7 +225,7 @@ fn a_face_on_the_pose_pad_drives_a_speaking_one() {
 }
 
 #[test]
-fn a_loop_starts_again_without_a_jump_and_a_seek_forgets() {
+fn a_loop_starts_again_without_a_jump_and_going_back_in_time_forgets() {
     let (element, _) = element(&[("pose-loop", "true")]);
     let mut harness = main_pad(&element);
     let mut second = pose_pad(&element);
@@ -246,7 +246,12 @@ fn a_loop_starts_again_without_a_jump_and_a_seek_forgets() {
         pad.push_event(gst::event::FlushStop::new(true));
         pad.push_event(gst::event::Segment::new(&segment));
     }
-    assert_eq!(play(&mut harness, &mut second), first);
+    assert_eq!(play(&mut harness, &mut second), first, "after a seek");
+    second.push_event(gst::event::StreamStart::new("again"));
+    for pad in [&mut second, &mut harness] {
+        pad.push_event(gst::event::Segment::new(&segment));
+    }
+    assert_eq!(play(&mut harness, &mut second), first, "without a flush");
 }
 
 #[test]

@@ -256,7 +256,7 @@ impl ElementImpl for Landmarks2Latents {
         match transition {
             gst::StateChange::ReadyToPaused => {
                 let looping = lock(&self.settings).pose_loop;
-                self.pose.track.start(looping);
+                self.pose.start(looping);
                 self.ask_whether_live();
             }
             // Pads are deactivated once their threads are out of here: they must not wait for each other.

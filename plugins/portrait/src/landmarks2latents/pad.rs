@@ -75,6 +75,12 @@ fn is_fed(pad: &gst::Pad) -> bool {
 }
 
 impl PosePad {
+    /// A new life of the element; `looping` as `pose-loop`.
+    pub fn start(&self, looping: bool) {
+        *lock(&self.presentation) = Presentation::default();
+        self.track.start(looping);
+    }
+
     /// The face at a running time, if a video is there; see [`Track::at`].
     pub fn at(&self, time: Option<gst::ClockTime>) -> Option<super::track::Moment> {
         let pad = lock(&self.pad).clone()?;

@@ -299,6 +299,16 @@ mod tests {
     }
 
     #[test]
+    fn another_video_takes_the_place_of_the_first() {
+        let track = track(true, 5);
+        track.end_pad(true);
+        track.forget();
+        assert_eq!(yaw(&track, FRAME * 3), None, "nothing of the first is shown or played again");
+        track.push(shot(0)).unwrap();
+        assert_eq!(track.at(FRAME * 3, || false).unwrap().turn, (0, 1), "the face may jump here");
+    }
+
+    #[test]
     fn live_nobody_waits() {
         let track = track(false, 0);
         track.set_live(true);
