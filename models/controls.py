@@ -28,8 +28,8 @@ from normalise import aperture, decompose  # noqa: E402
 
 SIDE = 512
 FPS = 25
-# Calm, frontal first frames of ten people of split dev.
-PHOTOS = ["o009", "o013", "o014", "o038", "o056", "o127", "o143", "o240", "o248", "o269"]
+# Ten people of split dev who look ahead in their clip's first frame: less than 10 degrees aside, up or down.
+PHOTOS = ["o009", "o038", "o056", "o127", "o230", "o240", "o248", "o269", "o321", "o324"]
 # Radius of an eyeball in distances of the outer eye corners: 12 mm of 89 mm (MediaPipe's metric face).
 EYEBALL = 0.135
 IRISES = [468, 473]

@@ -11,9 +11,10 @@ const OFFSET_LIMITS: [f32; 6] = [60.0, 60.0, 60.0, 0.5, 0.5, 0.25];
 /// Fastest change of the gain that is followed as it is, a second.
 const GAIN_LIMIT: f32 = 0.5;
 
-/// What a head turns about when the properties turn it: the top of the neck, below and behind the tip of the nose;
-/// normalised coordinates. Generated and transferred motion brings its own shifts.
-const PIVOT: [f32; 3] = [0.0, 0.35, 0.6];
+/// What a head turns about when the properties turn it: the top of the neck, between the ears, below and behind the tip
+/// of the nose; normalised coordinates. About there a head is round, so that its outline stays where it was while the
+/// face moves over it. Generated and transferred motion brings its own shifts.
+const PIVOT: [f32; 3] = [0.0, 0.35, 1.1];
 
 /// Whether a pose stayed within what the photo can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

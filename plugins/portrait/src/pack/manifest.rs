@@ -104,7 +104,7 @@ pub struct HeadPoses {
 
 impl Default for HeadPoses {
     fn default() -> Self {
-        Self { styles: Vec::new(), limits: [26.0, 22.0, 20.0], gains: [1.3, 1.4, 1.0] }
+        Self { styles: Vec::new(), limits: [36.0, 26.0, 22.0], gains: [1.3, 1.4, 1.0] }
     }
 }
 

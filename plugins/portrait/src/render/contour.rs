@@ -1,0 +1,103 @@
+//! The outline of a turned face.
+//!
+//! What a head turns away from the viewer is hidden: the landmarks of the far temple and jaw go behind the eye and the
+//! cheek. A warp of one view cannot hide anything, it would fold there and draw what is near twice. So the far outline
+//! does not come nearer to the features than to a share of its distance in the photo: the strip between them narrows,
+//! as the silhouette of a head does, but never turns over.
+
+use super::points::{Point, Rows};
+
+/// Least width of the strip along the outline, of that in the photo.
+const LEAST: f32 = 0.4;
+
+/// Largest width of it: beyond, the few pixels at the edge of a face that were seen from the side would be drawn out.
+const MOST: f32 = 2.0;
+
+/// Inner points that each point of the outline is held away from: the nearest ones.
+const HELD: usize = 5;
+
+/// Rounds over a point's inner points: they pull in similar directions, so few will do.
+const ROUNDS: usize = 2;
+
+/// Rounds of smoothing along the outline, lest one point of it make a dent.
+const SMOOTHING: usize = 4;
+
+/// Keeps the outline of a face from folding over what is inside.
+#[derive(Clone, Debug)]
+pub struct Contour {
+    /// Outer corners of the eyes: rows, and where they are in the photo.
+    eyes: [(usize, Point); 2],
+    points: Vec<Bound>,
+    pushes: [Vec<Point>; 2],
+}
+
+/// A point of the outline.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    row: usize,
+    /// Rows of inner points, with the way from each of them in the photo.
+    inner: [(usize, Point); HELD],
+}
+
+impl Contour {
+    /// The outline of a photo with these control points.
+    pub fn new(rows: &Rows, source: &[Point]) -> Self {
+        let way = |from: usize, to: usize| [0, 1].map(|i| source[to][i] - source[from][i]);
+        let points = rows.outline.map(|row| {
+            let mut inner: Vec<(usize, Point)> =
+                rows.inside.iter().map(|&inside| (inside, way(inside, row))).collect();
+            inner.sort_by(|(_, a), (_, b)| a[0].hypot(a[1]).total_cmp(&b[0].hypot(b[1])));
+            Bound { row, inner: std::array::from_fn(|i| inner[i]) }
+        });
+        let eyes = [rows.frame[0], rows.frame[1]].map(|row| (row, source[row]));
+        Self {
+            eyes,
+            pushes: [vec![[0.0; 2]; points.len()], vec![[0.0; 2]; points.len()]],
+            points: points.to_vec(),
+        }
+    }
+
+    /// Moves the outline out of the face where it is too near.
+    pub fn unfold(&mut self, driving: &mut [Point]) {
+        // Roll and growth of the head since the photo, as one complex number.
+        let [(a, from), (b, to)] = self.eyes;
+        let now = [0, 1].map(|i| driving[b][i] - driving[a][i]);
+        let then = [0, 1].map(|i| to[i] - from[i]);
+        let length = (then[0] * then[0] + then[1] * then[1]).max(1e-9);
+        let turn =
+            [(then[0] * now[0] + then[1] * now[1]) / length, (then[0] * now[1] - then[1] * now[0]) / length];
+        let [pushes, smooth] = &mut self.pushes;
+        let mut any = false;
+        for (bound, push) in self.points.iter().zip(pushes.iter_mut()) {
+            *push = [0.0; 2];
+            for _ in 0..ROUNDS {
+                for &(inside, [x, y]) in &bound.inner {
+                    let way = [turn[0] * x - turn[1] * y, turn[1] * x + turn[0] * y];
+                    let width = way[0].hypot(way[1]).max(1e-6);
+                    let along = [way[0] / width, way[1] / width];
+                    let [dx, dy] = [0, 1].map(|i| driving[bound.row][i] + push[i] - driving[inside][i]);
+                    let width_now = dx * along[0] + dy * along[1];
+                    let missing = width_now.clamp(LEAST * width, MOST * width) - width_now;
+                    *push = [push[0] + missing * along[0], push[1] + missing * along[1]];
+                    any |= missing != 0.0;
+                }
+            }
+        }
+        if !any {
+            return;
+        }
+        let count = pushes.len();
+        for _ in 0..SMOOTHING {
+            for i in 0..count {
+                let (before, after) = (pushes[(i + count - 1) % count], pushes[(i + 1) % count]);
+                smooth[i] = [0, 1].map(|k| (before[k] + 2.0 * pushes[i][k] + after[k]) / 4.0);
+            }
+            std::mem::swap(pushes, smooth);
+        }
+        for (bound, push) in self.points.iter().zip(pushes.iter()) {
+            for i in 0..2 {
+                driving[bound.row][i] += push[i];
+            }
+        }
+    }
+}

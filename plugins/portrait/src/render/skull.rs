@@ -1,0 +1,72 @@
+//! The head behind the face: hair, ears and crown, where no landmarks are.
+//!
+//! A flow that is only drawn on from the landmarks takes the hair along with the forehead and the ears along with the
+//! cheeks, though they lie deeper and hardly move when a head turns. So points of a mean head's outline, and of its top,
+//! turn with the face as one rigid body and steer the flow of the picture beside the landmarks.
+
+use super::points::{Point, Rows};
+use crate::landmark::indices::STABLE;
+use crate::landmark::pose::decompose;
+use crate::landmark::similarity::{self, Similarity};
+
+/// Middle of the head, normalised coordinates (those of [`crate::landmark::Pose`]): between the ears.
+const MIDDLE: [f32; 3] = [0.0, -0.3, 1.15];
+/// Half width, height and depth of the head with its hair.
+const SIZE: [f32; 3] = [1.0, 1.25, 0.9];
+/// Rings of points around the line of sight, as seen from ahead: share of the size, first and last angle in degrees
+/// (from ear to ear over the crown), points.
+const RINGS: [(f32, f32, f32, usize); 2] = [(1.0, 0.0, 180.0, 19), (0.82, 45.0, 135.0, 9)];
+/// The ears.
+const EARS: [[f32; 3]; 2] = [[-0.92, 0.1, 1.2], [0.92, 0.1, 1.2]];
+
+/// Points of the head that turn with the face.
+#[derive(Clone, Debug)]
+pub struct Skull {
+    /// Rows of control points that expressions move least, and where those are in the photo.
+    stable: Vec<usize>,
+    source: Vec<[f64; 3]>,
+    driving: Vec<[f64; 3]>,
+    points: Vec<[f32; 3]>,
+}
+
+impl Skull {
+    /// The head of a photo with these landmarks.
+    pub fn new(rows: &Rows, landmarks: &[[f32; 3]], mean_face: &[[f32; 3]]) -> Self {
+        let mut shape = EARS.to_vec();
+        for (size, first, last, count) in RINGS {
+            let depth = MIDDLE[2] - SIZE[2] * (1.0 - size * size).sqrt();
+            shape.extend((0..count).map(|i| {
+                let angle = first + (last - first) * i as f32 / (count - 1) as f32;
+                let (sin, cos) = angle.to_radians().sin_cos();
+                [MIDDLE[0] + size * SIZE[0] * cos, MIDDLE[1] - size * SIZE[1] * sin, depth]
+            }));
+        }
+        let mut points = shape.clone();
+        decompose(landmarks, mean_face).apply(&shape, &mut points);
+        let (stable, source) = rows
+            .control
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| STABLE.contains(index))
+            .filter_map(|(row, &index)| landmarks.get(index).map(|p| (row, p.map(f64::from))))
+            .unzip();
+        Self { stable, source, driving: Vec::new(), points }
+    }
+
+    /// Where the points are in the photo.
+    pub fn source(&self) -> impl Iterator<Item = Point> {
+        self.points.iter().map(|p| [p[0], p[1]])
+    }
+
+    /// Where they are in a frame with those control points.
+    pub fn turn(&mut self, control: &[[f32; 3]]) -> impl Iterator<Item = Point> {
+        self.driving.clear();
+        self.driving.extend(self.stable.iter().map(|&row| control[row].map(f64::from)));
+        let motion = similarity::fit(&self.source, &self.driving);
+        self.points.iter().map(move |&point| {
+            let moved = |m: Similarity| m.apply(point.map(f64::from)).map(|v| v as f32);
+            let [x, y, _] = motion.map_or(point, moved);
+            [x, y]
+        })
+    }
+}
