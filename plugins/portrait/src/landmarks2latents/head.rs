@@ -28,9 +28,7 @@ pub enum Within {
 /// Moves the head from frame to frame.
 pub struct Head {
     rest: Pose,
-    /// Largest turns away from the photo's pose, and how far landmarks turn to look turned by a degree: yaw, pitch, roll.
-    limits: [f32; 3],
-    gains: [f32; 3],
+    pack: HeadPoses,
     base: Ease<POSE_LEN>,
     offsets: Ease<6>,
     gain: Ease<1>,
@@ -41,8 +39,7 @@ impl Head {
     pub fn new(rest: Pose, pack: &HeadPoses) -> Self {
         Self {
             rest,
-            limits: pack.limits,
-            gains: pack.gains,
+            pack: pack.clone(),
             base: Ease::default(),
             offsets: Ease::default(),
             gain: Ease::default(),
@@ -72,11 +69,12 @@ impl Head {
         let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
         let asked = [controls.yaw, controls.pitch, controls.roll, controls.x, controls.y, controls.scale];
         let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
-        let [per_yaw, per_pitch, per_roll] = self.gains;
-        let sum = [base.yaw + per_yaw * yaw, base.pitch + per_pitch * pitch, base.roll + per_roll * roll];
+        let (from, by) = ([base.yaw, base.pitch, base.roll], [yaw, pitch, roll]);
+        let sum: [f32; 3] = std::array::from_fn(|i| from[i] + self.pack.landmark_turn(i, by[i]));
         let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
+        let limits = self.pack.limits;
         let angles: [f32; 3] =
-            std::array::from_fn(|i| sum[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
+            std::array::from_fn(|i| sum[i].clamp(rest[i] - limits[i], rest[i] + limits[i]));
         let pose = turned_to(base, angles, base.scale * scale);
         let pose = Pose { x: pose.x + x * self.rest.scale, y: pose.y + y * self.rest.scale, ..pose };
         (pose, if angles == sum { Within::Range } else { Within::Clamped })
@@ -114,7 +112,12 @@ mod tests {
     const REST: Pose = Pose { yaw: 3.0, pitch: -1.0, roll: 0.5, x: 0.5, y: 0.55, z: 0.0, scale: 0.25 };
 
     fn resting() -> Head {
-        let pack = HeadPoses { styles: Vec::new(), limits: [25.0, 20.0, 25.0], gains: [1.5, 1.0, 1.0] };
+        let pack = HeadPoses {
+            styles: Vec::new(),
+            limits: [25.0, 20.0, 25.0],
+            gains: [1.5, 1.0, 1.0],
+            growth: [0.0; 3],
+        };
         Head::new(REST, &pack)
     }
 
@@ -137,6 +140,22 @@ mod tests {
             step(Controls { yaw: -8.0, pitch: 5.0, roll: 7.0, scale: 1.1, ..Controls::default() });
         let angles = [pose.yaw + 9.0, pose.pitch - 4.0, pose.roll - 7.5, pose.scale - 0.275];
         assert!(angles.iter().all(|d| d.abs() < 1e-5), "{pose:?}");
+    }
+
+    #[test]
+    fn landmarks_turn_more_the_farther_the_head_is_to_look_turned() {
+        let pack = HeadPoses {
+            limits: [90.0; 3],
+            gains: [1.5, 1.0, 1.0],
+            growth: [0.2, 0.0, 0.0],
+            ..HeadPoses::default()
+        };
+        let turned = |by: f32| {
+            let controls = Controls { yaw: by, ..Controls::default() };
+            Head::new(REST, &pack).step(REST, false, false, &controls, DT).0.yaw - REST.yaw
+        };
+        assert!((turned(20.0) - 36.0).abs() < 1e-4 && (turned(-20.0) + 36.0).abs() < 1e-4);
+        assert!((turned(10.0) - 15.75).abs() < 1e-4);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! does not come nearer to the features than to a share of its distance in the photo: the strip between them narrows,
 //! as the silhouette of a head does, but never turns over.
 
+use super::math::smooth_step;
 use super::points::{Point, Rows};
 
 /// Least width of the strip along the outline, of that in the photo.
@@ -22,6 +23,9 @@ const ROUNDS: usize = 2;
 /// Rounds of smoothing along the outline, lest one point of it make a dent.
 const SMOOTHING: usize = 4;
 
+/// A point that was moved so far steers softly, picture units.
+const SOFT: f32 = 0.012;
+
 /// Keeps the outline of a face from folding over what is inside.
 #[derive(Clone, Debug)]
 pub struct Contour {
@@ -29,6 +33,7 @@ pub struct Contour {
     eyes: [(usize, Point); 2],
     points: Vec<Bound>,
     pushes: [Vec<Point>; 2],
+    soft: Vec<f32>,
 }
 
 /// A point of the outline.
@@ -54,7 +59,14 @@ impl Contour {
             eyes,
             pushes: [vec![[0.0; 2]; points.len()], vec![[0.0; 2]; points.len()]],
             points: points.to_vec(),
+            soft: vec![0.0; source.len()],
         }
+    }
+
+    /// How far each control point was moved in the last frame, 0 to 1: where the outline is crowded, it has to steer the
+    /// picture softly, lest it show a notch at each of its points.
+    pub fn soft(&self) -> &[f32] {
+        &self.soft
     }
 
     /// Moves the outline out of the face where it is too near.
@@ -66,6 +78,7 @@ impl Contour {
         let length = (then[0] * then[0] + then[1] * then[1]).max(1e-9);
         let turn =
             [(then[0] * now[0] + then[1] * now[1]) / length, (then[0] * now[1] - then[1] * now[0]) / length];
+        self.soft.fill(0.0);
         let [pushes, smooth] = &mut self.pushes;
         let mut any = false;
         for (bound, push) in self.points.iter().zip(pushes.iter_mut()) {
@@ -95,9 +108,9 @@ impl Contour {
             std::mem::swap(pushes, smooth);
         }
         for (bound, push) in self.points.iter().zip(pushes.iter()) {
-            for i in 0..2 {
-                driving[bound.row][i] += push[i];
-            }
+            let point = &mut driving[bound.row];
+            *point = [point[0] + push[0], point[1] + push[1]];
+            self.soft[bound.row] = smooth_step(push[0].hypot(push[1]) / SOFT);
         }
     }
 }

@@ -175,12 +175,13 @@ impl Flow {
             },
             anchors,
         };
-        flow.pose(source);
+        flow.pose(source, &[]);
         flow
     }
 
-    /// Takes the driving positions of the control points, in the latents' order.
-    pub fn pose(&mut self, driving: &[Point]) {
+    /// Takes the driving positions of the control points, in the latents' order, and how softly they steer (0 to 1; none
+    /// where it ends).
+    pub fn pose(&mut self, driving: &[Point], soft: &[f32]) {
         let n = driving.len() as f32;
         let centre = driving.iter().fold([0.0; 2], |c, p| [c[0] + p[0] / n, c[1] + p[1] / n]);
         let gate = Gate::new(driving, &self.rims);
@@ -193,7 +194,8 @@ impl Flow {
             let (ux, uy) = (anchor.source[0] - x, anchor.source[1] - y);
             let (cx, cy) = (x - centre[0], y - centre[1]);
             let (dot, cross) = (cx * ux + cy * uy, cx * uy - cy * ux);
-            Control { x, y, ux, uy, dot, cross, weight: anchor.weight, epsilon: anchor.epsilon }
+            let epsilon = anchor.epsilon + soft.get(anchor.row).map_or(0.0, |soft| soft * OUTLINE.1);
+            Control { x, y, ux, uy, dot, cross, weight: anchor.weight, epsilon }
         }));
     }
 

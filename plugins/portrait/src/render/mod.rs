@@ -276,8 +276,8 @@ impl Geometry {
         self.head.clear();
         self.head.extend(&self.driving);
         self.head.extend(self.skull.turn(points).map(inside));
-        self.fine.pose(&self.driving);
-        self.smooth.pose(&self.head);
+        self.fine.pose(&self.driving, self.contour.soft());
+        self.smooth.pose(&self.head, &[]);
         Ok(code)
     }
 }

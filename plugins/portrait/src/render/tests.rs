@@ -47,7 +47,7 @@ fn setting() -> (Golden, Rows, Vec<Point>, Vec<Point>, Flow) {
     let source = rows.pick(&golden.landmarks("S")).unwrap();
     let driving = rows.pick(&golden.landmarks("D")).unwrap();
     let mut flow = Flow::new(&rows, &source);
-    flow.pose(&driving);
+    flow.pose(&driving, &[]);
     (golden, rows, source, driving, flow)
 }
 
