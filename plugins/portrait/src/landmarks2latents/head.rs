@@ -117,6 +117,7 @@ mod tests {
             limits: [25.0, 20.0, 25.0],
             gains: [1.5, 1.0, 1.0],
             growth: [0.0; 3],
+            skew: [0.0; 3],
         };
         Head::new(REST, &pack)
     }
@@ -148,14 +149,15 @@ mod tests {
             limits: [90.0; 3],
             gains: [1.5, 1.0, 1.0],
             growth: [0.2, 0.0, 0.0],
+            skew: [0.1, 0.0, 0.0],
             ..HeadPoses::default()
         };
         let turned = |by: f32| {
             let controls = Controls { yaw: by, ..Controls::default() };
             Head::new(REST, &pack).step(REST, false, false, &controls, DT).0.yaw - REST.yaw
         };
-        assert!((turned(20.0) - 36.0).abs() < 1e-4 && (turned(-20.0) + 36.0).abs() < 1e-4);
-        assert!((turned(10.0) - 15.75).abs() < 1e-4);
+        assert!((turned(20.0) - 39.0).abs() < 1e-4 && (turned(-20.0) + 33.0).abs() < 1e-4);
+        assert!((turned(10.0) - 16.5).abs() < 1e-4 && turned(0.0) == 0.0);
     }
 
     #[test]

@@ -106,13 +106,15 @@ pub struct HeadPoses {
     /// By how much more they turn, as a share, where the head is to look turned by 20 degrees; it grows with the square of
     /// the angle.
     pub growth: [f32; 3],
+    /// The same, where it differs with the direction: by how much more at 20 degrees, and less at -20.
+    pub skew: [f32; 3],
 }
 
 impl HeadPoses {
     /// How far landmarks turn for a head to look turned by `angle` degrees: yaw is axis 0, pitch 1, roll 2.
     pub fn landmark_turn(&self, axis: usize, angle: f32) -> f32 {
         let far = angle / GROWTH_DEG;
-        self.gains[axis] * angle * (1.0 + self.growth[axis] * far * far)
+        self.gains[axis] * angle * (1.0 + self.skew[axis] * far + self.growth[axis] * far * far)
     }
 }
 
@@ -120,9 +122,10 @@ impl Default for HeadPoses {
     fn default() -> Self {
         Self {
             styles: Vec::new(),
-            limits: [30.0, 24.0, 20.0],
+            limits: [31.0, 27.0, 20.0],
             gains: [1.2, 1.55, 1.0],
-            growth: [0.2, 0.0, 0.0],
+            growth: [0.28, 0.0, 0.0],
+            skew: [0.0, 0.1, 0.0],
         }
     }
 }
@@ -225,6 +228,10 @@ impl Manifest {
         expect(
             self.pose.growth.iter().all(|growth| (0.0..=1.0).contains(growth)),
             "[pose] growth is not three shares within 0 to 1",
+        )?;
+        expect(
+            self.pose.skew.iter().all(|skew| (-0.5..=0.5).contains(skew)),
+            "[pose] skew is not three shares within -0.5 to 0.5",
         )?;
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;

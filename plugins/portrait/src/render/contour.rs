@@ -114,3 +114,60 @@ impl Contour {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round face of radius 0.2 with its inner points on a ring of radius 0.15.
+    fn face() -> (Rows, Vec<Point>) {
+        let rows = Rows::new(&(0..478).collect::<Vec<_>>()).unwrap();
+        let mut points = vec![[0.5; 2]; 478];
+        let on = |i: usize, count: usize, radius: f32| {
+            let (sin, cos) = (i as f32 / count as f32 * std::f32::consts::TAU).sin_cos();
+            [0.5 - radius * cos, 0.5 + radius * sin]
+        };
+        for (i, row) in rows.inside.into_iter().enumerate() {
+            points[row] = on(i, rows.inside.len(), 0.15);
+        }
+        for (i, row) in rows.outline.into_iter().enumerate() {
+            points[row] = on(i, rows.outline.len(), 0.2);
+        }
+        (points[rows.frame[0]], points[rows.frame[1]]) = ([0.4, 0.5], [0.6, 0.5]);
+        (rows, points)
+    }
+
+    #[test]
+    fn a_face_that_only_moves_grows_and_rolls_keeps_its_outline() {
+        let (rows, source) = face();
+        let mut contour = Contour::new(&rows, &source);
+        let mut still = source.clone();
+        contour.unfold(&mut still);
+        assert_eq!(still, source);
+        let moved: Vec<Point> =
+            source.iter().map(|[x, y]| [1.2 * x - 0.3 * y + 0.1, 0.3 * x + 1.2 * y - 0.2]).collect();
+        let mut driving = moved.clone();
+        contour.unfold(&mut driving);
+        assert_eq!(driving, moved);
+        assert!(contour.soft().iter().all(|&soft| soft == 0.0));
+    }
+
+    #[test]
+    fn the_far_side_of_a_turned_face_does_not_fold() {
+        let (rows, source) = face();
+        let mut contour = Contour::new(&rows, &source);
+        let mut driving = source.clone();
+        let left: Vec<usize> = rows.outline.into_iter().filter(|&row| source[row][0] < 0.4).collect();
+        for &row in &left {
+            driving[row][0] += 0.08;
+        }
+        contour.unfold(&mut driving);
+        for &row in &left {
+            let out = (driving[row][0] - 0.5).hypot(driving[row][1] - 0.5);
+            assert!((0.155..0.2).contains(&out), "{out}");
+        }
+        assert!(contour.soft()[left[left.len() / 2]] > 0.9);
+        let (row, far) = (rows.outline[18], source[rows.outline[18]]);
+        assert!(driving[row] == far && contour.soft()[row] == 0.0, "the near side stays");
+    }
+}

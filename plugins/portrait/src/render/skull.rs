@@ -70,3 +70,42 @@ impl Skull {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landmark::Pose;
+    use crate::pack::{DEFAULT_PACK, Pack};
+
+    const REST: Pose = Pose { yaw: 5.0, pitch: -3.0, roll: 2.0, x: 0.5, y: 0.5, z: 0.0, scale: 0.25 };
+
+    fn posed(pose: Pose, points: &[[f32; 3]]) -> Vec<[f32; 3]> {
+        let mut out = points.to_vec();
+        pose.apply(points, &mut out);
+        out
+    }
+
+    #[test]
+    fn hair_and_ears_turn_as_one_with_the_face() {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let control = &pack.manifest().latents.control_points;
+        let rows = Rows::new(control).unwrap();
+        let face = posed(REST, pack.mean_face());
+        let mut skull = Skull::new(&rows, &face, pack.mean_face());
+        let pick = |face: &[[f32; 3]]| control.iter().map(|&i| face[i]).collect::<Vec<_>>();
+        let source: Vec<Point> = skull.source().collect();
+        let still = pick(&face);
+        assert_eq!(skull.turn(&still).collect::<Vec<_>>(), source, "nothing moves at rest");
+
+        let turned = Pose { yaw: 25.0, x: 0.42, scale: 0.26, ..REST };
+        let upright = Skull::new(&rows, pack.mean_face(), pack.mean_face());
+        let expected = posed(turned, &upright.points);
+        let control_now = pick(&posed(turned, pack.mean_face()));
+        for ([x, y], [ex, ey, _]) in skull.turn(&control_now).zip(expected) {
+            assert!((x - ex).hypot(y - ey) < 1e-3, "{x} {y}, expected {ex} {ey}");
+        }
+        // Points without a motion leave the head where it is.
+        let nowhere = vec![[0.5; 3]; control.len()];
+        assert_eq!(skull.turn(&nowhere).collect::<Vec<_>>(), source);
+    }
+}
