@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{AUDIO_FEATURES, FRAME, bus_error, drain, init, portrait_path, tone};
 use gst::prelude::*;
 use gst_check::Harness;
@@ -14,6 +16,12 @@ const CHUNK_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
 /// Frame, look-ahead, and half of the processing deadline: when a frame comes out that has no audio, after its time.
 const IDLE_AFTER: gst::ClockTime = gst::ClockTime::from_mseconds(40 + 160 + 10);
+
+/// What has not happened after this never will.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Most degrees that a head turns by from one frame to the next, whatever is asked at once.
+const MAX_TURN: f32 = 7.5;
 
 fn ms(ms: u64) -> gst::ClockTime {
     gst::ClockTime::from_mseconds(ms)
@@ -73,6 +81,8 @@ impl Stage {
         let mut part = buffer::from_f32(samples);
         part.get_mut().unwrap().set_pts(pts);
         self.harness.push(part).unwrap();
+        // Whoever waits for the clock again has made the frames that this audio completes.
+        self.clock.wait_for_next_pending_id();
     }
 
     /// Chunk `n` of a microphone: it arrives when its last sample was heard.
@@ -407,6 +417,105 @@ fn an_interrupted_face_closes_its_mouth_within_200_ms_without_a_jump() {
     assert!(after[5..].iter().all(|a| *a < open), "the mouth opens in silence: {after:?}");
     let jump = after.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
     assert!(jump <= fastest * 1.1, "a jump of {jump} where speech moves by {fastest} at most: {after:?}");
+}
+
+/// A muxer behind a slow encoder waits for the sound that a `tee` in front gives to both: who lets the `tee` wait for the
+/// muxer stops everything for good.
+#[test]
+fn audio_is_taken_while_a_frame_is_not() {
+    let mut stage = Stage::features();
+    for n in 0..20 {
+        stage.hear(n);
+    }
+    let src = stage.harness.element().unwrap().static_pad("src").unwrap();
+    let (blocked, is_blocked) = std::sync::mpsc::channel();
+    let probe = src
+        .add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, move |_, _| {
+            let _ = blocked.send(());
+            gst::PadProbeReturn::Ok
+        })
+        .unwrap();
+    let (taken, is_taken) = std::sync::mpsc::channel();
+    let sink = stage.harness.element().unwrap().static_pad("sink").unwrap();
+    stage.clock.set_time(CHUNK_TIME * 70);
+    let audio = std::thread::spawn(move || {
+        for n in 20..70 {
+            let mut part = buffer::from_f32(&chunk(n));
+            part.get_mut().unwrap().set_pts(CHUNK_TIME * n);
+            sink.chain(part).unwrap();
+        }
+        let _ = taken.send(());
+    });
+    is_blocked.recv_timeout(PATIENCE).expect("a frame is due");
+    let in_time = is_taken.recv_timeout(PATIENCE);
+    src.remove_probe(probe);
+    audio.join().unwrap();
+    in_time.expect("audio waits for a frame that nobody takes");
+    stage.run_until(CHUNK_TIME * 70);
+    let frames = stage.frames();
+    assert_eq!(frames, as_from_a_file(70, |_| true)[..frames.len()]);
+    assert_eq!(frames.len(), (70 * 20 - 200) / 40 + 1);
+}
+
+/// On air every slider is moved while the picture is shown: no frame is lost over it, and the head does not jump.
+#[test]
+fn every_control_may_change_in_a_live_stream() {
+    let element = head();
+    let mut stage = Stage::new(&element, &pcm_caps(16_000, 1));
+    let mut heard = 0;
+    let mut hear = |stage: &mut Stage, chunks: u64| {
+        (0..chunks).for_each(|_| {
+            stage.hear(heard);
+            heard += 1;
+        });
+        heard
+    };
+    hear(&mut stage, 50);
+    let controls: Vec<_> = element
+        .list_properties()
+        .iter()
+        .filter(|p| p.flags().contains(gst::PARAM_FLAG_CONTROLLABLE))
+        .map(|p| p.name())
+        .collect();
+    assert!(controls.len() > 15, "{controls:?}");
+    for name in controls {
+        let pspec = element.find_property(name).unwrap();
+        let before = element.property_value(name);
+        if let Some(range) = pspec.downcast_ref::<gst::glib::ParamSpecFloat>() {
+            element.set_property(name, range.maximum());
+        } else if let Some(range) = pspec.downcast_ref::<gst::glib::ParamSpecDouble>() {
+            element.set_property(name, range.maximum());
+        } else {
+            continue;
+        }
+        hear(&mut stage, 6);
+        element.set_property_from_value(name, &before);
+        hear(&mut stage, 4);
+    }
+    for (name, value) in [
+        ("emotion", "happy"),
+        ("emotion-mix", "sad=0.5,fear=0.5"),
+        ("blink", "off"),
+        ("look-away", "true"),
+        ("pose-mode", "still"),
+        ("pose-mode", "generated"),
+    ] {
+        element.set_property_from_str(name, value);
+        hear(&mut stage, 10);
+    }
+    let chunks = hear(&mut stage, 10);
+    let (mut seen, mut last) = (0, None::<Vec<f32>>);
+    while let Some(picture) = stage.harness.try_pull() {
+        assert_eq!(picture.pts(), Some(FRAME * seen), "the cadence");
+        let pose = meta::read(&picture, FrameMeta::Pose).expect("every picture has its pose").data;
+        if let Some(last) = &last {
+            let turn = (0..3).map(|i| (pose[i] - last[i]).abs()).fold(0.0, f32::max);
+            assert!(turn < MAX_TURN, "picture {seen}: the head turns by {turn} degrees at once");
+        }
+        (seen, last) = (seen + 1, Some(pose));
+    }
+    assert_eq!(seen, (chunks * 20 - 200) / 40 + 1, "as many pictures as without a change");
+    assert_eq!(stage.stat::<u64>("dropped"), 0);
 }
 
 /// Reported latency of the whole chain, and numbers of every stage.

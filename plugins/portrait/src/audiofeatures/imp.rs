@@ -28,7 +28,6 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::live::Plan;
 use super::pulse::{Beat, Pulse};
 use super::settings::{Settings, param_specs};
 use super::state::{SAMPLE_BYTES, State};
@@ -82,14 +81,6 @@ impl AudioFeatures {
         }
     }
 
-    /// [`Self::next_buffer`], not before its time in a live stream.
-    fn ready_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
-        match self.plan() {
-            None | Some(Plan::Frame) => self.next_buffer(),
-            Some(_) => Ok(None),
-        }
-    }
-
     /// Pushes every frame that `next` gives. No lock of the element's own is held over a push.
     fn push_all(
         &self,
@@ -122,7 +113,10 @@ impl AudioFeatures {
             Some(state) if state.segment.is_some() => state.place_gap(pts, duration),
             _ => return,
         }
-        if let Err(error) = self.push_all(|| self.ready_buffer()) {
+        if self.leave_to_thread() {
+            return;
+        }
+        if let Err(error) = self.push_all(|| self.next_buffer()) {
             gst::debug!(CAT, imp = self, "frames of a gap were not taken: {error}");
         }
     }
@@ -374,6 +368,9 @@ impl BaseTransformImpl for AudioFeatures {
         if let Some(audio) = self.take_queued_buffer() {
             self.place(audio)?;
         }
-        Ok(self.ready_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
+        if self.leave_to_thread() {
+            return Ok(GenerateOutputSuccess::NoOutput);
+        }
+        Ok(self.next_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
     }
 }

@@ -1,4 +1,7 @@
 //! Live streams of `audiofeatures`: frames come by the clock, whether there is audio or not.
+//!
+//! All of them come from the element's own thread, so that audio is always taken at once: who waits here for a slow
+//! encoder would hold up a `tee` in front, and with it the sound that the muxer behind that encoder waits for.
 
 use std::sync::atomic::Ordering;
 
@@ -106,15 +109,14 @@ impl AudioFeatures {
             self.ask_upstream();
         }
         loop {
-            // Frames and events of the audio's own thread keep their order.
-            let pad = self.obj().sink_pad().clone();
+            let pad = self.obj().src_pad().clone();
             let _stream = pad.stream_lock();
             match self.plan() {
                 None | Some(Plan::Rest) => return Beat::Rest,
                 Some(Plan::Sleep(clock, time)) => return Beat::At(clock, time),
                 Some(Plan::Frame) => {
                     let pushed = match self.next_buffer() {
-                        Ok(Some(buffer)) => self.obj().src_pad().push(buffer).map(|_| ()),
+                        Ok(Some(buffer)) => pad.push(buffer).map(|_| ()),
                         Ok(None) => return Beat::Rest,
                         Err(error) => Err(error),
                     };
@@ -124,6 +126,16 @@ impl AudioFeatures {
                 }
             }
         }
+    }
+
+    /// Lets the thread of a live stream make a frame that is complete; `false` where the stream is not live.
+    pub(super) fn leave_to_thread(&self) -> bool {
+        match self.plan() {
+            None => return false,
+            Some(Plan::Frame) => self.wake(),
+            Some(_) => (),
+        }
+        true
     }
 
     /// Ends the frames of a live stream; the audio's own thread is told when it comes by.
@@ -182,6 +194,8 @@ impl AudioFeatures {
             }
             gst::EventView::Eos(_) => {
                 drop(guard);
+                // After the frame that the thread is about to push.
+                let _stream = pad.stream_lock();
                 self.drain();
                 if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
                     live.eos = true;
@@ -189,6 +203,12 @@ impl AudioFeatures {
                 Some(self.parent_sink_event(event.clone()))
             }
             gst::EventView::FlushStop(flush) => {
+                drop(guard);
+                // No frame from before the flush comes after it.
+                let _stream = pad.stream_lock();
+                let mut guard = lock(&self.state);
+                let state = guard.as_mut()?;
+                let live = state.live.as_mut()?;
                 (live.segment_due, live.eos, live.failed) = (true, false, None);
                 state.segment = None;
                 state.reset(!flush.resets_time());

@@ -67,12 +67,16 @@ impl Head {
         let base = if moving && gain != 1.0 { self.scaled(base, gain) } else { base };
         let limit = if switched { 0.0 } else { f32::INFINITY };
         let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
-        let asked = [controls.yaw, controls.pitch, controls.roll, controls.x, controls.y, controls.scale];
-        let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
-        let (from, by) = ([base.yaw, base.pitch, base.roll], [yaw, pitch, roll]);
-        let sum: [f32; 3] = std::array::from_fn(|i| from[i] + self.pack.landmark_turn(i, by[i]));
-        let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
+        // No offset takes a head farther than from one limit to the other; easing towards more would be faster.
         let limits = self.pack.limits;
+        let angle = |axis: usize, asked: f32| {
+            self.pack.landmark_turn(axis, asked).clamp(-2.0 * limits[axis], 2.0 * limits[axis])
+        };
+        let [yaw, pitch, roll] = [angle(0, controls.yaw), angle(1, controls.pitch), angle(2, controls.roll)];
+        let asked = [yaw, pitch, roll, controls.x, controls.y, controls.scale];
+        let [yaw, pitch, roll, x, y, scale] = self.offsets.step(asked, OFFSET_LIMITS, dt);
+        let sum = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
+        let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
         let angles: [f32; 3] =
             std::array::from_fn(|i| sum[i].clamp(rest[i] - limits[i], rest[i] + limits[i]));
         let pose = turned_to(base, angles, base.scale * scale);

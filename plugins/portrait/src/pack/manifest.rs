@@ -230,8 +230,9 @@ impl Manifest {
             "[pose] growth is not three shares within 0 to 1",
         )?;
         expect(
-            self.pose.skew.iter().all(|skew| (-0.5..=0.5).contains(skew)),
-            "[pose] skew is not three shares within -0.5 to 0.5",
+            // More would turn back what is asked to turn far.
+            self.pose.skew.iter().all(|skew| (-0.1..=0.1).contains(skew)),
+            "[pose] skew is not three shares within -0.1 to 0.1",
         )?;
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;

@@ -17,7 +17,14 @@ const SIZE: [f32; 3] = [1.0, 1.25, 0.9];
 /// (from ear to ear over the crown), points.
 const RINGS: [(f32, f32, f32, usize); 2] = [(1.0, 0.0, 180.0, 19), (0.82, 45.0, 135.0, 9)];
 /// The ears, and what hangs from them or beside the jaw.
-const EARS: [[f32; 3]; 4] = [[-0.92, 0.1, 1.2], [0.92, 0.1, 1.2], [-0.95, 0.4, 1.15], [0.95, 0.4, 1.15]];
+const EARS: [[f32; 3]; 6] = [
+    [-0.85, 0.05, 1.15],
+    [0.85, 0.05, 1.15],
+    [-1.02, 0.05, 1.22],
+    [1.02, 0.05, 1.22],
+    [-0.95, 0.4, 1.15],
+    [0.95, 0.4, 1.15],
+];
 
 /// Points of the head that turn with the face.
 #[derive(Clone, Debug)]

@@ -42,13 +42,15 @@ fn main() {
 
     // First, because peak memory is the process's: what follows must not count.
     eprintln!("measuring the whole pipeline");
-    let whole = whole::measure();
+    let whole = whole::measure("");
+    eprintln!("measuring it with every control");
+    let controlled = whole::measure(whole::EVERY_CONTROL);
     eprintln!("measuring the elements");
     let stages = stages::measure();
     eprintln!("measuring {} GMAC of convolutions", yardstick::GMAC);
     let yardstick = yardstick::measure();
 
-    let table = report(&whole, &stages, &yardstick);
+    let table = report(&whole, &controlled, &stages, &yardstick);
     println!("\n{table}");
     if let Some(path) = file {
         let text = format!("# Benchmarks\n\nWritten by `cargo xtask bench --write`.\n\n{table}");
@@ -60,7 +62,12 @@ fn main() {
     }
 }
 
-fn report(whole: &whole::Whole, stages: &stages::Stages, yardstick: &yardstick::Yardstick) -> String {
+fn report(
+    whole: &whole::Whole,
+    controlled: &whole::Whole,
+    stages: &stages::Stages,
+    yardstick: &yardstick::Yardstick,
+) -> String {
     let mut text = String::new();
     let frame_ms = whole.steady.as_secs_f64() * 1e3 / whole.frames as f64;
     let mut row = |what: &str, value: String| {
@@ -71,9 +78,15 @@ fn report(whole: &whole::Whole, stages: &stages::Stages, yardstick: &yardstick::
     row("---", "---:".into());
     row("machine", machine::describe());
     row("speech", format!("{:.2} s, {} frames of 512x512", whole.length.as_secs_f64(), whole.frames));
-    let speed = |wall: std::time::Duration| whole.length.as_secs_f64() / wall.as_secs_f64();
-    row("whole pipeline (x264enc veryfast, AAC)", format!("{:.2} x real time", speed(whole.steady)));
-    row("the same with start-up", format!("{:.2} x real time", speed(whole.wall)));
+    let speed = |wall: std::time::Duration| {
+        format!("{:.2} x real time", whole.length.as_secs_f64() / wall.as_secs_f64())
+    };
+    row("whole pipeline (x264enc veryfast, AAC)", speed(whole.steady));
+    row("the same with start-up", speed(whole.wall));
+    row(
+        "the same pipeline with every control switched on, and a coloured background",
+        speed(controlled.steady),
+    );
     row("first picture after PLAYING", format!("{:.2} s", whole.first_picture.as_secs_f64()));
     row("peak resident memory", format!("{} MB", whole.peak_kib * 1024 / 1_000_000));
     for stage in &stages.elements {

@@ -23,11 +23,18 @@ pub struct Whole {
     pub peak_kib: u64,
 }
 
-pub fn measure() -> Whole {
+/// Everything that can be switched on for a speaking photo.
+pub const EVERY_CONTROL: &str = "emotion-mix=happy=0.6,surprise=0.3 blink-rate=25 gaze-yaw=5 gaze-pitch=-4 look-away=true \
+                                 mouth-gain=1.2 expression-gain=1.2 brow-gain=1.3 mouth-base=0.1 pose-mode=generated \
+                                 pose-style=2 pose-gain=1.3 yaw=8 pitch=3 roll=-4 x=0.05 y=0.02 scale=0.95 \
+                                 background=color";
+
+/// Runs it with properties of `talkinghead`.
+pub fn measure(properties: &str) -> Whole {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let pipeline = Pipeline::parse(&format!(
         "filesrc location={} ! decodebin ! audioconvert ! audioresample ! tee name=t \
-         t. ! queue ! talkinghead name=head portrait={} ! videoconvert ! video/x-raw,format=I420 \
+         t. ! queue ! talkinghead name=head portrait={} {properties} ! videoconvert ! video/x-raw,format=I420 \
             ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/bench.mp4 \
          t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
             ! audio/x-raw,rate=48000 ! avenc_aac ! m.",
