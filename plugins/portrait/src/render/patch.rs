@@ -232,7 +232,7 @@ impl Lids {
         [x, y]: [&[f32]; 2],
         [ux, uy]: [&[f32]; 2],
     ) -> Option<[&Vec<f32>; 2]> {
-        self.flow.pose(driving);
+        self.flow.pose(driving, &[]);
         self.closed = smooth_step((0.8 - self.flow.opening() / self.open) / 0.5);
         if self.closed <= 0.0 {
             return None;
