@@ -98,11 +98,15 @@ class Compositor:
             )
             w = z[:, 8:9].clamp(0, 1)
             fl = fl * (1 - w) + z[:, 2:4] * w
-            painted.append((z[:, :2], z[:, 4:5], z[:, 5:8]))
+            rows, columns = inside[0, 0].any(1).nonzero(), inside[0, 0].any(0).nonzero()
+            if len(rows):
+                box = (slice(None), slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+                painted.append((box, z[box]))
         out = sample_sharp(p.image, fl)
-        for seen, alpha, change in painted:
+        for box, z in painted:
             # the change is of what the painter saw, so it is laid over the photo itself, sampled where that came from
-            out = out * (1 - alpha) + sample_sharp(p.image, seen) * alpha + change
+            alpha = z[:, 4:5]
+            out[box] = out[box] * (1 - alpha) + sample_sharp(p.image, z[:, :2]) * alpha + z[:, 5:8]
         out = out.clamp(0, 1)
         if p.matte is not None and p.plate is not None:
             # above and beside the photo there is nobody: its border row must not be drawn out; below, the body goes on
