@@ -164,7 +164,8 @@ mod tests {
         contour.unfold(&mut driving);
         for &row in &left {
             let out = (driving[row][0] - 0.5).hypot(driving[row][1] - 0.5);
-            assert!((0.155..0.2).contains(&out), "{out}");
+            // Smoothing along the outline leaves a little less than the least width at its ends.
+            assert!((0.15..0.2).contains(&out), "outside of the inner ring: {out}");
         }
         assert!(contour.soft()[left[left.len() / 2]] > 0.9);
         let (row, far) = (rows.outline[18], source[rows.outline[18]]);
