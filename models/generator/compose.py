@@ -1,7 +1,8 @@
 """Reference compositor: photo + driving landmarks -> picture, as the renderer in Rust draws it.
 
 The person (matte of the photo) is warped over a clean background plate; mouth and eyes are painted. Imported by
-evaluate.py and render.py; clarity before speed.
+evaluate.py and render.py; clarity before speed. What the renderer adds for far turns is not here: hair and ears behind
+the face, an outline that does not fold, irises and lids that slide.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .fastflow import fast_flow
-from .geometry import EYE_LEFT, EYE_RIGHT, MOUTH, Geo, affine_inverse, grid, resize, sample, to_map, window
+from .geometry import EYE_LEFT, EYE_RIGHT, MOUTH, Geo, affine_inverse, grid, resize, sample, sample_sharp, to_map, window
 from .model import Part
 
 FLOW = 64
@@ -78,7 +79,7 @@ class Compositor:
         """The picture for landmarks D [1,478,3]; learned = mouth code [1,6], else the truth's, else the prior's."""
         n = self.n
         fl = self.flow(p.L, D)
-        alpha, rgb = torch.zeros(1, 1, n, n), torch.zeros(1, 3, n, n)
+        painted = []
         for part, which, look in (
             (self.mouth, MOUTH, p.looks[0]),
             (self.eyes, EYE_RIGHT, p.looks[1]),
@@ -86,21 +87,28 @@ class Compositor:
         ):
             if part is None:
                 continue
-            T, moved, a, colour = part.run(
+            T, seen, moved, a, delta = part.run(
                 p.image, p.L, D, which, look, learned if which == MOUTH else None, truth if which == MOUTH else None
             )
             at = affine_inverse(T, (grid(n) / 2 + 0.5))
             inside = (at.abs() < 1).all(-1).view(1, 1, n, n).float()
-            z = torch.cat([moved, a, colour * a, window(part.n)], 1)
+            z = torch.cat([seen, moved, a, delta * a, window(part.n)], 1)
             z = (
                 F.grid_sample(z, at.view(1, n, n, 2), mode="bilinear", padding_mode="border", align_corners=False)
                 * inside
             )
-            w = z[:, 6:7].clamp(0, 1)
-            fl = fl * (1 - w) + z[:, :2] * w
-            alpha = alpha * (1 - z[:, 2:3]) + z[:, 2:3]
-            rgb = rgb * (1 - z[:, 2:3]) + z[:, 3:6]
-        out = (sample(p.image, fl) * (1 - alpha) + rgb).clamp(0, 1)
+            w = z[:, 8:9].clamp(0, 1)
+            fl = fl * (1 - w) + z[:, 2:4] * w
+            rows, columns = inside[0, 0].any(1).nonzero(), inside[0, 0].any(0).nonzero()
+            if len(rows):
+                box = (slice(None), slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+                painted.append((box, z[box]))
+        out = sample_sharp(p.image, fl)
+        for box, z in painted:
+            # the change is of what the painter saw, so it is laid over the photo itself, sampled where that came from
+            alpha = z[:, 4:5]
+            out[box] = out[box] * (1 - alpha) + sample_sharp(p.image, z[:, :2]) * alpha + z[:, 5:8]
+        out = out.clamp(0, 1)
         if p.matte is not None and p.plate is not None:
             # above and beside the photo there is nobody: its border row must not be drawn out; below, the body goes on
             beyond = torch.stack([-fl[:, 0], fl[:, 0] - 1, -fl[:, 1]], 1).amax(1, keepdim=True)

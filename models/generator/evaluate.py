@@ -1,10 +1,12 @@
 """Measures the generator on held-out persons and writes a table and contact sheets.
 
     python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD --matte selfie_seg_256.pt --out OUT \
-        [--pairs 4]
+        [--pairs 4] [--l2l packs/lite/landmarks2latents.pt] [--identity DLIB]
 
 (from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; clips of 512 px
-give 2 * PAIRS of them, smaller ones PAIRS / 2. Columns of the sheets: photo, truth, analytic warp, painted (code
+give 2 * PAIRS of them, smaller ones PAIRS / 2. Then every real clip is driven through time from its first frame: how
+restless is the background where the truth stands still, and (with --identity, see identity.py) how far does the face
+get from the photo's. Columns of the sheets: photo, truth, analytic warp, painted (code
 predicted from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not
 publish them.
 """
@@ -21,7 +23,9 @@ import torch
 from .compose import Compositor
 from .data import Clip, load
 from .geometry import EYE_L, EYE_R, MOUTH, OUTER, affine_inverse, cut
-from .metrics import measure, region
+from .identity import Identity
+from .metrics import measure, region, restlessness
+from .model import Part
 from .painters import anchors
 from .weights import load_part
 
@@ -43,6 +47,47 @@ def choose(clips: list[Clip], n: int, seed: int = 3) -> list[tuple[Clip, int, in
     return out
 
 
+def mouth_code(
+    mouth: Part, l2l: torch.jit.ScriptModule, src: torch.Tensor, S: torch.Tensor, D: torch.Tensor
+) -> torch.Tensor:
+    """The learned code [1,6] that landmarks2latents predicts, in silence, once it has settled on the landmarks D."""
+    T = mouth.geo.roi(S, MOUTH)
+    own = mouth.learned_code(cut(src, T, 128), mouth.geo.shape_maps(affine_inverse(T, S[:, :, :2]), MOUTH, 64))
+    latents = torch.cat([S[0, mouth.geo.kp], torch.cat([anchors(S, T), own], 1).view(4, 3)])
+    with torch.no_grad():
+        out, _ = l2l(D.repeat(8, 1, 1), torch.zeros(8, 4, 80), latents, torch.zeros(8), torch.zeros(96))
+    return out[-1, -4:].reshape(1, -1)[:, 6:]
+
+
+def through_time(
+    clips: list[Clip], full: Compositor, mouth: Part, l2l: torch.jit.ScriptModule | None, identity: Identity | None
+) -> list[str]:
+    """Background and identity of clips driven from their first frame: lines of the report."""
+    restless, distances = [], []
+    for c in clips:
+        src, S = picture(c.crops[0]), torch.from_numpy(c.lm[:1])
+        p, drawn, true = full.photo(src, S), [], []
+        at = range(3, min(24, len(c.crops)), 5)
+        own = identity(src, S) if identity is not None else None
+        for j in at:
+            D, truth = torch.from_numpy(c.lm[j : j + 1]), picture(c.crops[j])
+            drawn.append(full(p, D, mouth_code(mouth, l2l, src, S, D) if l2l is not None else None))
+            true.append(truth)
+            if identity is not None:
+                distances.append([np.linalg.norm(identity(x, D) - own) for x in (drawn[-1], truth)])
+        found = restlessness(torch.cat(drawn), torch.cat(true), src) if len(at) > 1 else None
+        if found is not None:
+            restless.append(found)
+    lines = []
+    if restless:
+        out, truth = np.mean(restless, 0)
+        lines.append(f"background's temporal deviation {out:.2f} grey levels, truth {truth:.2f} ({len(restless)} clips)")
+    if distances:
+        out, truth = np.mean(distances, 0)
+        lines.append(f"identity distance to the photo {out:.3f}, truth {truth:.3f} ({len(distances)} frames)")
+    return lines
+
+
 def picture(crop: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
 
@@ -60,6 +105,7 @@ def main() -> None:
     ap.add_argument("--pairs", type=int, default=4)
     ap.add_argument("--split", default="dev")
     ap.add_argument("--l2l", type=Path, help="landmarks2latents.pt: its (silent) code instead of the prior's")
+    ap.add_argument("--identity", type=Path, help="folder of the face recognition network: see identity.py")
     a = ap.parse_args()
     torch.set_num_threads(1)
     a.out.mkdir(parents=True, exist_ok=True)
@@ -69,19 +115,14 @@ def main() -> None:
     plain = Compositor(mouth, eyes)
     rows: dict[str, list[dict[str, float]]] = {}
     mouths, eyes_sheet, faces = [], [], []
-    for n, (c, i, j) in enumerate(choose(load(a.frames, a.data, a.split, "full"), a.pairs)):
+    clips = load(a.frames, a.data, a.split, "full")
+    for c, i, j in choose(clips, a.pairs):
         src, truth = picture(c.crops[i]), picture(c.crops[j])
         S, D = torch.from_numpy(c.lm[i : i + 1]), torch.from_numpy(c.lm[j : j + 1])
         p = full.photo(src, S)
         learned = None
         if l2l is not None:
-            T = mouth.geo.roi(S, MOUTH)
-            own = mouth.learned_code(cut(src, T, 128), mouth.geo.shape_maps(affine_inverse(T, S[:, :, :2]), 0, 64))
-            lat = torch.cat([S[0, mouth.geo.kp], torch.cat([anchors(S, T), own], 1).view(4, 3)])
-            with torch.no_grad():
-                learned = l2l(D.repeat(8, 1, 1), torch.zeros(8, 4, 80), lat, torch.zeros(8), torch.zeros(96))[0][
-                    -1, -4:
-                ].reshape(1, -1)[:, 6:]
+            learned = mouth_code(mouth, l2l, src, S, D)
         V = {
             "photo": src,
             "analytic": bare(p, D),
@@ -131,6 +172,14 @@ def main() -> None:
         f"\n{len(rows['photo'])} pairs, {sum(x['open'] > 0.04 for x in rows['photo'])} of them "
         "opening by more than 4 % of the face height."
     )
+    above = lambda k, q: f"{100 * np.mean([x[q] > 1 for x in rows[k]]):.0f} %"
+    lines.append(
+        f"Sharper than their truth: {above('painted', 'mouth sharp')} of the painted mouths and "
+        f"{above('painted', 'eye sharp')} of the eyes; of the photos' {above('photo', 'mouth sharp')} and "
+        f"{above('photo', 'eye sharp')}."
+    )
+    real = [c for c in clips if c.kind == "real"]
+    lines += ["", *through_time(real, full, mouth, l2l, Identity(a.identity) if a.identity else None)]
     (a.out / "table.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines), flush=True)
     for name, sheet, per in (("mouths", mouths, 10), ("eyes", eyes_sheet, 12), ("faces", faces, 6)):

@@ -56,3 +56,14 @@ def measure(out: torch.Tensor, truth: torch.Tensor, D: torch.Tensor) -> dict[str
         sharp.append(detail(out[:, :, y, x]) / detail(truth[:, :, y, x]))
     r["eye psnr"], r["eye sharp"] = psnr(float(np.mean(err))), float(np.mean(sharp))
     return r
+
+
+def restlessness(out: torch.Tensor, truth: torch.Tensor, photo: torch.Tensor) -> tuple[float, float] | None:
+    """Temporal deviation, in grey levels, of the drawn and of the true frames [n,3,512,512] where the truth stands still.
+
+    Nothing where less than a twentieth of the picture does.
+    """
+    still = (truth.std(0).mean(0) < 2.5 / 255) & ((truth - photo).abs().amax((0, 1)) < 12 / 255)
+    if still.float().mean() <= 0.05:
+        return None
+    return tuple(float(x.std(0).mean(0)[still].mean() * 255) for x in (out, truth))

@@ -114,9 +114,9 @@ class Part(nn.Module):
         look: torch.Tensor,
         learned: torch.Tensor | None = None,
         truth: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Region of D, source coordinates, alpha and colours of the painted patch; truth = a driving picture (its
-        code is used).
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Region of D, source coordinates as the painter saw them and as it moved them, alpha and change of colour;
+        truth = a driving picture (its code is used).
         """
         p = self.prepare(S, D, which)
         patch = sample(photo, p["flow"])
@@ -131,7 +131,7 @@ class Part(nn.Module):
             assert a.shape[1] == ANCHORS and code.shape[1] == CODE
         delta, alpha, flow = self.paint(patch, p["maps"], code, look)
         f = torch.einsum("bij,bjhw->bihw", p["Ts"][:, :, :2], resize(flow, self.n))
-        return p["T"], p["flow"] + f * window(self.n), alpha, delta + patch
+        return p["T"], p["flow"], p["flow"] + f * window(self.n), alpha, delta
 
 
 class Critic(nn.Module):

@@ -19,5 +19,6 @@ def checkpoint(folder: Path, name: str, how: str) -> dict:
 
 def load_part(folder: Path, kind: str) -> Part:
     part = Part(kind)
-    part.load_state_dict(checkpoint(folder, kind, f"generator.train {kind}")["part"])
+    trained = checkpoint(folder, kind, f"generator.train {kind}")
+    part.load_state_dict(trained.get("mean", trained["part"]))
     return part.eval().requires_grad_(False)

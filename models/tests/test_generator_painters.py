@@ -21,7 +21,10 @@ from generator.painters import (  # noqa: E402
     EyePainter,
     MouthPainter,
     anchors,
+    restoration,
 )
+from generator.metrics import restlessness  # noqa: E402
+from generator.train import Average  # noqa: E402
 from landmarks2latents.model import LIMIT, Landmarks2Latents  # noqa: E402
 
 
@@ -97,3 +100,35 @@ def test_anchors_ignore_the_pose_in_the_picture() -> None:
 def test_critic() -> None:
     score, features = Critic()(*[torch.rand(2, 3, 88, 88)] * 3)
     assert score.shape[0] == 2 and len(features) == 3
+
+
+def test_detail_is_restored_in_what_ships_and_not_in_training() -> None:
+    assert abs(restoration(1.3).sum() - 1) < 1e-6
+    m = alive(MouthPainter())
+    x = (torch.rand(1, 3, 128, 128), torch.rand(1, 11, 64, 64), torch.rand(1, CODE), torch.rand(1, MOUTH_APPEARANCE))
+    shipped, alpha, _ = m(*x)
+    trained, same, _ = m.train()(*x)
+    rough = lambda d: (d[..., 1:] - d[..., :-1]).square().mean()
+    assert rough(shipped) > 1.2 * rough(trained) and torch.equal(alpha, same)
+    assert (shipped.mean() - trained.mean()).abs() < 1e-3
+
+
+def test_average_follows_the_weights() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    mean = Average(layer, decay=0.9)
+    layer.weight.data.fill_(1.0)
+    for _ in range(200):
+        mean.update(layer)
+    assert abs(mean.module.weight.item() - 1) < 1e-3 and not mean.module.weight.requires_grad
+
+
+def test_restlessness_looks_where_the_truth_is_still() -> None:
+    photo = torch.full((1, 3, 64, 64), 0.5)
+    truth = photo.repeat(4, 1, 1, 1)
+    truth[:, :, :, :32] += torch.linspace(0, 0.4, 4)[:, None, None, None]
+    drawn = truth.clone()
+    drawn[:, :, :, 32:] += torch.tensor([-1, 1, -1, 1])[:, None, None, None] / 255
+    out, true = restlessness(drawn, truth, photo)
+    assert abs(out - (4 / 3) ** 0.5) < 1e-3 and true == 0
+    truth[:, :, :, 32:] += torch.linspace(0, 0.4, 4)[:, None, None, None]
+    assert restlessness(drawn, truth, photo) is None

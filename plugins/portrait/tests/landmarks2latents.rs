@@ -103,8 +103,9 @@ fn each_mode_gives_its_pose() {
     for out in run(&[("pose-mode", "free"), ("yaw", "-9"), ("pitch", "2"), ("roll", "4")], 3) {
         let Pose { yaw, pitch, roll, .. } = out.pose;
         // What a head looks turned by, landmarks turn more than.
-        let [per_yaw, per_pitch, per_roll] = common::pack().manifest().pose.gains;
-        let off = [yaw + 9.0 * per_yaw, pitch - 2.0 * per_pitch, roll - 4.0 * per_roll];
+        let pack = common::pack();
+        let turn = |axis, by| pack.manifest().pose.landmark_turn(axis, by);
+        let off = [yaw - turn(0, -9.0), pitch - turn(1, 2.0), roll - turn(2, 4.0)];
         assert!(off.iter().all(|v| v.abs() < 1e-4), "{off:?}");
     }
     let generated = run(&[("pose-mode", "generated"), ("seed", "5")], 20);
@@ -154,7 +155,7 @@ fn changes_while_playing_take_effect_and_never_jump() {
     let yaw = |n: usize| frames[n].pose.yaw;
     assert!((yaw(17) - yaw(15)).abs() > 0.3, "a change is seen within two frames");
     let last = frames.last().unwrap().pose;
-    let turn = -18.0 * common::pack().manifest().pose.gains[0];
+    let turn = common::pack().manifest().pose.landmark_turn(0, -18.0);
     assert!((last.yaw - portrait().pose.yaw - turn).abs() < 1e-3, "and arrives: {last:?}");
 }
 

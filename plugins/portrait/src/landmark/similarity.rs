@@ -17,6 +17,14 @@ pub struct Similarity {
     pub shift: [f64; 3],
 }
 
+impl Similarity {
+    /// A point through it.
+    pub fn apply(&self, point: [f64; 3]) -> [f64; 3] {
+        let turned = row_times(point, &self.rotation);
+        std::array::from_fn(|i| self.scale * turned[i] + self.shift[i])
+    }
+}
+
 /// Least-squares similarity of the points `a` onto `b`; `None` where the points of either all coincide, are not finite, or
 /// are not equally many.
 pub fn fit(a: &[[f64; 3]], b: &[[f64; 3]]) -> Option<Similarity> {

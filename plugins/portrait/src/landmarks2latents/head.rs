@@ -11,9 +11,10 @@ const OFFSET_LIMITS: [f32; 6] = [60.0, 60.0, 60.0, 0.5, 0.5, 0.25];
 /// Fastest change of the gain that is followed as it is, a second.
 const GAIN_LIMIT: f32 = 0.5;
 
-/// What a head turns about when the properties turn it: the top of the neck, below and behind the tip of the nose;
-/// normalised coordinates. Generated and transferred motion brings its own shifts.
-const PIVOT: [f32; 3] = [0.0, 0.35, 0.6];
+/// What a head turns about when the properties turn it: the top of the neck, between the ears, below and behind the tip
+/// of the nose; normalised coordinates. About there a head is round, so that its outline stays where it was while the
+/// face moves over it. Generated and transferred motion brings its own shifts.
+const PIVOT: [f32; 3] = [0.0, 0.35, 1.1];
 
 /// Whether a pose stayed within what the photo can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +28,7 @@ pub enum Within {
 /// Moves the head from frame to frame.
 pub struct Head {
     rest: Pose,
-    /// Largest turns away from the photo's pose, and how far landmarks turn to look turned by a degree: yaw, pitch, roll.
-    limits: [f32; 3],
-    gains: [f32; 3],
+    pack: HeadPoses,
     base: Ease<POSE_LEN>,
     offsets: Ease<6>,
     gain: Ease<1>,
@@ -40,8 +39,7 @@ impl Head {
     pub fn new(rest: Pose, pack: &HeadPoses) -> Self {
         Self {
             rest,
-            limits: pack.limits,
-            gains: pack.gains,
+            pack: pack.clone(),
             base: Ease::default(),
             offsets: Ease::default(),
             gain: Ease::default(),
@@ -70,9 +68,9 @@ impl Head {
         let limit = if switched { 0.0 } else { f32::INFINITY };
         let base = Pose::from_array(self.base.step(base.to_array(), [limit; POSE_LEN], dt));
         // No offset takes a head farther than from one limit to the other; easing towards more would be faster.
+        let limits = self.pack.limits;
         let angle = |axis: usize, asked: f32| {
-            let farthest = 2.0 * self.limits[axis];
-            (self.gains[axis] * asked).clamp(-farthest, farthest)
+            self.pack.landmark_turn(axis, asked).clamp(-2.0 * limits[axis], 2.0 * limits[axis])
         };
         let [yaw, pitch, roll] = [angle(0, controls.yaw), angle(1, controls.pitch), angle(2, controls.roll)];
         let asked = [yaw, pitch, roll, controls.x, controls.y, controls.scale];
@@ -80,7 +78,7 @@ impl Head {
         let sum = [base.yaw + yaw, base.pitch + pitch, base.roll + roll];
         let rest = [self.rest.yaw, self.rest.pitch, self.rest.roll];
         let angles: [f32; 3] =
-            std::array::from_fn(|i| sum[i].clamp(rest[i] - self.limits[i], rest[i] + self.limits[i]));
+            std::array::from_fn(|i| sum[i].clamp(rest[i] - limits[i], rest[i] + limits[i]));
         let pose = turned_to(base, angles, base.scale * scale);
         let pose = Pose { x: pose.x + x * self.rest.scale, y: pose.y + y * self.rest.scale, ..pose };
         (pose, if angles == sum { Within::Range } else { Within::Clamped })
@@ -118,7 +116,13 @@ mod tests {
     const REST: Pose = Pose { yaw: 3.0, pitch: -1.0, roll: 0.5, x: 0.5, y: 0.55, z: 0.0, scale: 0.25 };
 
     fn resting() -> Head {
-        let pack = HeadPoses { styles: Vec::new(), limits: [25.0, 20.0, 25.0], gains: [1.5, 1.0, 1.0] };
+        let pack = HeadPoses {
+            styles: Vec::new(),
+            limits: [25.0, 20.0, 25.0],
+            gains: [1.5, 1.0, 1.0],
+            growth: [0.0; 3],
+            skew: [0.0; 3],
+        };
         Head::new(REST, &pack)
     }
 
@@ -141,6 +145,23 @@ mod tests {
             step(Controls { yaw: -8.0, pitch: 5.0, roll: 7.0, scale: 1.1, ..Controls::default() });
         let angles = [pose.yaw + 9.0, pose.pitch - 4.0, pose.roll - 7.5, pose.scale - 0.275];
         assert!(angles.iter().all(|d| d.abs() < 1e-5), "{pose:?}");
+    }
+
+    #[test]
+    fn landmarks_turn_more_the_farther_the_head_is_to_look_turned() {
+        let pack = HeadPoses {
+            limits: [90.0; 3],
+            gains: [1.5, 1.0, 1.0],
+            growth: [0.2, 0.0, 0.0],
+            skew: [0.1, 0.0, 0.0],
+            ..HeadPoses::default()
+        };
+        let turned = |by: f32| {
+            let controls = Controls { yaw: by, ..Controls::default() };
+            Head::new(REST, &pack).step(REST, false, false, &controls, DT).0.yaw - REST.yaw
+        };
+        assert!((turned(20.0) - 39.0).abs() < 1e-4 && (turned(-20.0) + 33.0).abs() < 1e-4);
+        assert!((turned(10.0) - 16.5).abs() < 1e-4 && turned(0.0) == 0.0);
     }
 
     #[test]

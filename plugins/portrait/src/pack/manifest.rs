@@ -10,6 +10,9 @@ use super::{EMOTIONS, PackError};
 /// The manifest format that this plugin reads.
 const FORMAT: u32 = 1;
 
+/// The angle that [`HeadPoses::growth`] is about.
+const GROWTH_DEG: f32 = 20.0;
+
 /// What `pack.toml` says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,11 +103,30 @@ pub struct HeadPoses {
     /// How far the landmarks turn for the head to look turned by a degree: yaw, pitch, roll. A warped photo keeps the light
     /// and the shape of the nose of its one view, so it looks turned less than its landmarks are.
     pub gains: [f32; 3],
+    /// By how much more they turn, as a share, where the head is to look turned by 20 degrees; it grows with the square of
+    /// the angle.
+    pub growth: [f32; 3],
+    /// The same, where it differs with the direction: by how much more at 20 degrees, and less at -20.
+    pub skew: [f32; 3],
+}
+
+impl HeadPoses {
+    /// How far landmarks turn for a head to look turned by `angle` degrees: yaw is axis 0, pitch 1, roll 2.
+    pub fn landmark_turn(&self, axis: usize, angle: f32) -> f32 {
+        let far = angle / GROWTH_DEG;
+        self.gains[axis] * angle * (1.0 + self.skew[axis] * far + self.growth[axis] * far * far)
+    }
 }
 
 impl Default for HeadPoses {
     fn default() -> Self {
-        Self { styles: Vec::new(), limits: [26.0, 22.0, 20.0], gains: [1.3, 1.4, 1.0] }
+        Self {
+            styles: Vec::new(),
+            limits: [31.0, 27.0, 20.0],
+            gains: [1.2, 1.55, 1.0],
+            growth: [0.28, 0.0, 0.0],
+            skew: [0.0, 0.1, 0.0],
+        }
     }
 }
 
@@ -202,6 +224,15 @@ impl Manifest {
         expect(
             self.pose.gains.iter().all(|gain| (0.5..=2.0).contains(gain)),
             "[pose] gains are not three factors within 0.5 to 2",
+        )?;
+        expect(
+            self.pose.growth.iter().all(|growth| (0.0..=1.0).contains(growth)),
+            "[pose] growth is not three shares within 0 to 1",
+        )?;
+        expect(
+            // More would turn back what is asked to turn far.
+            self.pose.skew.iter().all(|skew| (-0.1..=0.1).contains(skew)),
+            "[pose] skew is not three shares within -0.1 to 0.1",
         )?;
         for (name, entry) in &self.stages {
             expect(is_plain(&entry.file), &format!("[stages.{name}] file is not a plain file name"))?;

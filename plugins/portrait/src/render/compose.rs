@@ -321,13 +321,10 @@ impl Scene {
         for patch in patches.iter().filter(|p| p.painted) {
             let Some((a, b)) = span(patch) else { continue };
             let u = self.raster.unit_x(a);
-            let under = patch.coarser_than(scale).then(|| {
-                let ([x, y_], pixels) = &mut line.under;
-                let (x, y_, pixels) = (&mut x[a..b], &mut y_[a..b], &mut pixels[a..b]);
-                patch.seen_flow(u, 1.0 / scale, v, scale, x, y_);
-                self.sample(y, a, b, x, y_, pixels);
-                &*pixels
-            });
+            let ([sx, sy], under) = &mut line.under;
+            let (sx, sy, under) = (&mut sx[a..b], &mut sy[a..b], &mut under[a..b]);
+            patch.seen_flow(u, 1.0 / scale, v, scale, sx, sy);
+            self.sample(y, a, b, sx, sy, under);
             patch.blend_paint(u, 1.0 / scale, v, under, &mut line.pixels[a..b]);
         }
     }

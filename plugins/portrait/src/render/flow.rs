@@ -12,10 +12,14 @@ use super::math::exp_negative;
 use super::points::{Point, Rows, Side};
 
 /// Softens the pull of a control point within about four pixels of 512: what the painters were made with.
-pub const FINE: f32 = 6e-5;
+const FINE: f32 = 6e-5;
 /// The same for the head as a whole: within about sixteen pixels, so that its outline does not ripple between the
 /// control points.
-pub const SMOOTH: f32 = 1e-3;
+const SMOOTH: f32 = 1e-3;
+/// Weight and softness of the outline of the face and of the points of the skull in the flow of the head: they lie
+/// farther apart.
+const OUTLINE: (f32, f32) = (2.0, 2e-3);
+const SKULL: (f32, f32) = (4.0, 3e-3);
 /// Pulls towards a pure translation where all near points coincide.
 const LAMBDA: f32 = 2e-5;
 /// Width of the gate line's smoothing in widths of mouth or eye.
@@ -48,6 +52,7 @@ struct Control {
     dot: f32,
     cross: f32,
     weight: f32,
+    epsilon: f32,
 }
 
 /// The flow of one frame.
@@ -65,6 +70,7 @@ struct Anchor {
     row: usize,
     side: Side,
     weight: f32,
+    epsilon: f32,
     source: Point,
     /// How far below the driving point it lies, in widths of the gate.
     below: f32,
@@ -76,7 +82,6 @@ struct Frame {
     upper: usize,
     lower: usize,
     centre: Point,
-    epsilon: f32,
     half_height: f32,
     gate: Gate,
 }
@@ -94,10 +99,29 @@ struct Gate {
 }
 
 impl Flow {
-    /// The face's flow towards these source positions of the control points.
-    pub fn new(rows: &Rows, source: &[Point], epsilon: f32) -> Self {
-        let anchors = plain(rows, source, |row| rows.side[row]);
-        Self::gated(anchors, rows.rims.each_ref().map(|rim| rim.to_vec()), source, epsilon, MOUTH_GATE)
+    /// The face's flow towards these source positions of the control points: that of the regions.
+    pub fn new(rows: &Rows, source: &[Point]) -> Self {
+        let anchors = plain(rows, source, FINE, |row| rows.side[row]);
+        Self::gated(anchors, rows.rims.each_ref().map(|rim| rim.to_vec()), source, MOUTH_GATE)
+    }
+
+    /// The flow of the head as a whole: `source` goes on with the points of the skull.
+    pub fn smooth(rows: &Rows, source: &[Point]) -> Self {
+        let (control, skull) = source.split_at(rows.control.len());
+        let mut anchors = plain(rows, control, SMOOTH, |row| rows.side[row]);
+        for &row in &rows.outline {
+            (anchors[row].weight, anchors[row].epsilon) = OUTLINE;
+        }
+        let (weight, epsilon) = SKULL;
+        anchors.extend(skull.iter().zip(control.len()..).map(|(&source, row)| Anchor {
+            row,
+            side: Side::Neither,
+            weight,
+            epsilon,
+            source,
+            below: 0.0,
+        }));
+        Self::gated(anchors, rows.rims.each_ref().map(|rim| rim.to_vec()), source, MOUTH_GATE)
     }
 
     /// A flow in which the lids of an eye slide over it: upper and lower lid are kept apart and the iris has no say.
@@ -105,7 +129,7 @@ impl Flow {
         let rims = rows.lids(eye);
         let sides = [Side::Upper, Side::Lower];
         let inner = |k: usize| &rims[k][1..rims[k].len() - 1];
-        let mut anchors = plain(rows, source, |row| {
+        let mut anchors = plain(rows, source, FINE, |row| {
             let lid = (0..2).find(|&k| inner(k).contains(&row));
             lid.map_or_else(|| rows.fold_side(eye, row), |k| sides[k])
         });
@@ -128,16 +152,10 @@ impl Flow {
                 .collect();
             anchors.extend(rigid);
         }
-        Self::gated(anchors, rims, source, FINE, EYE_GATE)
+        Self::gated(anchors, rims, source, EYE_GATE)
     }
 
-    fn gated(
-        mut anchors: Vec<Anchor>,
-        rims: [Vec<usize>; 2],
-        source: &[Point],
-        epsilon: f32,
-        half_height: f32,
-    ) -> Self {
+    fn gated(mut anchors: Vec<Anchor>, rims: [Vec<usize>; 2], source: &[Point], half_height: f32) -> Self {
         anchors.sort_by_key(|anchor| match anchor.side {
             Side::Upper => 0,
             Side::Lower => 1,
@@ -152,18 +170,18 @@ impl Flow {
                 upper,
                 lower: upper + count(Side::Lower),
                 centre: [0.0; 2],
-                epsilon,
                 half_height,
                 gate: Gate::default(),
             },
             anchors,
         };
-        flow.pose(source);
+        flow.pose(source, &[]);
         flow
     }
 
-    /// Takes the driving positions of the control points, in the latents' order.
-    pub fn pose(&mut self, driving: &[Point]) {
+    /// Takes the driving positions of the control points, in the latents' order, and how softly they steer (0 to 1; none
+    /// where it ends).
+    pub fn pose(&mut self, driving: &[Point], soft: &[f32]) {
         let n = driving.len() as f32;
         let centre = driving.iter().fold([0.0; 2], |c, p| [c[0] + p[0] / n, c[1] + p[1] / n]);
         let gate = Gate::new(driving, &self.rims);
@@ -176,7 +194,8 @@ impl Flow {
             let (ux, uy) = (anchor.source[0] - x, anchor.source[1] - y);
             let (cx, cy) = (x - centre[0], y - centre[1]);
             let (dot, cross) = (cx * ux + cy * uy, cx * uy - cy * ux);
-            Control { x, y, ux, uy, dot, cross, weight: anchor.weight }
+            let epsilon = anchor.epsilon + soft.get(anchor.row).map_or(0.0, |soft| soft * OUTLINE.1);
+            Control { x, y, ux, uy, dot, cross, weight: anchor.weight, epsilon }
         }));
     }
 
@@ -193,11 +212,12 @@ impl Flow {
 }
 
 /// An anchor at each control point.
-fn plain(rows: &Rows, source: &[Point], side: impl Fn(usize) -> Side) -> Vec<Anchor> {
+fn plain(rows: &Rows, source: &[Point], epsilon: f32, side: impl Fn(usize) -> Side) -> Vec<Anchor> {
     let anchor = |(row, &source): (usize, &Point)| Anchor {
         row,
         side: side(row),
         weight: rows.weight[row],
+        epsilon,
         source,
         below: 0.0,
     };
@@ -275,13 +295,13 @@ struct Tile([f32; TILE]);
 struct Sums([Tile; 8]);
 
 #[inline(always)]
-fn accumulate(controls: &[Control], epsilon: f32, px: &Tile, py: &Tile, gate: &Tile, sums: &mut Sums) {
+fn accumulate(controls: &[Control], px: &Tile, py: &Tile, gate: &Tile, sums: &mut Sums) {
     let Sums([weight, x, y, square, ux, uy, dot, cross]) = sums;
     for c in controls {
         for i in 0..TILE {
             let (dx, dy) = (c.x - px.0[i], c.y - py.0[i]);
             let r2 = dx * dx + dy * dy;
-            let s = r2 + epsilon;
+            let s = r2 + c.epsilon;
             let w = gate.0[i] * c.weight / (s * s);
             weight.0[i] += w;
             x.0[i] += w * dx;
@@ -305,10 +325,10 @@ fn displace(frame: &Frame, x: &[f32], y: &[f32], ux: &mut [f32], uy: &mut [f32])
         let (mut upper, mut lower) = (Tile([0.0; TILE]), Tile([0.0; TILE]));
         frame.gate.weigh(frame.half_height, &px, &py, &mut upper, &mut lower);
         let mut sums = Sums([Tile([0.0; TILE]); 8]);
-        let (controls, epsilon) = (&frame.controls, frame.epsilon);
-        accumulate(&controls[..frame.upper], epsilon, &px, &py, &upper, &mut sums);
-        accumulate(&controls[frame.upper..frame.lower], epsilon, &px, &py, &lower, &mut sums);
-        accumulate(&controls[frame.lower..], epsilon, &px, &py, &Tile([1.0; TILE]), &mut sums);
+        let controls = &frame.controls;
+        accumulate(&controls[..frame.upper], &px, &py, &upper, &mut sums);
+        accumulate(&controls[frame.upper..frame.lower], &px, &py, &lower, &mut sums);
+        accumulate(&controls[frame.lower..], &px, &py, &Tile([1.0; TILE]), &mut sums);
         let Sums([weight, sx, sy, square, sux, suy, dot, cross]) = &sums;
         let (mut ox, mut oy) = (Tile([0.0; TILE]), Tile([0.0; TILE]));
         for i in 0..TILE {

@@ -5,6 +5,7 @@
 //! generator, number by number: its golden tensors are replayed by a test.
 
 mod compose;
+mod contour;
 mod cutout;
 mod flow;
 mod format;
@@ -19,6 +20,7 @@ mod patch;
 mod points;
 mod remap;
 mod roi;
+mod skull;
 #[cfg(test)]
 mod tests;
 mod yuv;
@@ -34,12 +36,14 @@ pub use yuv::Matrix;
 
 use crate::pack::{Pack, PackError};
 use compose::Canvas;
+use contour::Contour;
 use flow::Flow;
 use head::Head;
 use layers::Layers;
 use painter::Painters;
 use paste::Raster;
 use points::{Point, Rows};
+use skull::Skull;
 
 /// Control points are clamped to the picture and this much around it, in picture units.
 const OUTSIDE: f32 = 0.5;
@@ -154,7 +158,11 @@ struct Geometry {
     /// The flow of the regions, and the smoother one of the head.
     fine: Flow,
     smooth: Flow,
+    contour: Contour,
+    skull: Skull,
     driving: Vec<Point>,
+    /// The same, then points of the skull.
+    head: Vec<Point>,
 }
 
 impl Renderer {
@@ -165,7 +173,8 @@ impl Renderer {
     pub fn new(source: &Source<'_>, pack: &Arc<Pack>, device: Device) -> Result<Self, RenderError> {
         check(source)?;
         let latents = &pack.manifest().latents;
-        let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks)?;
+        let geometry =
+            Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())?;
         let painters = Painters::new(pack, device, source, &geometry.driving, &geometry.rows)?;
         if painters.code_len() != latents.code_rows * 3 {
             return Err(RenderError::Latents(
@@ -229,12 +238,22 @@ impl Renderer {
 }
 
 impl Geometry {
-    fn new(control: &[usize], count: usize, landmarks: &[[f32; 3]]) -> Result<Self, RenderError> {
+    fn new(
+        control: &[usize],
+        count: usize,
+        landmarks: &[[f32; 3]],
+        mean_face: &[[f32; 3]],
+    ) -> Result<Self, RenderError> {
         let rows = Rows::new(control)?;
         let source = rows.pick(landmarks)?;
+        let skull = Skull::new(&rows, landmarks, mean_face);
+        let head: Vec<Point> = source.iter().copied().chain(skull.source()).collect();
         Ok(Self {
-            fine: Flow::new(&rows, &source, flow::FINE),
-            smooth: Flow::new(&rows, &source, flow::SMOOTH),
+            fine: Flow::new(&rows, &source),
+            smooth: Flow::smooth(&rows, &head),
+            contour: Contour::new(&rows, &source),
+            skull,
+            head,
             driving: source,
             latents: count * 3,
             rows,
@@ -251,11 +270,17 @@ impl Geometry {
             return Err(RenderError::Latents(format!("number {at} is {}", latents[at])));
         }
         let (points, code) = latents.split_at(self.rows.control.len() * 3);
-        for (out, point) in self.driving.iter_mut().zip(points.as_chunks::<3>().0) {
-            *out = [point[0], point[1]].map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
+        let points = points.as_chunks::<3>().0;
+        let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
+        for (out, point) in self.driving.iter_mut().zip(points) {
+            *out = inside([point[0], point[1]]);
         }
-        self.fine.pose(&self.driving);
-        self.smooth.pose(&self.driving);
+        self.contour.unfold(&mut self.driving);
+        self.head.clear();
+        self.head.extend(&self.driving);
+        self.head.extend(self.skull.turn(points).map(inside));
+        self.fine.pose(&self.driving, self.contour.soft());
+        self.smooth.pose(&self.head, &[]);
         Ok(code)
     }
 }

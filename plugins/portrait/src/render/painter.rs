@@ -138,10 +138,8 @@ impl Painter {
             let n = values.len() / count;
             i * n..(i + 1) * n
         };
-        let warped = self.patch.values();
         for (i, patch) in self.patches.iter_mut().enumerate() {
             patch.paint(
-                &warped[part(warped, i)],
                 &self.delta[part(&self.delta, i)],
                 &self.alpha[part(&self.alpha, i)],
                 &self.residual[part(&self.residual, i)],

@@ -60,8 +60,6 @@ pub struct Frame {
     pub side: usize,
     /// Change of colour times alpha in levels, and alpha.
     pub paint: Vec<[f32; 4]>,
-    /// Colour of the patch times alpha in levels.
-    pub base: Vec<[f32; 3]>,
     /// Whether any alpha is above zero.
     pub painted: bool,
 }
@@ -95,7 +93,6 @@ impl Patch {
                 seen: vec![[0.0; 2]; half * half],
                 side,
                 paint: vec![[0.0; 4]; side * side],
-                base: vec![[0.0; 3]; side * side],
                 ..Frame::default()
             },
         }
@@ -187,17 +184,16 @@ impl Patch {
         shapes[6 * area..].copy_from_slice(&self.source_shapes);
     }
 
-    /// Takes the painter's outputs: `patch` is what it was given.
-    pub fn paint(&mut self, patch: &[f32], delta: &[f32], alpha: &[f32], residual: &[f32]) {
+    /// Takes the painter's outputs.
+    pub fn paint(&mut self, delta: &[f32], alpha: &[f32], residual: &[f32]) {
         let frame = &mut self.frame;
         let area = frame.side * frame.side;
         let mut most = 0.0_f32;
-        for (i, ((out, base), alpha)) in frame.paint.iter_mut().zip(&mut frame.base).zip(alpha).enumerate() {
+        for (i, (out, alpha)) in frame.paint.iter_mut().zip(alpha).enumerate() {
             let alpha = alpha.clamp(0.0, 1.0);
             most = most.max(alpha);
-            let colour = |plane: &[f32], c: usize| plane[c * area + i].clamp(-1.0, 1.0) * alpha * 255.0;
-            *out = [colour(delta, 0), colour(delta, 1), colour(delta, 2), alpha];
-            *base = [colour(patch, 0), colour(patch, 1), colour(patch, 2)];
+            let colour = |c: usize| delta[c * area + i].clamp(-1.0, 1.0) * alpha * 255.0;
+            *out = [colour(0), colour(1), colour(2), alpha];
         }
         frame.painted = most > 0.0;
         let half = frame.half;
@@ -232,7 +228,7 @@ impl Lids {
         [x, y]: [&[f32]; 2],
         [ux, uy]: [&[f32]; 2],
     ) -> Option<[&Vec<f32>; 2]> {
-        self.flow.pose(driving);
+        self.flow.pose(driving, &[]);
         self.closed = smooth_step((0.8 - self.flow.opening() / self.open) / 0.5);
         if self.closed <= 0.0 {
             return None;
@@ -250,13 +246,6 @@ impl Lids {
 }
 
 impl Frame {
-    /// Whether pixels of the output are so small that the patch would blur it: then the paint is laid over the photo
-    /// itself, sampled where the painter's patch came from.
-    pub fn coarser_than(&self, scale: f32) -> bool {
-        let [left, _, right, _] = self.bounds;
-        (right - left) * scale > 1.35 * self.side as f32
-    }
-
     /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
     pub fn blend_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
         let n = self.half as f32 / 2.0;
@@ -282,22 +271,19 @@ impl Frame {
         }
     }
 
-    /// Lays the paint over a run of pixels, over `under` (what the painter saw) if it is given, else over the patch.
-    pub fn blend_paint(&self, u: f32, du: f32, v: f32, under: Option<&[[f32; 4]]>, pixels: &mut [[f32; 4]]) {
+    /// Lays the paint over a run of pixels; `under` is the photo where the painter saw it, not its patch, which has
+    /// less detail.
+    pub fn blend_paint(&self, u: f32, du: f32, v: f32, under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
         let n = self.side as f32 / 2.0;
-        for (i, pixel) in pixels.iter_mut().enumerate() {
+        for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
             let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
             if px.abs() >= 1.0 || py.abs() >= 1.0 {
                 continue;
             }
             let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
             let [r, g, b, alpha] = bilinear(&self.paint, self.side, x, y);
-            let base = match under {
-                Some(under) => [0, 1, 2].map(|c| under[i][c].clamp(0.0, 255.0) * alpha),
-                None => bilinear(&self.base, self.side, x, y),
-            };
             for (c, delta) in [r, g, b].into_iter().enumerate() {
-                let paint = (delta + base[c]).clamp(0.0, 255.0 * alpha);
+                let paint = (delta + under[c].clamp(0.0, 255.0) * alpha).clamp(0.0, 255.0 * alpha);
                 pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
             }
             pixel[3] += (255.0 - pixel[3]) * alpha;

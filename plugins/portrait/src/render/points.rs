@@ -5,7 +5,7 @@
 
 use super::RenderError;
 use crate::landmark::COUNT;
-use crate::landmark::indices::{EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER};
+use crate::landmark::indices::{EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, OVAL};
 
 /// Centres of the irises, the picture's left one first.
 const IRIS: [usize; 2] = [IRIS_LEFT[0], IRIS_RIGHT[0]];
@@ -21,6 +21,12 @@ const SIDE_UPPER: [usize; 18] =
 const SIDE_LOWER: [usize; 24] = [
     146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324, 18, 200, 199, 175, 83,
     313,
+];
+
+/// Points of the face that are held apart from its outline: eye corners, brows, forehead, cheeks, chin.
+const INSIDE: [usize; 24] = [
+    33, 263, 70, 300, 63, 293, 46, 276, 104, 333, 69, 299, 50, 280, 205, 425, 187, 411, 207, 427, 57, 287,
+    32, 262,
 ];
 
 /// Points in the folds above and below each eye.
@@ -71,6 +77,10 @@ pub struct Rows {
     pub inner_corners: [usize; 2],
     /// Middle of the upper and the lower rim (13, 14).
     pub mouth: [usize; 2],
+    /// Outline of the face, around it.
+    pub outline: [usize; 36],
+    /// Inner points near the outline that neither lips nor lids move much.
+    pub inside: [usize; 24],
 }
 
 impl Rows {
@@ -122,6 +132,8 @@ impl Rows {
             frame: find(control, [33, 263, 168, 2])?,
             inner_corners: find(control, [133, 362])?,
             mouth: find(control, [13, 14])?,
+            outline: find(control, OVAL)?,
+            inside: find(control, INSIDE)?,
         })
     }
 

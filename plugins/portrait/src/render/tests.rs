@@ -46,8 +46,8 @@ fn setting() -> (Golden, Rows, Vec<Point>, Vec<Point>, Flow) {
     let rows = Rows::new(&pack.manifest().latents.control_points).unwrap();
     let source = rows.pick(&golden.landmarks("S")).unwrap();
     let driving = rows.pick(&golden.landmarks("D")).unwrap();
-    let mut flow = Flow::new(&rows, &source, flow::FINE);
-    flow.pose(&driving);
+    let mut flow = Flow::new(&rows, &source);
+    flow.pose(&driving, &[]);
     (golden, rows, source, driving, flow)
 }
 
@@ -193,7 +193,9 @@ impl Plain {
     fn new(source: &Source<'_>, output: &Output<'_>) -> Self {
         let pack = Pack::open(DEFAULT_PACK).unwrap();
         let latents = &pack.manifest().latents;
-        let geometry = Geometry::new(&latents.control_points, latents.count, source.landmarks).unwrap();
+        let geometry =
+            Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())
+                .unwrap();
         let part = |part| Patch::new(part, &geometry.driving, &geometry.rows);
         let patches = [part(Part::Mouth), part(Part::EyeRight), part(Part::EyeLeft)];
         let crown = Head::crown(&geometry.driving, &geometry.rows, source.matte, source.side);
