@@ -47,7 +47,7 @@ fn the_bin_draws_what_its_stages_draw() {
     assert_eq!(bin, frames(&stages(), &speech, 1000));
 }
 
-/// They share models, the photo and the cores: more of them than there are cores must wait for each other.
+/// They share models, the photo and the cores, of which there are fewer.
 #[test]
 fn streams_beside_each_other_draw_what_each_draws_alone() {
     let voice = |stream: usize| samples::speech(4000 * stream, SAMPLES);

@@ -11,9 +11,10 @@ use std::thread::Thread;
 
 use crate::sync::lock;
 
-/// Threads of passes for each core that the process may use. A thread that is admitted has yet to wake up: with one a core,
-/// eight streams on two cores lost a sixth of their pictures to cores that stood idle meanwhile, with two none.
-const PLACES_PER_CORE: usize = 2;
+/// Threads of passes for each core that the process may use. A thread that is admitted has yet to wake up, and encoders and
+/// other programs interrupt one that has: with one place a core, eight streams on two busy cores made a sixth less pictures
+/// than without a gate, with four about as many.
+const PLACES_PER_CORE: usize = 4;
 
 static GATE: LazyLock<Gate> = LazyLock::new(|| {
     Gate::new(PLACES_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from))
