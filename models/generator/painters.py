@@ -38,7 +38,7 @@ def restoration(strength: float) -> torch.Tensor:
     """Weights [1,1,5,5] that give back the fine detail which a patch loses where it is sampled and drawn bilinearly.
 
     Strength 1 is the least-squares fit on the training split's faces: cut into a patch, filtered and drawn again, they
-    come closest to themselves.
+    come closest to themselves (restore.py).
     """
     # by distance from the centre: (0,1), (1,1), (0,2), (1,2), (2,2)
     a, b, c, d, e = (strength * v for v in (-0.269, 0.0408, 0.0262, -0.0049, 0.0006))

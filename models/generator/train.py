@@ -71,7 +71,7 @@ def jitter(L: torch.Tensor, amount: float) -> torch.Tensor:
 
 class Average:
     """Running mean of a module's weights: single checkpoints of a training with a critic differ by some tenths of a
-    decibel, their mean does not, and is better than most of them.
+    decibel, their mean by less, and it is better than most of them.
     """
 
     def __init__(self, module: torch.nn.Module, decay: float = 0.998) -> None:
