@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from checkpoint import load
-from dataset import IDS, PAIRS, prepare, wave
+from calm import fit
+from dataset import IDS, LIPS, PAIRS, prepare, wave
 from model import LOW_AHEAD, STATE, Net, Speech2Landmarks
 from paths import sibling
 from safetensors.torch import save_file
-from train import Heads
+from train import Heads, weights
 
 # lip pairs from corner to corner: share of the closing pull
 PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
@@ -38,25 +38,32 @@ def lively(t: dict, net: Net, opening: float, brows: float) -> None:
         net.out.weight += along.T @ (read.T @ net.out.weight)
 
 
-def assemble(work: Path, name: str, gain: float, brows: float) -> Speech2Landmarks:
-    """The stage module from the cached tables and a checkpoint (running mean of the weights)."""
+def assemble(work: Path, names: list[str], gain: float, brows: float) -> Speech2Landmarks:
+    """The stage module from the cached tables and the mean of checkpoints (running means of the weights)."""
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
     net = Net(len(basis), IDS)
-    net.load_state_dict(load(work / f"{name}.pt")["mean"])
+    net.load_state_dict(weights(work, names))
     lively(t, net, gain, brows)
+    net.eval()
+    calm, basis_calm = fit(t, net)
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
     pairs = dict(
-        up=torch.tensor([p[0] for p in PAIRS]), low=torch.tensor([p[1] for p in PAIRS]), pull=0.012 * torch.tensor(PULL)
+        up=torch.tensor([p[0] for p in PAIRS]),
+        low=torch.tensor([p[1] for p in PAIRS]),
+        lips=torch.tensor(LIPS),
+        pull=0.012 * torch.tensor(PULL),
     )
     return Speech2Landmarks(
-        net.eval(),
+        net,
         dict(
             basis=basis,
             mean=f(t["mean"]),
             ids=f(t["ids"]),
             rest=f(t["rest"]),
             basis_rest=basis,
+            calm=f(calm),
+            basis_calm=f(basis_calm),
             strength=torch.tensor(STRENGTH),
             **pairs,
         ),
@@ -66,7 +73,7 @@ def assemble(work: Path, name: str, gain: float, brows: float) -> Speech2Landmar
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("--work", type=Path, required=True)
-    a.add_argument("--checkpoint", default="one")
+    a.add_argument("--checkpoint", nargs="+", default=["one"])
     a.add_argument("--gain", type=float, default=1.0, help="gain of the opening")
     a.add_argument("--brows", type=float, default=1.0, help="gain of the brows")
     a.add_argument("--low", action="store_true", help="the checkpoint is of the net with 80 ms of look-ahead")

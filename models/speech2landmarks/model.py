@@ -78,22 +78,24 @@ class Speech2Landmarks(nn.Module):
     def __init__(self, net: Net, tables: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self.level, self.net = Level(), net
-        for (
-            k,
-            v,
-        ) in (
-            tables.items()
-        ):  # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], up, low, strength, pull
+        # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], calm [81,K],
+        # basis_calm [K,1434], up, low, lips, strength, pull
+        for k, v in tables.items():
             self.register_buffer(k, v)
         self.touch: float = 0.002
         self.past: int = PAST * BANDS
 
     def gaps(self, identity: torch.Tensor) -> torch.Tensor:
-        """Lip gaps and mouth width of a face, the inputs of the rest-pose regression."""
+        """Lip gaps and mouth width of a face, and a constant: inputs of the rest-pose regression."""
         g = identity[self.low] - identity[self.up]
         return torch.cat(
             [g[:, 1], g[:, 2], torch.linalg.vector_norm(identity[291:292] - identity[61:62], dim=1), torch.ones(1)]
         )
+
+    def mouth(self, identity: torch.Tensor) -> torch.Tensor:
+        """Outline of the lips against the mean face, and a constant: inputs of the regression of calm.py."""
+        away = identity - self.mean.reshape(478, 3)
+        return torch.cat([torch.clamp(away[self.lips][:, :2], -0.1, 0.1).reshape(-1), torch.ones(1)])
 
     def forward(
         self, features: torch.Tensor, identity: torch.Tensor, emotion: torch.Tensor, state: torch.Tensor
@@ -107,6 +109,7 @@ class Speech2Landmarks(nn.Module):
         felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
         c, _, h = self.net(rows, code[None], felt, h.reshape(1, 1, -1))
         base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
+        base = base + (self.mouth(identity) @ self.calm) @ self.basis_calm
         face = (base + c[0] @ self.basis).reshape(n, 478, 3)
         # small gaps are drawn together (an almost closed p is a closed p), and lips touch but never cross
         up, low = face.index_select(1, self.up), face.index_select(1, self.low)

@@ -90,7 +90,7 @@ class Batches:
         alone: list[Clip] | None = None,
     ) -> None:
         self.t, self.clips, self.tts, self.r, self.level = t, clips, tts, rng, Level()
-        self.alone, self.frames, self.amount, self.delay = alone or [], 80, amount, 0
+        self.alone, self.frames, self.amount, self.delay, self.strangers = alone or [], 80, amount, 0, 0.0
         n = np.array([len(c.y) * c.extra.get("weight", 1.0) for c in clips], float)
         self.p = n / n.sum()
 
@@ -128,7 +128,9 @@ class Batches:
             gap = z @ self.t["gap"]
             felt = self.felt(e, np.clip(gap / 0.04, 0.3, 1))
             ys.append(y + felt), zs.append(z + felt)
-            xs.append(x), ms.append(m), es.append(e), ids.append(c.code + self.r.normal(0, 0.3, IDS))
+            own = not self.strangers or self.r.random() < 1 - self.strangers
+            ids.append(c.code + self.r.normal(0, 0.3, IDS) if own else self.r.normal(0, 1, IDS))
+            xs.append(x), ms.append(m), es.append(e)
         for _ in range(n_tts):
             c = self.tts[self.r.integers(len(self.tts))]
             e = self.emotion()
@@ -275,6 +277,14 @@ def targets(t: dict, clips: list[Clip], heard: dict[str, np.ndarray], share: flo
     return alone
 
 
+def weights(work: Path, names: list[str]) -> dict[str, torch.Tensor]:
+    """Mean of the running means of checkpoints that come from one start: nearly what the mean of their outputs gives,
+    at the price of one net.
+    """
+    several = [load(work / f"{k}.pt")["mean"] for k in names]
+    return {k: torch.stack([z[k] for z in several]).mean(0) for k in several[0]}
+
+
 def tables(o: argparse.Namespace) -> tuple[dict, list[Clip], list[Clip], Heads]:
     t = prepare(o.data, o.norm, o.tts, o.work)
     h = Heads(t)
@@ -304,8 +314,9 @@ def options() -> argparse.ArgumentParser:
     a.add_argument("--lags", type=Path, help="json of per-clip lag in frames and weight (from sync.py)")
     a.add_argument("--heard", type=Path, help="the teachers' coefficients (from teacher.py)")
     a.add_argument("--share", type=float, default=0.5, help="share of the teacher in the clips' targets")
+    a.add_argument("--strangers", type=float, default=0.0, help="share of clips that get a face of nobody")
     a.add_argument("--delay", type=int, default=0, help="10 ms rows of look-ahead to give up: 8 leaves 80 ms")
-    a.add_argument("--start", help="checkpoint whose weights to start from")
+    a.add_argument("--start", nargs="+", help="checkpoints from the mean of whose weights to start")
     for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0, alone=0.7).items():
         a.add_argument(f"--w-{k}", type=float, default=v)
     a.add_argument("--smoke", action="store_true", help="a minute's run on a few clips")
@@ -348,11 +359,11 @@ def main() -> None:
     phone = o.work / ("phone_smoke.pt" if o.smoke else "phone.pt")
     net = run(net, b, h, o.phone_steps, phone, (0, 0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
     v = visemes(net, t, clips)
-    b.delay = o.delay
+    b.delay, b.strangers = o.delay, o.strangers
     for c in tts:
         c.y = viseme_track(c.phone, v)
     if o.start:
-        net.load_state_dict(load(o.work / f"{o.start}.pt")["mean"])
+        net.load_state_dict(weights(o.work, o.start))
     with torch.no_grad():  # start from the emotions' own displacement; training adapts it to speech
         net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
     run(net, b, h, o.steps, o.work / f"{o.name}.pt", (15, 6, 8, 3) if alone else (20, 0, 9, 3), w, o.lr)
