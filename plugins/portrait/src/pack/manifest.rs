@@ -124,7 +124,7 @@ impl Default for HeadPoses {
             styles: Vec::new(),
             limits: [31.0, 27.0, 20.0],
             gains: [1.2, 1.55, 1.0],
-            growth: [0.28, 0.0, 0.0],
+            growth: [0.25, 0.0, 0.0],
             skew: [0.0, 0.1, 0.0],
         }
     }
