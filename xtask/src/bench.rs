@@ -18,7 +18,7 @@ pub struct BenchArgs {
     /// Measure the latency of a live pipeline instead, from the microphone to the encoded picture
     #[arg(long, conflicts_with = "write")]
     live: bool,
-    /// Length of the live measurement
+    /// Length of the live measurement; above 120 only the pipeline with an encoder is measured
     #[arg(long, default_value_t = 30, requires = "live")]
     seconds: u64,
 }
