@@ -124,7 +124,8 @@ pub fn store_alpha<const RED: usize, const STRAIGHT: bool>(pixels: &[[f32; 4]], 
     for (&[r, g, b, a], out) in pixels.iter().zip(out.as_chunks_mut::<4>().0) {
         let a = within(a, 255.0);
         // Sharp sampling overshoots: no colour is brighter than its alpha allows.
-        let scale = if STRAIGHT && a > 0.5 { 255.0 / a } else { 1.0 };
+        // What is opaque but for rounding keeps its colours to the bit.
+        let scale = if STRAIGHT && a > 0.5 && a < 254.99 { 255.0 / a } else { 1.0 };
         let [r, g, b] = [r, g, b].map(|v| (within(v, a) * scale + 0.5) as u8);
         let a = (a + 0.5) as u8;
         *out = if RED == 0 { [r, g, b, a] } else { [b, g, r, a] };
