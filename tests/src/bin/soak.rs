@@ -173,6 +173,11 @@ fn seeks(count: u64) -> bool {
         let place = FRAME * (index * 37 % 150);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
         while pictures.try_recv().is_ok() {}
+        // Messages that nobody takes from the bus would look like a leak.
+        if let Some(error) = pipeline.error() {
+            println!("{error}");
+            return false;
+        }
         pipeline.object().seek_simple(flags, place).is_ok() && pictures.recv_timeout(PATIENCE).is_ok()
     })
 }
