@@ -98,6 +98,25 @@ impl ModelSettings {
     }
 }
 
+/// A number that may change, or be keyframed, while the pipeline plays.
+pub fn number_param_spec(
+    name: &str,
+    nick: &str,
+    blurb: &str,
+    (from, to): (f32, f32),
+    default: f32,
+) -> glib::ParamSpec {
+    glib::ParamSpecFloat::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .minimum(from)
+        .maximum(to)
+        .default_value(default)
+        .mutable_playing()
+        .controllable()
+        .build()
+}
+
 /// The property `seed` of elements that draw random numbers.
 pub fn seed_param_spec() -> glib::ParamSpec {
     glib::ParamSpecUInt::builder("seed")

@@ -3,7 +3,7 @@
 use gst::glib;
 use gst::prelude::*;
 
-use crate::settings::{ModelSettings, seed_param_spec};
+use crate::settings::{ModelSettings, number_param_spec as number, seed_param_spec};
 use crate::stats;
 
 /// Largest `yaw`, `pitch` and `roll`, degrees. What the photo can show is less: see [`super::head`].
@@ -174,18 +174,6 @@ pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
     specs.extend(motion());
     specs.extend(driving());
     specs
-}
-
-fn number(name: &str, nick: &str, blurb: &str, (from, to): (f32, f32), default: f32) -> glib::ParamSpec {
-    glib::ParamSpecFloat::builder(name)
-        .nick(nick)
-        .blurb(blurb)
-        .minimum(from)
-        .maximum(to)
-        .default_value(default)
-        .mutable_playing()
-        .controllable()
-        .build()
 }
 
 fn switch(name: &str, nick: &str, blurb: &str, default: bool) -> glib::ParamSpec {

@@ -8,7 +8,7 @@ use super::edits::FaceControls;
 use super::gains::{GainControls, MAX_GAIN};
 use super::gaze::{LookAwayControls, MAX_GAZE_DEG};
 use crate::emotion::{EMOTION_LEN, Emotion, MixError, parse_mix};
-use crate::settings::{ModelSettings, seed_param_spec};
+use crate::settings::{ModelSettings, number_param_spec as number, seed_param_spec};
 use crate::stats;
 
 const DEFAULT_EMOTION_INTENSITY: f32 = 1.0;
@@ -200,20 +200,7 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
     specs
 }
 
-/// A number that may change, or be keyframed, while the pipeline plays.
-fn float(name: &str, nick: &str, blurb: &str, range: (f32, f32), default: f32) -> glib::ParamSpec {
-    glib::ParamSpecFloat::builder(name)
-        .nick(nick)
-        .blurb(blurb)
-        .minimum(range.0)
-        .maximum(range.1)
-        .default_value(default)
-        .mutable_playing()
-        .controllable()
-        .build()
-}
-
-/// The same in whole milliseconds.
+/// Whole milliseconds that may change, or be keyframed, while the pipeline plays.
 fn milliseconds(name: &str, nick: &str, blurb: &str, range: (u32, u32), default: u32) -> glib::ParamSpec {
     glib::ParamSpecUInt::builder(name)
         .nick(nick)
@@ -233,7 +220,7 @@ fn emotion_specs() -> [glib::ParamSpec; 4] {
             .blurb("Emotion of the face while it speaks")
             .mutable_playing()
             .build(),
-        float(
+        number(
             "emotion-intensity",
             "Emotion intensity",
             "How strong the emotion is (0 = none, 1 = full)",
@@ -266,7 +253,7 @@ fn eye_specs() -> [glib::ParamSpec; 8] {
             .blurb("When the eyes blink; the action signal blink works in either mode")
             .mutable_playing()
             .build(),
-        float(
+        number(
             "blink-rate",
             "Blink rate",
             "Blinks a minute (0 = none)",
@@ -280,7 +267,7 @@ fn eye_specs() -> [glib::ParamSpec; 8] {
             BLINK_DURATION_RANGE_MS,
             DEFAULT_BLINK_DURATION_MS,
         ),
-        float(
+        number(
             "gaze-yaw",
             "Gaze yaw",
             "Degrees by which the eyes turn sideways from where the photo's look (positive = to the viewer's left, \
@@ -288,7 +275,7 @@ fn eye_specs() -> [glib::ParamSpec; 8] {
             gaze,
             0.0,
         ),
-        float(
+        number(
             "gaze-pitch",
             "Gaze pitch",
             "Degrees by which the eyes turn up or down from where the photo's look (positive = down, as the pitch of \
@@ -301,14 +288,14 @@ fn eye_specs() -> [glib::ParamSpec; 8] {
             .blurb("Whether the eyes look away from the viewer now and then, at random; added to the gaze")
             .mutable_playing()
             .build(),
-        float(
+        number(
             "look-away-angle",
             "Look away angle",
             "Largest angle of a look away, in degrees",
             (0.0, MAX_GAZE_DEG),
             DEFAULT_LOOK_AWAY_ANGLE,
         ),
-        float(
+        number(
             "look-away-interval",
             "Look away interval",
             "Mean time in seconds from the end of a look away to the next one",
@@ -321,7 +308,7 @@ fn eye_specs() -> [glib::ParamSpec; 8] {
 fn gain_specs() -> [glib::ParamSpec; 4] {
     let range = (0.0, MAX_GAIN);
     [
-        float(
+        number(
             "mouth-gain",
             "Mouth gain",
             "How far mouth and jaw move (0 = they stay shut, 1 = as the network says, 2 = twice as far); lips that \
@@ -329,21 +316,21 @@ fn gain_specs() -> [glib::ParamSpec; 4] {
             range,
             1.0,
         ),
-        float(
+        number(
             "expression-gain",
             "Expression gain",
             "How far everything but mouth and jaw moves (0 = not at all, 1 = as the network says, 2 = twice as far)",
             range,
             1.0,
         ),
-        float(
+        number(
             "brow-gain",
             "Brow gain",
             "How far brows and forehead move, on top of expression-gain (0 = not at all, 1 = as the rest)",
             range,
             1.0,
         ),
-        float(
+        number(
             "mouth-base",
             "Mouth base",
             "How open the mouth is at silence (0 = shut, 1 = wide open)",
