@@ -79,15 +79,7 @@ pub struct Resampler {
 impl Resampler {
     /// From latents of a rate to frames of another; both are positive.
     pub fn new(latents: gst::Fraction, frames: gst::Fraction) -> Self {
-        Self {
-            rate: frames,
-            span: span(latents),
-            grid: None,
-            next: 0,
-            older: None,
-            newer: None,
-            waiting: VecDeque::with_capacity(2),
-        }
+        Self::empty(frames, span(latents))
     }
 
     /// How much later frames come than if both rates were the same: a frame waits for the latents after its middle.
@@ -97,10 +89,10 @@ impl Resampler {
 
     /// Forgets everything: the next latents begin a new grid.
     pub fn reset(&mut self) {
-        *self = Self::new_from(self.rate, self.span);
+        *self = Self::empty(self.rate, self.span);
     }
 
-    fn new_from(rate: gst::Fraction, span: gst::ClockTime) -> Self {
+    fn empty(rate: gst::Fraction, span: gst::ClockTime) -> Self {
         Self {
             rate,
             span,
