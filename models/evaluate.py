@@ -44,6 +44,7 @@ def lagged(p: np.ndarray, g: np.ndarray, span: int = 6) -> tuple[float, int]:
 class Stages:
     def __init__(self, build: Path, name: str = "speech2landmarks") -> None:
         self.features = sibling("features", "model")
+        self.front = self.features.load(build)
         self.net = torch.jit.load(str(build / name / f"{name}.pt"))
         self.ahead = (
             sibling("speech2landmarks", "model").LOW_AHEAD if name.endswith("-low") else self.features.LOOK_AHEAD
@@ -60,7 +61,7 @@ class Stages:
         return {i["name"]: i["shape"][0] for i in tomllib.loads((d / "stage.toml").read_text())["inputs"]}
 
     def rows(self, w: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(self.features.rows(w, self.ahead))
+        return self.features.stream(self.front, w, self.ahead)
 
     def face(self, x: torch.Tensor, identity: np.ndarray, emotion: np.ndarray | None = None) -> np.ndarray:
         e = torch.zeros(8) if emotion is None else torch.from_numpy(emotion.astype(np.float32))

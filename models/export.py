@@ -6,7 +6,7 @@ Convention: every stage's own exporter leaves in BUILD/<stage>/
   <stage>.pt                     TorchScript, CPU, float32, frozen where possible
   golden-<stage>.safetensors     <stage>.in.<i> and <stage>.out.<i>; further keys with a prefix of their own
                                  (geometry.*)
-  stage.toml                     inputs/outputs = [{name, shape}]; optional [pack-extra.<table>] merged into
+  stage.toml                     inputs/outputs = [{name, shape}]; weights = "float16" where they are stored so; optional [pack-extra.<table>] merged into
                                  pack.toml's tables,
                                  optional files = [...] copied as they are
 BLOCKS holds the TorchScript detector, mesh and matte networks; BUILD/data/mean_face.safetensors the mean face.
@@ -105,7 +105,8 @@ def main() -> None:
             continue
         t = tomllib.loads((d / "stage.toml").read_text())
         f = put(d / f"{s}.pt", o.out / f"{s}.pt")
-        stages[s] = {"file": f.name, "sha256": sha256(f), "inputs": t["inputs"], "outputs": t["outputs"]}
+        kept = {k: t[k] for k in ("weights", "inputs", "outputs") if k in t}
+        stages[s] = {"file": f.name, "sha256": sha256(f), **kept}
         for k, v in t.get("pack-extra", {}).items():
             pack.setdefault(k, {}).update(v)
         for extra in t.get("files", []):

@@ -1,4 +1,4 @@
-"""Export the stage. Run: python export.py --samples SPEECH.wav --build BUILD"""
+"""Export the stage. Run: python export.py --work WORK --samples SPEECH.wav --build BUILD"""
 
 import argparse
 import sys
@@ -16,21 +16,25 @@ m = sibling("features", "model")
 
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    a.add_argument("--samples", type=Path, required=True)
-    a.add_argument("--build", type=Path, required=True)
+    for k in ("work", "samples", "build"):
+        a.add_argument(f"--{k}", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
     out = o.build / "features"
     out.mkdir(parents=True, exist_ok=True)
-    net = torch.jit.freeze(torch.jit.script(m.Features().eval()))
+    # Half of the pack would be the encoder: its weights are stored in half precision, and so not frozen.
+    whole = m.Features(m.Ear.load(o.work / "ear.safetensors")).eval().half()
+    net = torch.jit.script(whole)
     net.save(str(out / "features.part"))
     (out / "features.part").rename(out / "features.pt")
     pcm = torch.from_numpy(wave(o.samples)[16000 : 16000 + m.WINDOW].copy())
-    with torch.no_grad():
-        y = net(pcm)
+    with torch.no_grad():  # the golden numbers owe nothing to one machine's order of additions
+        y, near = whole.double()(pcm.double()).float(), m.load(o.build)(pcm)
+    print("largest difference to double precision", float((near - y).abs().max()))
     save_file({"features.in.0": pcm, "features.out.0": y.contiguous()}, str(out / "golden-features.safetensors"))
     (out / "stage.toml").write_text(
-        f'inputs = [{{name = "pcm", shape = [{m.WINDOW}]}}]\noutputs = [{{name = "features", shape = [4, 80]}}]\n'
+        'weights = "float16"\n'
+        f'inputs = [{{name = "pcm", shape = [{m.WINDOW}]}}]\noutputs = [{{name = "features", shape = [4, {m.COLUMNS}]}}]\n'
         f"[pack-extra.clock]\nwindow-samples = {m.WINDOW}\nlook-ahead-samples = {m.LOOK_AHEAD}\n"
     )
     print("exported", out)

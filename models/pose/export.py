@@ -30,7 +30,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     net.save(str(out / "pose.part"))
     (out / "pose.part").rename(out / "pose.pt")
-    x = torch.from_numpy(sibling("features", "model").rows(wave(o.samples)))
+    features = sibling("features", "model")
+    x = features.stream(features.load(o.build), wave(o.samples))
     first = torch.tensor([3.0, -2.0, 1.0, 0.5, 0.55, -0.1, 0.3])
     noise = torch.randn(25, 8, generator=torch.Generator().manual_seed(0))
     style = torch.tensor([0.0, 0.0, 0.5, 0.0])
@@ -55,7 +56,7 @@ def main() -> None:
         str(out / "golden-pose.safetensors"),
     )
     (out / "stage.toml").write_text(
-        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "initial_pose", shape = [7]}, '
+        f'inputs = [{{name = "features", shape = [1, 4, {features.COLUMNS}]}}, {{name = "initial_pose", shape = [7]}}, '
         '{name = "style", shape = [4]}, '
         f'{{name = "noise", shape = [1, 8]}}, {{name = "state", shape = [{m.STATE}]}}]\n'
         f'outputs = [{{name = "pose", shape = [1, 7]}}, {{name = "state", shape = [{m.STATE}]}}]\n'

@@ -1,7 +1,7 @@
-"""Head pose generator: forward(features[T,4,80], initial_pose[7], style[4], noise[T,8], state) -> (pose[T,7], state).
+"""Head pose generator: forward(features[T,4,80 or more], initial_pose[7], style[4], noise[T,8], state) -> (pose[T,7], state).
 
 Motion lives in 7 whitened axes. Each is the sum of a slow and a fast damped oscillator, pushed by the caller's
-noise and by a GRU that hears the speech: it sets how lively the moment is and nods along. The oscillators always
+noise and by a GRU that hears the speech (its log-mel, the first 80 columns): it sets how lively the moment is and nods along. The oscillators always
 pull back to the initial pose and the push is bounded, so the head cannot drift away however long the stream runs.
 style: one weight a way of moving, found by clustering clips (`STYLES`); all zero is their mixture, one-hot a pure
 style, anything between a blend. state = [GRU | z of slow, fast | v of slow, fast | smoothed push of slow, fast |
@@ -71,7 +71,7 @@ class Pose(nn.Module):
         z = state[self.hidden : self.hidden + 14].reshape(2, 7)
         v = state[self.hidden + 14 : self.hidden + 28].reshape(2, 7)
         f = state[self.hidden + 28 : self.hidden + 42].reshape(2, 7)
-        rows, level = self.level(features[None], state[-4:-2][None])
+        rows, level = self.level(features[None, :, :, :80], state[-4:-2][None])
         loud, means = loudness(rows[0], state[-2:])
         lively, mean, h = self.drive(loud[None], h)
         calm = 0.3 + 0.7 * torch.clamp(loud[:, 1] / 0.6, 0.0, 1.0)

@@ -1,5 +1,4 @@
-"""Random crops of log-mel rows and targets: speed, vocal tract, gain, channel, noise, drop-outs; silence and noise
-clips.
+"""Random crops of log-mel rows and targets: speed, vocal tract, gain, channel, noise, drop-outs.
 """
 
 import numpy as np
@@ -35,10 +34,19 @@ def distort(x: np.ndarray, r: np.random.Generator, amount: float = 1.0) -> np.nd
 
 
 def crop(
-    mel: np.ndarray, tracks: list[np.ndarray], frames: int, r: np.random.Generator, amount: float = 1.0, delay: int = 0
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Rows [4*(frames+2),80] (two frames of history first), cropped tracks [frames,...], mask [frames]; the rows come
-    `delay` rows late (less look-ahead)."""
+    mel: np.ndarray,
+    tokens: np.ndarray,
+    hush: np.ndarray,
+    tracks: list[np.ndarray],
+    frames: int,
+    r: np.random.Generator,
+    amount: float = 1.0,
+    delay: int = 0,
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]:
+    """Rows [4*(frames+2),80] (two frames of history first), tokens [frames,192], cropped tracks [frames,...], mask
+    [frames]. Rows and tokens come `delay` rows late (less look-ahead); before the sound is silence, whose tokens are
+    `hush`.
+    """
     n = len(mel) // 4
     speed = 1 + amount * r.uniform(-0.12, 0.14)
     start = int(r.integers(0, max(1, n - int(frames * speed) - 2)))
@@ -46,19 +54,13 @@ def crop(
     k = start * 4 + np.arange(-8, frames * 4) * speed + 1.5 * (speed - 1) - delay
     x = interp(mel, k)
     x[k < 0] = -13.8
+    # two tokens a frame, two rows a token
+    k = start * 2 + np.arange(frames * 2) * speed + 0.5 * (speed - 1) - delay / 2
+    heard = interp(tokens.reshape(2 * len(tokens), -1).astype(np.float32), k)
+    heard[k < 0] = hush[: heard.shape[1]]
     return (
-        (distort(x, r, amount)),
+        distort(x, r, amount),
+        heard.reshape(frames, -1),
         [interp(t, pos).astype(np.float32) for t in tracks],
         (pos <= n - 1).astype(np.float32),
     )
-
-
-def silence(frames: int, r: np.random.Generator) -> np.ndarray:
-    """Room tone rows: digital silence to audible noise."""
-    m = 4 * (frames + 2)
-    level = r.choice([-13.8, r.uniform(-13, -7.0)])
-    x = np.logaddexp(
-        np.full((m, 80), -13.8),
-        level + r.normal(0, 0.6, (m, 80)) + r.uniform(-2, 2) * np.linspace(-1, 1, 80) + r.normal(0, 0.5, (m, 1)),
-    )
-    return x.astype(np.float32)

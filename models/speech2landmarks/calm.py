@@ -8,9 +8,9 @@ inter-ocular distance instead of 0.0246 (photos with a closed mouth); the penalt
 """
 
 import numpy as np
-import torch
-from dataset import IDS, LIPS, PAIRS, Clip, aperture, gap_inputs
-from model import HIDDEN, Level, Net
+from dataset import LIPS, PAIRS, Clip, aperture, gap_inputs
+from listen import listen
+from model import Net
 
 PHOTOS, PENALTY = 12, 1000.0
 
@@ -22,14 +22,7 @@ def outline(face: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def spoken(net: Net, clips: list[Clip]) -> np.ndarray:
     """Mean coefficients that the net gives for the sound of the clips."""
-    level, out = Level(), []
-    with torch.no_grad():
-        for c in clips:
-            x = torch.from_numpy(np.pad(c.mel, ((8, 0), (0, 0)), constant_values=-13.8))[None]
-            x = level(x.reshape(1, -1, 4, 80), torch.zeros(1, 2))[0].reshape(1, -1, 80)
-            code = torch.from_numpy(c.code.astype(np.float32))[None, :IDS]
-            out.append(net(x, code, torch.zeros(1, 8), torch.zeros(1, 1, HIDDEN))[0][0].mean(0).numpy())
-    return np.mean(out, 0)
+    return np.mean([listen(net, c, c.code)[0][0].mean(0).numpy() for c in clips], 0)
 
 
 def fit(t: dict, net: Net) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from calm import fit
 from dataset import IDS, LIPS, PAIRS, prepare, wave
+from listen import attach
 from model import LOW_AHEAD, STATE, Net, Speech2Landmarks
 from paths import sibling
 from safetensors.torch import save_file
@@ -46,6 +47,7 @@ def assemble(work: Path, names: list[str], gain: float, brows: float) -> Speech2
     net.load_state_dict(weights(work, names))
     lively(t, net, gain, brows)
     net.eval()
+    attach(t, [c for c in t["clips"] if c.split == "train"], work)
     calm, basis_calm = fit(t, net)
     f = lambda x: torch.from_numpy(np.asarray(x, np.float32)).contiguous()  # noqa: E731
     pairs = dict(
@@ -89,7 +91,8 @@ def main() -> None:
     stage.save(str(out / f"{k}.part"))
     (out / f"{k}.part").rename(out / f"{k}.pt")
     features = sibling("features", "model")
-    rows = torch.from_numpy(features.rows(wave(o.samples), LOW_AHEAD if o.low else features.LOOK_AHEAD))
+    ahead = LOW_AHEAD if o.low else features.LOOK_AHEAD
+    rows = features.stream(features.load(o.build), wave(o.samples), ahead)
     face = torch.from_numpy(prepare(Path(), Path(), Path(), o.work)["neutral"].astype(np.float32))
     emotion = torch.zeros(8)
     emotion[1] = 0.5
@@ -112,7 +115,8 @@ def main() -> None:
         str(out / f"golden-{k}.safetensors"),
     )
     text = (
-        'inputs = [{name = "features", shape = [1, 4, 80]}, {name = "identity", shape = [478, 3]}, '
+        f'inputs = [{{name = "features", shape = [1, 4, {features.COLUMNS}]}}, '
+        '{name = "identity", shape = [478, 3]}, '
         f'{{name = "emotion", shape = [8]}}, {{name = "state", shape = [{STATE}]}}]\n'
         f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{STATE}]}}]\n'
     )

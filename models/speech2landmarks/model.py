@@ -1,4 +1,5 @@
-"""Speech2Landmarks: log-mel frames -> normalised landmarks, with FiLM emotion conditioning and an explicit state.
+"""Speech2Landmarks: log-mel rows and encoder tokens -> normalised landmarks, with FiLM emotion conditioning and an explicit
+state.
 
 state = [8 x 80 feature rows of the two frames before | GRU state | level: running offset, weight].
 An all-zero state is the start; T frames at once and one by one give the same numbers. Zero features mean silence.
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
+TOKENS, HEARD = 192, 128  # numbers of a frame's encoder tokens, and what is made of them
 LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
 STATE = PAST * BANDS + HIDDEN + 2
 LOW_AHEAD = 1280  # samples of look-ahead of the low-latency net
@@ -43,31 +45,35 @@ class Level(nn.Module):
 
 
 class Net(nn.Module):
-    """The trained part: level-free rows, identity code and emotion -> coefficients of the basis."""
+    """The trained part: level-free rows, tokens, identity code and emotion -> coefficients of the basis."""
 
     def __init__(self, coefs: int, ids: int, phones: int = 17) -> None:
         super().__init__()
         self.c1 = nn.Conv1d(BANDS, 128, 4, 2)
         self.c2 = nn.Conv1d(128, HIDDEN, 5, 2)
+        self.heard = nn.Linear(TOKENS, HEARD)
         self.ident = nn.Linear(ids, CODE)
         self.film1 = nn.Linear(7, 32, bias=False)
-        self.film2 = nn.Linear(32, 2 * (HIDDEN + CODE), bias=False)
+        self.film2 = nn.Linear(32, 2 * (HIDDEN + HEARD + CODE), bias=False)
         nn.init.normal_(self.film2.weight, 0, 0.01)
-        self.rnn = nn.GRU(HIDDEN + CODE, HIDDEN, batch_first=True)
+        self.rnn = nn.GRU(HIDDEN + HEARD + CODE, HIDDEN, batch_first=True)
         self.out = nn.Linear(HIDDEN, coefs)
         self.emo = nn.Linear(7, coefs, bias=False)
         self.phone = nn.Linear(HIDDEN, phones)
         self.drop = nn.Dropout(0.25)
 
     def forward(
-        self, rows: torch.Tensor, ident: torch.Tensor, emotion: torch.Tensor, h: torch.Tensor
+        self, rows: torch.Tensor, tokens: torch.Tensor, ident: torch.Tensor, emotion: torch.Tensor, h: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """rows [B,8+4T,80], ident [B,I], emotion [B,8], h [1,B,H] -> coefficients [B,T,K], hidden [B,T,H], h."""
+        """rows [B,8+4T,80], tokens [B,T,192], ident [B,I], emotion [B,8], h [1,B,H] -> coefficients [B,T,K],
+        hidden [B,T,H], h.
+        """
         x = F.relu(self.c2(F.relu(self.c1(rows.transpose(1, 2))))).transpose(1, 2)
         i = torch.tanh(self.ident(ident))
         e = emotion[:, 1:]
         gain, bias = torch.chunk(self.film2(F.relu(self.film1(e))), 2, 1)  # no biases: linear in the intensity
-        x = torch.cat([self.drop(x), i[:, None].expand(-1, x.shape[1], -1)], 2)
+        y = F.relu(self.heard(self.drop(tokens)))
+        x = torch.cat([self.drop(x), self.drop(y), i[:, None].expand(-1, x.shape[1], -1)], 2)
         y, h = self.rnn(x * (1 + gain[:, None]) + bias[:, None], h)
         return self.out(self.drop(y)) + self.emo(e)[:, None], y, h
 
@@ -102,12 +108,13 @@ class Speech2Landmarks(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n = features.shape[0]
         past, h, lev = state[: self.past], state[self.past : -2], state[-2:]
-        x, lev = self.level(features[None], lev[None])
+        x, lev = self.level(features[None, :, :, :80], lev[None])
+        tokens = features[:, :, 80:].reshape(1, n, -1)
         rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
         flat = identity.reshape(-1)
         code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
         felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
-        c, _, h = self.net(rows, code[None], felt, h.reshape(1, 1, -1))
+        c, _, h = self.net(rows, tokens, code[None], felt, h.reshape(1, 1, -1))
         base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
         base = base + (self.mouth(identity) @ self.calm) @ self.basis_calm
         face = (base + c[0] @ self.basis).reshape(n, 478, 3)

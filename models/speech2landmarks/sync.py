@@ -11,7 +11,8 @@ import json
 import numpy as np
 import torch
 from dataset import IDS, shift, viseme_track
-from model import HIDDEN, Level, Net
+from listen import attach, listen
+from model import Net
 from train import Batches, options, run, seed, tables, targets, visemes
 
 
@@ -34,13 +35,13 @@ def main() -> None:
     names = sorted({c.ident for c in clips})
     fold = {n: i % 2 for i, n in enumerate(names)}
     w = dict(spread=o.w_spread, corr=o.w_corr, tts=o.w_tts, phone=o.w_phone, quiet=o.w_quiet, alone=o.w_alone)
-    level, out = Level(), {}
+    rooms, out = attach(t, clips + tts, o.work), {}
     for k in (0, 1):
         mine = [c for c in clips if fold[c.ident] != k]
         net = Net(t["basis"].shape[0], IDS)
         net = run(
             net,
-            Batches(t, mine, tts, rng),
+            Batches(t, mine, tts, rng, rooms=rooms),
             h,
             o.phone_steps,
             o.work / "phone.pt",
@@ -51,14 +52,11 @@ def main() -> None:
         v = visemes(net, t, mine)
         for c in tts:
             c.y = viseme_track(c.phone, v)
-        net = run(net, Batches(t, mine, tts, rng), h, o.steps, o.work / f"fold{k}.pt", (20, 0, 8, 2), w, o.lr)
+        net = run(net, Batches(t, mine, tts, rng, rooms=rooms), h, o.steps, o.work / f"fold{k}.pt", (20, 0, 8, 2), w, o.lr)
         for c in clips:
             if fold[c.ident] != k:
                 continue
-            x = torch.from_numpy(np.pad(c.mel, ((8, 0), (0, 0)), constant_values=-13.8))[None]
-            with torch.no_grad():
-                x = level(x.reshape(1, -1, 4, 80), torch.zeros(1, 2))[0].reshape(1, -1, 80)
-                y = net(x, torch.from_numpy(c.code)[None], torch.zeros(1, 8), torch.zeros(1, 1, HIDDEN))[0][0].numpy()
+            y = listen(net, c, c.code)[0][0].numpy()
             p, g = y @ t["gap"], c.y @ t["gap"]
             (r, lag), r0 = best(p, g), corr(p, shift(g, c.lag))
             known = c.score >= 0.25

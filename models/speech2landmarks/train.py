@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from augment import crop, silence
+from augment import crop
 from checkpoint import load
 from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, sounds, viseme_track
+from listen import attach, listen
 from model import HIDDEN, Level, Net
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
@@ -88,9 +89,11 @@ class Batches:
         rng: np.random.Generator,
         amount: float = 1.0,
         alone: list[Clip] | None = None,
+        rooms: list[Clip] | None = None,
     ) -> None:
         self.t, self.clips, self.tts, self.r, self.level = t, clips, tts, rng, Level()
-        self.alone, self.frames, self.amount, self.delay, self.strangers = alone or [], 80, amount, 0, 0.0
+        self.alone, self.rooms = alone or [], rooms or []
+        self.frames, self.amount, self.delay, self.strangers = 80, amount, 0, 0.0
         n = np.array([len(c.y) * c.extra.get("weight", 1.0) for c in clips], float)
         self.p = n / n.sum()
 
@@ -117,35 +120,43 @@ class Batches:
             y, _ = self.level(x.reshape(b, m // 4, 4, 80), st)
         return y.reshape(b, m, 80)
 
+    def crop(self, c: Clip, tracks: list[np.ndarray], amount: float) -> tuple:
+        """A piece of one of the copies of a clip's sound."""
+        copies = c.extra["tokens"]
+        heard = copies[self.r.integers(len(copies))]
+        return crop(c.mel, heard, self.t["hush"], tracks, self.frames, self.r, amount, self.delay)
+
     def take(self, n_clip: int, n_alone: int, n_tts: int, n_quiet: int) -> dict[str, torch.Tensor]:
-        xs, ys, zs, ms, es, ids, ph = [], [], [], [], [], [], []
+        xs, hs, ys, zs, ms, es, ids, ph = [], [], [], [], [], [], [], []
         clips = [self.clips[i] for i in self.r.choice(len(self.clips), n_clip, p=self.p)] if n_clip else []
         clips += [self.alone[self.r.integers(len(self.alone))] for _ in range(n_alone)]
         for c in clips:
             e = self.emotion()
             amount = self.amount * self.r.uniform(0.3, 1.0)
-            x, (y, z), m = crop(c.mel, [c.extra["target"], c.extra["true"]], self.frames, self.r, amount, self.delay)
+            x, h, (y, z), m = self.crop(c, [c.extra["target"], c.extra["true"]], amount)
             gap = z @ self.t["gap"]
             felt = self.felt(e, np.clip(gap / 0.04, 0.3, 1))
             ys.append(y + felt), zs.append(z + felt)
             own = not self.strangers or self.r.random() < 1 - self.strangers
             ids.append(c.code + self.r.normal(0, 0.3, IDS) if own else self.r.normal(0, 1, IDS))
-            xs.append(x), ms.append(m), es.append(e)
+            xs.append(x), hs.append(h), ms.append(m), es.append(e)
         for _ in range(n_tts):
             c = self.tts[self.r.integers(len(self.tts))]
             e = self.emotion()
             tracks = [c.y, c.extra["phones"], c.extra["open"]]
-            x, (y, p, o), m = crop(c.mel, tracks, self.frames, self.r, self.amount, self.delay)
+            x, h, (y, p, o), m = self.crop(c, tracks, self.amount)
             ys.append(y + self.felt(e, o[:, 0]))
-            xs.append(x), ms.append(m), es.append(e), ph.append(p), ids.append(self.r.normal(0, 1, IDS))
+            xs.append(x), hs.append(h), ms.append(m), es.append(e), ph.append(p), ids.append(self.r.normal(0, 1, IDS))
         for _ in range(n_quiet):
             e = self.emotion()
-            xs.append(silence(self.frames, self.r))
+            x, h, _, _ = self.crop(self.rooms[self.r.integers(len(self.rooms))], [], self.amount)
+            xs.append(x), hs.append(h)
             ys.append(self.felt(e, np.full(self.frames, 0.6)) + self.t["closed"] * 0.5)
             ms.append(np.ones(self.frames)), es.append(e), ids.append(self.r.normal(0, 1, IDS))
         f = lambda a: torch.from_numpy(np.stack(a).astype(np.float32))  # noqa: E731
         return dict(
             x=self.levelled(f(xs)),
+            tokens=f(hs),
             y=f(ys),
             true=f(zs) if zs else None,
             m=f(ms)[..., None],
@@ -170,14 +181,10 @@ def visemes(net: Net, t: dict, clips: list[Clip]) -> np.ndarray:
     """Mean coefficients of each phone class on real clips: least squares of the targets on the phone posteriors."""
     a, b = np.zeros((17, 17)), 0
     net.eval()
-    level = Level()
-    with torch.no_grad():
-        for c in clips:
-            x = torch.from_numpy(np.pad(c.mel, ((8, 0), (0, 0)), constant_values=-13.8))[None]
-            x = level(x.reshape(1, -1, 4, 80), torch.zeros(1, 2))[0].reshape(1, -1, 80)
-            _, y, _ = net(x, torch.zeros(1, IDS), torch.zeros(1, 8), torch.zeros(1, 1, HIDDEN))
-            p = F.softmax(net.phone(y)[0], -1).numpy().astype(np.float64)
-            a, b = a + p.T @ p, b + p.T @ (shift(c.y, c.lag) / c.scale)
+    for c in clips:
+        _, y = listen(net, c, np.zeros(IDS))
+        p = F.softmax(net.phone(y)[0], -1).detach().numpy().astype(np.float64)
+        a, b = a + p.T @ p, b + p.T @ (shift(c.y, c.lag) / c.scale)
     v = np.linalg.solve(a + 30 * np.eye(17), b).astype(np.float32)
     print("viseme gaps:", " ".join(f"{k}:{g:.3f}" for k, g in zip(CLASSES, v @ t["gap"])), flush=True)
     v = v * 1.25
@@ -211,7 +218,7 @@ def run(
         for g in opt.param_groups:
             g["lr"] = lr * min(1, (it + 1) / 30) * 0.5 * (1 + np.cos(np.pi * it / steps)) + 1e-5
         d = batches.take(*mix)
-        c, y, _ = net(d["x"], d["id"], d["e"], torch.zeros(1, len(d["x"]), HIDDEN))
+        c, y, _ = net(d["x"], d["tokens"], d["id"], d["e"], torch.zeros(1, len(d["x"]), HIDDEN))
         k, a = mix[0], mix[0] + mix[1]
         b = a + mix[2]
         part = {}
@@ -338,6 +345,7 @@ def main() -> None:
     if heard:
         t["sounds"] = sounds(o.data, o.work, set(heard) - {c.name for c in t["clips"]})
     alone = targets(t, clips, heard, o.share)
+    rooms = attach(t, clips + tts + alone, o.work)
     if o.smoke:
         clips, tts, alone, o.steps, o.phone_steps, o.name = clips[:4], tts[:8], alone[:4], 20, 10, "smoke"
         for f in o.work.glob("smoke*.pt"):
@@ -355,7 +363,7 @@ def main() -> None:
         "parameters",
         flush=True,
     )
-    b = Batches(t, clips, tts, rng, o.augment, alone)
+    b = Batches(t, clips, tts, rng, o.augment, alone, rooms)
     phone = o.work / ("phone_smoke.pt" if o.smoke else "phone.pt")
     net = run(net, b, h, o.phone_steps, phone, (0, 0, 24, 0), dict(w, tts=0.0, phone=1.0), 2e-3)
     v = visemes(net, t, clips)

@@ -26,10 +26,10 @@ def stage() -> Callable[[str], Stage]:
 
     def load(name: str) -> Stage:
         if build is None:
-            return torch.jit.load(str(PACK / f"{name}.pt")), load_file(str(PACK / "golden.safetensors"))
+            return torch.jit.load(str(PACK / f"{name}.pt")).float(), load_file(str(PACK / "golden.safetensors"))
         folder = Path(build) / name
         if not folder.exists():
             pytest.skip(f"{folder} is not there")
-        return torch.jit.load(str(folder / f"{name}.pt")), load_file(str(folder / f"golden-{name}.safetensors"))
+        return torch.jit.load(str(folder / f"{name}.pt")).float(), load_file(str(folder / f"golden-{name}.safetensors"))
 
     return load

@@ -154,12 +154,27 @@ pub struct LowLatency {
 pub struct StageEntry {
     /// TorchScript file beside the manifest.
     pub file: String,
+    /// How the file stores its weights; what runs is float32.
+    #[serde(default)]
+    pub weights: Weights,
     /// Its digest, hexadecimal.
     pub sha256: String,
     /// Tensors that go in.
     pub inputs: Vec<TensorEntry>,
     /// Tensors that come out.
     pub outputs: Vec<TensorEntry>,
+}
+
+/// Precision of the weights in a stage's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// As they are used.
+    #[default]
+    Float32,
+    /// Half of the size, for a large stage. Its module is not frozen, and every parameter and buffer is a number to
+    /// widen: none is an index.
+    Float16,
 }
 
 /// Name and shape of a stage's tensor.
@@ -292,7 +307,8 @@ mod tests {
             ("file = \"pose.pt\"", "file = \"\"", "[stages.pose]"),
             ("\"mean_face.safetensors\"", "\"..\"", "mean-face"),
             ("[stages.features]", "[stages.other]", "[stages.features]"),
-            ("shape = [4, 80] }]", "shape = [4, 0] }]", "[stages.features]"),
+            ("shape = [4, 128] }]", "shape = [4, 0] }]", "[stages.features]"),
+            ("weights = \"float16\"", "weights = \"float8\"", "float8"),
             ("version = ", "edition = ", "version"),
         ] {
             assert!(BUILT_IN.contains(from), "{from}");

@@ -275,7 +275,7 @@ mod tests {
         let stage = pack.stage("features", tch::Device::Cpu).unwrap();
         let input = [stage.zero_input(0).unwrap()];
         let [features] = stage.run_for(&input).unwrap();
-        assert_eq!(features.size(), [4, 80]);
+        assert_eq!(features.size(), [4, 128]);
         let error = stage.run_for::<2>(&input).unwrap_err().to_string();
         assert!(error.contains("features") && error.contains("1 tensors"), "{error}");
     }

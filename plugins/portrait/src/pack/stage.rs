@@ -2,7 +2,7 @@
 
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
-use super::manifest::{StageEntry, TensorEntry};
+use super::manifest::{StageEntry, TensorEntry, Weights};
 use super::{PackError, gate};
 
 /// A stage of a pack on a device.
@@ -26,6 +26,9 @@ impl Stage {
     ) -> Result<Self, PackError> {
         let mut module =
             CModule::load_data_on_device(&mut &bytes[..], device).map_err(|e| torch(name, &e))?;
+        if entry.weights == Weights::Float16 {
+            module.to(device, Kind::Float, false);
+        }
         module.set_eval();
         let stage = Self {
             name: name.to_owned(),
