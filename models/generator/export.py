@@ -68,10 +68,10 @@ def milliseconds(m: torch.jit.ScriptModule, args: list[torch.Tensor]) -> float:
 
 
 def speech(path: Path, features: Path | None, frames: int, size: int, ahead: int) -> torch.Tensor:
-    """Features [frames,4,80] from the middle of a sample recording; zeros without a front end."""
+    """Features [frames,4,128] from the middle of a sample recording; zeros without a front end."""
     if features is None:
-        return torch.zeros(frames, 4, 80)
-    front = torch.jit.load(str(features))
+        return torch.zeros(frames, 4, 128)
+    front = torch.jit.load(str(features)).float()
     wave = wavfile.read(path)[1].astype(np.float32) / 32768
     ends = [(50 + i + 1) * 640 + ahead for i in range(frames)]
     with torch.no_grad():
@@ -84,7 +84,7 @@ def main() -> None:
     ap.add_argument("--samples", type=Path, required=True)
     ap.add_argument("--build", type=Path, required=True)
     ap.add_argument("--features", type=Path)
-    ap.add_argument("--window", type=int, default=880)
+    ap.add_argument("--window", type=int, default=10480)
     ap.add_argument("--look-ahead", type=int, default=2560)
     a = ap.parse_args()
     torch.set_num_threads(1)
@@ -113,7 +113,7 @@ def main() -> None:
     emotion[1] = 0.5
     script = frozen(net)
     toml = f"[pack-extra.latents]\ncount = {len(KPS) + CODE_ROWS}\ncode-rows = {CODE_ROWS}\ncontrol-points = {KPS}\n"
-    shapes = {"posed": [1, 478, 3], "features": [1, 4, 80], "latents": [1, len(KPS) + CODE_ROWS, 3]}
+    shapes = {"posed": [1, 478, 3], "features": [1, 4, 128], "latents": [1, len(KPS) + CODE_ROWS, 3]}
     write_stage(
         a.build,
         "landmarks2latents",

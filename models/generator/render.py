@@ -5,7 +5,7 @@ contact sheet.
         selfie_seg_256.pt --out OUT [--start 0] [--count 40]
 
 (from models/). PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's checkpoints.
---features names a [n,4,80] npy for the clip's sound (zeros without).
+--features names a [n,4,128] npy for the clip's sound (zeros without).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> None:
     posed = torch.from_numpy(transfer(L.numpy(), track, int(opening[: max(50, a.start)].argmin()), a.head))[
         a.start : a.start + a.count
     ]
-    features = torch.zeros(len(posed), 4, 80)
+    features = torch.zeros(len(posed), 4, 128)
     if a.features:
         features = torch.from_numpy(np.load(a.features))[a.start : a.start + a.count].float()
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """Posed landmarks + audio features + the photo's latents + emotion -> latent keypoints, one set a frame.
 
-forward(posed [T,478,3] picture units, features [T,4,80], source_latents [K,3], emotion [8], state [S]) ->
+forward(posed [T,478,3] picture units, features [T,4,80 or more], source_latents [K,3], emotion [8], state [S]) ->
 (latents [T,K,3], state)
 
 The first rows are the control points: posed points plus a small learned residual at the lips. The last four
@@ -77,7 +77,8 @@ class Landmarks2Latents(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n = posed.shape[0]
         sp, sc = self.source(source_latents)
-        a, code, move, last = self.core(posed, features.reshape(n, 1, -1), sp, sc, emotion[None], state.view(1, 1, -1))
+        sound = features[:, :, :80].reshape(n, 1, -1)
+        a, code, move, last = self.core(posed, sound, sp, sc, emotion[None], state.view(1, 1, -1))
         points = posed[:, self.geo.kp].index_add(1, self.lip_rows, nn.functional.pad(move, [0, 1]))
         code = torch.cat([a, code], 1)
         return torch.cat([points, code.view(n, self.code_rows, 3)], 1), last.view(-1)

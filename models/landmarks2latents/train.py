@@ -54,18 +54,18 @@ def wave_of(path: Path) -> np.ndarray:
 
 
 def features_of(front: torch.jit.ScriptModule, size: int, ahead: int, wave: np.ndarray, frames: int) -> np.ndarray:
-    """[frames,4,80] of a recording: each frame's window ends `ahead` samples after the frame."""
+    """Log-mel [frames,4,80] of a recording: each frame's window ends `ahead` samples after the frame."""
     out = []
     pad = np.pad(wave.astype(np.float32), (size, size + ahead + frames * 640))
     with torch.no_grad():
         for i in range(frames):
             end = size + (i + 1) * 640 + ahead
-            out.append(front(torch.from_numpy(pad[end - size : end].copy())).numpy())
+            out.append(front(torch.from_numpy(pad[end - size : end].copy())).numpy()[:, :80])
     return np.stack(out)
 
 
 def load(a: argparse.Namespace, split: str) -> list[Sequence]:
-    front = torch.jit.load(str(a.features))
+    front = torch.jit.load(str(a.features)).float()
     stage = a.features.with_name("stage.toml")  # what the front end's exporter leaves beside it
     clock = tomllib.loads(stage.read_text())["pack-extra"]["clock"] if stage.exists() else {}
     size, ahead = int(clock.get("window-samples", a.window)), int(clock.get("look-ahead-samples", a.look_ahead))
