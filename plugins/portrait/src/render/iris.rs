@@ -12,8 +12,10 @@ use super::roi::{Affine, COARSE, centres};
 /// Radius of an iris in units of the eye's patch, with its soft edge: 11.7 mm of diameter in a patch of 64 mm.
 const RADIUS: f32 = 0.21;
 
-/// Width of the ring around it in which the white of the eye gives way, patch units.
-const RING: f32 = 0.2;
+/// Width of the ring around it in which the white of the eye gives way, patch units. Behind the iris the white is drawn
+/// out: a narrow ring draws out the iris' own edge instead, as if the iris were larger and had hardly turned, and folds
+/// where the way is longer than the ring (0.28 for a look 30 degrees down).
+const RING: f32 = 0.36;
 
 /// Within this on either side of the lids their own motion takes over, patch units.
 const RIM: f32 = 0.03;
@@ -72,7 +74,9 @@ impl Iris {
         let [cx, cy] = to_patch.apply(self.centre);
         for (((share, x), y), inside) in self.share.iter_mut().zip(&self.x).zip(&self.y).zip(&self.inside) {
             let away = (x - cx).hypot(y - cy);
-            *share = smooth_step((RADIUS + RING - away) / RING) * smooth_step((inside + RIM) / (2.0 * RIM));
+            // Linear: a soft fall is half as steep again in its middle, and would fold there.
+            let falls = ((RADIUS + RING - away) / RING).clamp(0.0, 1.0);
+            *share = falls * smooth_step((inside + RIM) / (2.0 * RIM));
         }
         // The iris keeps its size with the eye's: the similarity of the corners, as one complex number.
         let [a, b] = corners(rows, driving, self.eye);
@@ -127,16 +131,21 @@ mod tests {
         (rows, points)
     }
 
-    /// Displacement that the iris gives to a motionless grid, in the middle of the eye and right outside of its lids.
-    fn turned(shift: Point) -> (Point, Point) {
+    /// An iris that went so far, and the displacement that it gives to a motionless grid.
+    fn moved(shift: Point) -> (Iris, [Vec<f32>; 2]) {
         let (rows, source) = eye();
         let mut driving = source.clone();
         driving[rows.iris[0]] = shift;
         let mut iris = Iris::new(&rows, &source, 0);
         iris.pose(&driving, &rows, &Affine { m: [[1.0, 0.0], [0.0, 1.0]], origin: [0.0; 2] });
         let (mut ux, mut uy) = (vec![0.0; COARSE * COARSE], vec![0.0; COARSE * COARSE]);
-        let (x, y) = (iris.x.clone(), iris.y.clone());
-        iris.turn(&x, &y, &mut ux, &mut uy);
+        iris.turn(&iris.x, &iris.y, &mut ux, &mut uy);
+        (iris, [ux, uy])
+    }
+
+    /// That displacement in the middle of the iris and right outside of the lids.
+    fn turned(shift: Point) -> (Point, Point) {
+        let (_, [ux, uy]) = moved(shift);
         let at = |point: Point| {
             let cell = |p: f32| ((p + 1.0) / 2.0 * COARSE as f32) as usize;
             let i = cell(point[1]) * COARSE + cell(point[0]);
@@ -156,6 +165,18 @@ mod tests {
             let (centre, skin) = turned(shift);
             assert!((centre[0] + shift[0]).abs() < 1e-4 && (centre[1] + shift[1]).abs() < 1e-4, "{centre:?}");
             assert_eq!(skin, [0.0; 2]);
+        }
+    }
+
+    /// What is drawn behind an iris comes from places in the same order, however far it looks.
+    #[test]
+    fn the_white_behind_an_iris_does_not_fold() {
+        for way in [0.125, 0.28] {
+            let (iris, [ux, _]) = moved([way, 0.0]);
+            let row = COARSE / 2 * COARSE..(COARSE / 2 + 1) * COARSE;
+            let source: Vec<f32> =
+                row.filter(|&i| iris.x[i].abs() < 0.4).map(|i| iris.x[i] + ux[i]).collect();
+            assert!(source.windows(2).all(|s| s[1] > s[0]), "{way}: {source:?}");
         }
     }
 }
