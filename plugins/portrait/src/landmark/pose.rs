@@ -11,6 +11,10 @@ use crate::pack::POSE_LEN;
 /// |cosine of the yaw| below which pitch and roll turn about the same axis.
 const GIMBAL_LOCK: f64 = 1e-7;
 
+/// What a head turns about: the top of the neck, between the ears, below and behind the tip of the nose; normalised
+/// coordinates. About there a head is round, so that its outline stays where it was while the face moves over it.
+pub const PIVOT: [f32; 3] = [0.0, 0.35, 1.1];
+
 /// A head pose.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
@@ -95,7 +99,23 @@ pub fn decompose(posed: &[[f32; 3]], mean_face: &[[f32; 3]]) -> Pose {
     }
 }
 
-fn rotation(pose: &Pose) -> Matrix {
+/// The same head with other angles and another size: the top of its neck stays where it is. So do properties turn it;
+/// generated and transferred motion brings its own shifts.
+pub fn turned_to(from: Pose, [yaw, pitch, roll]: [f32; 3], scale: f32) -> Pose {
+    if [from.yaw, from.pitch, from.roll, from.scale] == [yaw, pitch, roll, scale] {
+        return from;
+    }
+    let mut pivots = [[0.0; 3]; 2];
+    let (was, is) = pivots.split_at_mut(1);
+    from.apply(&[PIVOT], was);
+    let to = Pose { yaw, pitch, roll, scale, ..from };
+    to.apply(&[PIVOT], is);
+    let shift = |axis: usize| was[0][axis] - is[0][axis];
+    Pose { x: to.x + shift(0), y: to.y + shift(1), z: to.z + shift(2), ..to }
+}
+
+/// What a pose does to row vectors.
+pub fn rotation(pose: &Pose) -> Matrix {
     let (sy, cy) = f64::from(pose.yaw).to_radians().sin_cos();
     let (sp, cp) = f64::from(pose.pitch).to_radians().sin_cos();
     let (sr, cr) = f64::from(pose.roll).to_radians().sin_cos();
@@ -107,7 +127,7 @@ fn rotation(pose: &Pose) -> Matrix {
 }
 
 /// Yaw, pitch, roll in degrees: the inverse of [`rotation`].
-fn angles(r: &Matrix) -> [f64; 3] {
+pub fn angles(r: &Matrix) -> [f64; 3] {
     let yaw = (-r[0][2]).clamp(-1.0, 1.0).asin();
     let (pitch, roll) = if r[0][0].hypot(r[0][1]) < GIMBAL_LOCK {
         ((-r[2][1]).atan2(r[1][1]), 0.0)
@@ -201,6 +221,19 @@ mod tests {
         pose.apply(&mean, &mut posed);
         decompose(&posed, &mean).apply(&mean, &mut again);
         assert!(distance(&posed, &again) < 1e-3);
+    }
+
+    #[test]
+    fn the_top_of_the_neck_stays_where_the_head_turns() {
+        let rest = Pose { yaw: 3.0, pitch: -1.0, roll: 0.5, x: 0.5, y: 0.55, z: 0.0, scale: 0.25 };
+        let turned = turned_to(rest, [-15.0, 8.0, 5.0], 0.3);
+        let mut pivots = [[0.0; 3]; 2];
+        let (was, is) = pivots.split_at_mut(1);
+        rest.apply(&[PIVOT], was);
+        turned.apply(&[PIVOT], is);
+        assert!((0..3).all(|i| (was[0][i] - is[0][i]).abs() < 1e-6), "{pivots:?}");
+        assert!(turned.x > rest.x, "a head that turns to the right moves its nose there");
+        assert_eq!(turned_to(rest, [3.0, -1.0, 0.5], 0.25), rest);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::ease::Ease;
 use super::settings::Controls;
-use crate::landmark::pose::Pose;
+use crate::landmark::pose::{Pose, turned_to};
 use crate::pack::{HeadPoses, POSE_LEN};
 
 /// Fastest changes of the offsets that are followed as they are, a second: degrees, head sizes, factor.
@@ -10,11 +10,6 @@ const OFFSET_LIMITS: [f32; 6] = [60.0, 60.0, 60.0, 0.5, 0.5, 0.25];
 
 /// Fastest change of the gain that is followed as it is, a second.
 const GAIN_LIMIT: f32 = 0.5;
-
-/// What a head turns about when the properties turn it: the top of the neck, between the ears, below and behind the tip
-/// of the nose; normalised coordinates. About there a head is round, so that its outline stays where it was while the
-/// face moves over it. Generated and transferred motion brings its own shifts.
-const PIVOT: [f32; 3] = [0.0, 0.35, 1.1];
 
 /// Whether a pose stayed within what the photo can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,20 +89,6 @@ impl Head {
     }
 }
 
-/// The same head with other angles and another size: the top of its neck stays where it is.
-pub fn turned_to(from: Pose, [yaw, pitch, roll]: [f32; 3], scale: f32) -> Pose {
-    if [from.yaw, from.pitch, from.roll, from.scale] == [yaw, pitch, roll, scale] {
-        return from;
-    }
-    let mut pivots = [[0.0; 3]; 2];
-    let (was, is) = pivots.split_at_mut(1);
-    from.apply(&[PIVOT], was);
-    let to = Pose { yaw, pitch, roll, scale, ..from };
-    to.apply(&[PIVOT], is);
-    let shift = |axis: usize| was[0][axis] - is[0][axis];
-    Pose { x: to.x + shift(0), y: to.y + shift(1), z: to.z + shift(2), ..to }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,18 +143,6 @@ mod tests {
         };
         assert!((turned(20.0) - 39.0).abs() < 1e-4 && (turned(-20.0) + 33.0).abs() < 1e-4);
         assert!((turned(10.0) - 16.5).abs() < 1e-4 && turned(0.0) == 0.0);
-    }
-
-    #[test]
-    fn the_top_of_the_neck_stays_where_the_head_turns() {
-        let turned = turned_to(REST, [-15.0, 8.0, 5.0], 0.3);
-        let mut pivots = [[0.0; 3]; 2];
-        let (was, is) = pivots.split_at_mut(1);
-        REST.apply(&[PIVOT], was);
-        turned.apply(&[PIVOT], is);
-        assert!((0..3).all(|i| (was[0][i] - is[0][i]).abs() < 1e-6), "{pivots:?}");
-        assert!(turned.x > REST.x, "a head that turns to the right moves its nose there");
-        assert_eq!(turned_to(REST, [3.0, -1.0, 0.5], 0.25), REST);
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tch::Tensor;
 
 use super::drive::{Blend, Driver, Driving};
-use super::head::{Head, Within, turned_to};
+use super::head::{Head, Within};
 use super::motion::PoseGenerator;
 use super::settings::{Controls, Drive, PoseMode, Settings};
 use super::track::Moment;
 use super::transfer::{Manner, Transfer};
 use crate::element::StageCaps;
 use crate::emotion::EMOTION_LEN;
-use crate::landmark::pose::Pose;
+use crate::landmark::pose::{Pose, turned_to};
 use crate::pack::{PackError, Stage};
 use crate::photo::Portrait;
 use crate::presentation::Presentation;

@@ -122,9 +122,9 @@ impl Default for HeadPoses {
     fn default() -> Self {
         Self {
             styles: Vec::new(),
-            limits: [31.0, 27.0, 20.0],
-            gains: [1.2, 1.55, 1.0],
-            growth: [0.25, 0.0, 0.0],
+            limits: [28.0, 27.0, 20.0],
+            gains: [1.09, 1.55, 1.0],
+            growth: [0.24, 0.0, 0.0],
             skew: [0.0, 0.1, 0.0],
         }
     }

@@ -12,7 +12,7 @@ use super::points::{Point, Rows};
 const LEAST: f32 = 0.4;
 
 /// Largest width of it: beyond, the few pixels at the edge of a face that were seen from the side would be drawn out.
-const MOST: f32 = 2.4;
+const MOST: f32 = 1.9;
 
 /// Inner points that each point of the outline is held away from: the nearest ones.
 const HELD: usize = 5;

@@ -23,6 +23,7 @@ mod roi;
 mod skull;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod yuv;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use cutout::Background;
 pub use format::{Format, Layout, PLANES, Planes};
 pub use yuv::Matrix;
 
+use crate::landmark::pose::decompose;
 use crate::pack::{Pack, PackError};
 use compose::Canvas;
 use contour::Contour;
@@ -44,6 +46,7 @@ use painter::Painters;
 use paste::Raster;
 use points::{Point, Rows};
 use skull::Skull;
+use turn::Turn;
 
 /// Control points are clamped to the picture and this much around it, in picture units.
 const OUTSIDE: f32 = 0.5;
@@ -159,6 +162,7 @@ struct Geometry {
     fine: Flow,
     smooth: Flow,
     contour: Contour,
+    turn: Turn,
     skull: Skull,
     driving: Vec<Point>,
     /// The same, then points of the skull.
@@ -246,12 +250,14 @@ impl Geometry {
     ) -> Result<Self, RenderError> {
         let rows = Rows::new(control)?;
         let source = rows.pick(landmarks)?;
-        let skull = Skull::new(&rows, landmarks, mean_face);
+        let rest = decompose(landmarks, mean_face);
+        let skull = Skull::new(&rest);
         let head: Vec<Point> = source.iter().copied().chain(skull.source()).collect();
         Ok(Self {
             fine: Flow::new(&rows, &source),
             smooth: Flow::smooth(&rows, &head),
             contour: Contour::new(&rows, &source),
+            turn: Turn::new(&rows, landmarks, mean_face, &rest),
             skull,
             head,
             driving: source,
@@ -273,12 +279,15 @@ impl Geometry {
         let points = points.as_chunks::<3>().0;
         let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
         for (out, point) in self.driving.iter_mut().zip(points) {
-            *out = inside([point[0], point[1]]);
+            *out = [point[0], point[1]];
         }
+        self.turn.pose(points);
+        self.turn.ease(points, &mut self.driving);
+        self.driving.iter_mut().for_each(|point| *point = inside(*point));
         self.contour.unfold(&mut self.driving);
         self.head.clear();
         self.head.extend(&self.driving);
-        self.head.extend(self.skull.turn(points).map(inside));
+        self.head.extend(self.skull.turned(&self.turn).map(inside));
         self.fine.pose(&self.driving, self.contour.soft());
         self.smooth.pose(&self.head, &[]);
         Ok(code)
