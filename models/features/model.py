@@ -113,7 +113,7 @@ class Ear(nn.Module):
     def tokens(self, pcm: torch.Tensor) -> torch.Tensor:
         """The encoder's own tokens [B,TOKENS,WIDTH]."""
         x = pcm.unfold(1, self.win, self.hop) * self.window
-        m = torch.fft.rfft(x).abs().square() @ self.bank.T
+        m = torch.fft.rfft(x).abs().square() @ self.bank.t()
         m = torch.log10(torch.clamp(m, min=1e-10))
         m = (torch.maximum(m, m.amax((1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
         x = F.gelu(self.conv2(F.gelu(self.conv1(m.transpose(1, 2))))).transpose(1, 2) + self.position
