@@ -83,7 +83,7 @@ def main() -> None:
     a.add_argument("--out", type=Path, required=True)
     a.add_argument("--id", default="lite")
     a.add_argument("--version", default="0.1.0")
-    a.add_argument("--licence", default="(MIT OR Apache-2.0) AND Apache-2.0", help="our weights AND MediaPipe's")
+    a.add_argument("--licence", default="(MIT OR Apache-2.0) AND Apache-2.0 AND MIT", help="our weights AND MediaPipe's AND Whisper's")
     a.add_argument("--card", type=Path, help="model card; an existing README.md in --out is kept otherwise")
     a.add_argument("--partial", action="store_true", help="skip stages that are not built yet")
     o = a.parse_args()
