@@ -6,7 +6,8 @@ Convention: every stage's own exporter leaves in BUILD/<stage>/
   <stage>.pt                     TorchScript, CPU, float32, frozen where possible
   golden-<stage>.safetensors     <stage>.in.<i> and <stage>.out.<i>; further keys with a prefix of their own
                                  (geometry.*)
-  stage.toml                     inputs/outputs = [{name, shape}]; weights = "float16" where they are stored so; optional [pack-extra.<table>] merged into
+  stage.toml                     inputs/outputs = [{name, shape}]; weights = "float16" where they
+                                 are stored so; optional [pack-extra.<table>] merged into
                                  pack.toml's tables,
                                  optional files = [...] copied as they are
 BLOCKS holds the TorchScript detector, mesh and matte networks; BUILD/data/mean_face.safetensors the mean face.

@@ -1,8 +1,9 @@
-"""Head pose generator: forward(features[T,4,80 or more], initial_pose[7], style[4], noise[T,8], state) -> (pose[T,7], state).
+"""Head pose generator: forward(features[T,4,80 or more], initial_pose[7], style[4], noise[T,8], state) ->
+(pose[T,7], state).
 
 Motion lives in 7 whitened axes. Each is the sum of a slow and a fast damped oscillator, pushed by the caller's
-noise and by a GRU that hears the speech (its log-mel, the first 80 columns): it sets how lively the moment is and nods along. The oscillators always
-pull back to the initial pose and the push is bounded, so the head cannot drift away however long the stream runs.
+noise and by a GRU that hears the speech (its log-mel, the first 80 columns): it sets how lively the moment is and nods
+along. The oscillators always pull back to the initial pose and the push is bounded, so the head cannot drift away however long the stream runs.
 style: one weight a way of moving, found by clustering clips (`STYLES`); all zero is their mixture, one-hot a pure
 style, anything between a blend. state = [GRU | z of slow, fast | v of slow, fast | smoothed push of slow, fast |
 level 2 | loudness 2].
