@@ -78,8 +78,15 @@ struct Run {
 }
 
 impl Run {
-    /// Eyes that do not blink by themselves, so that nothing moves but what a test moves.
+    /// Eyes that do not blink by themselves and a face that speaks at once, so that nothing moves but what a test moves.
     fn new() -> Self {
+        let run = Self::easing_in();
+        run.element().set_property("ease-in", 0u32);
+        run
+    }
+
+    /// The same, but for the way in.
+    fn easing_in() -> Self {
         let run = Self { harness: SPEECH2LANDMARKS.harness(), frames: 0 };
         run.element().set_property_from_str("blink", "off");
         run
@@ -129,6 +136,21 @@ fn mouth_gain_scales_the_aperture_and_closed_lips_stay_closed() {
         for (frame, plain) in scaled.iter().zip(&plain).filter(|(_, plain)| plain.gap() <= TOUCH) {
             assert!(frame.gap() <= TOUCH * 1.1, "{} opens to {}", plain.gap(), frame.gap());
         }
+    }
+}
+
+/// The first picture can follow a still of the photo; six frames later nothing of it is left.
+#[test]
+fn the_face_begins_as_the_photo_whatever_is_said_and_eases_into_speech() {
+    let (plain, eased) = (Run::new().speech(), Run::easing_in().speech());
+    let mut louder = Run::easing_in();
+    louder.element().set_property("mouth-gain", 2.0f32);
+    louder.element().set_property_from_str("emotion", "happy");
+    let first = louder.step(&silence());
+    assert!(plain[0].way(&eased[0]) > 1e-3, "the photo's face is another than the one that speaks");
+    assert!(eased[0].way(&first) < 1e-6, "neither sound nor controls change it: {}", eased[0].way(&first));
+    for (i, (plain, eased)) in plain.iter().zip(&eased).enumerate() {
+        assert_eq!(plain == eased, i >= 6, "frame {i}");
     }
 }
 

@@ -1,7 +1,9 @@
-//! What is done to the network's landmarks, in this order: gains, mouth base, gaze, lids. Each takes the face as the one
-//! before left it: gains scale what the network said, not what was added; lids follow the eyes as they look, and close last.
+//! What is done to the network's landmarks, in this order: gains, mouth base, the way in from the photo, gaze, lids. Each
+//! takes the face as the one before left it: gains scale what the network said, not what was added; lids follow the eyes as
+//! they look, and close last.
 
 use super::blink::{BlinkControls, Blinker};
+use super::entrance::Entrance;
 use super::gains::{GainControls, Gains};
 use super::gaze::{LookAway, LookAwayControls, MAX_GAZE_DEG, SACCADE_SPEED, turn_eyes};
 use super::lids;
@@ -15,6 +17,8 @@ pub const APPLIED: usize = 7;
 pub struct FaceControls {
     /// Gains of the network's motion, and the mouth at silence.
     pub gains: GainControls,
+    /// Seconds from the photo's own face to the one that speaks.
+    pub ease_in: f32,
     /// Yaw and pitch of the eyes in degrees.
     pub gaze: [f32; 2],
     /// Looks away, added to the gaze.
@@ -27,17 +31,19 @@ pub struct FaceControls {
 pub struct Edits {
     seed: u32,
     gains: Gains,
+    entrance: Entrance,
     gaze: Ramp<2>,
     look_away: LookAway,
     blinker: Blinker,
 }
 
 impl Edits {
-    /// Edits of a person with these normalised landmarks at rest, lips closed.
-    pub fn new(rest: &[[f32; 3]], seed: u32) -> Self {
+    /// Edits of a person with these normalised landmarks in the photo, and these at rest, with closed lips.
+    pub fn new(photo: &[[f32; 3]], rest: &[[f32; 3]], seed: u32) -> Self {
         Self {
             seed,
             gains: Gains::new(rest),
+            entrance: Entrance::new(photo),
             gaze: Ramp::default(),
             look_away: LookAway::new(seed),
             blinker: Blinker::new(seed),
@@ -47,6 +53,7 @@ impl Edits {
     /// Forgets what came before: the next frame is a first one.
     pub fn reset(&mut self) {
         self.gains.reset();
+        self.entrance.reset();
         self.gaze = Ramp::default();
         self.look_away = LookAway::new(self.seed);
         self.blinker = Blinker::new(self.seed);
@@ -62,6 +69,7 @@ impl Edits {
         blink: bool,
     ) -> [f32; APPLIED] {
         let gains = self.gains.apply(face, asked.gains, fps);
+        self.entrance.apply(face, asked.ease_in, fps);
         let away = self.look_away.step(asked.look_away, fps);
         let target = [0, 1].map(|i| (asked.gaze[i] + away[i]).clamp(-MAX_GAZE_DEG, MAX_GAZE_DEG));
         let gaze = self.gaze.step(target, most_per_frame(SACCADE_SPEED, 1.0, fps));

@@ -4,7 +4,7 @@
  * Turns audio features into normalised 3-D face landmarks with the pack's recurrent network, conditioned on an emotion
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
  * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
- * at silence; gaze; lids, which follow the gaze and blink. All of it may change while the pipeline plays, numbers by
+ * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink. All of it may change while the pipeline plays, numbers by
  * keyframes too (GstController), and is written on each frame as it was applied (`PortraitEmotionMeta`,
  * `PortraitFaceMeta`). Changes are ramps, never jumps. Eyes as in a reference video are not
  * made here but in `landmarks2latents`, by a video that drives them.
@@ -75,7 +75,8 @@ impl State {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
         let stage = pack.stage("speech2landmarks", device)?;
-        let mut neutral = portrait.map_or(pack.mean_face(), |p| &p.neutral).to_vec();
+        let photo = portrait.map_or(pack.mean_face(), |p| &p.neutral);
+        let mut neutral = photo.to_vec();
         close_mouth(&mut neutral);
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
         Ok(Self {
@@ -84,7 +85,7 @@ impl State {
             presentation: Presentation::default(),
             hidden: stage.zero_input(3)?,
             emotion: Ramp::default(),
-            edits: Edits::new(&neutral, settings.seed),
+            edits: Edits::new(photo, &neutral, settings.seed),
             features: vec![0.0; feature_shape.iter().product()],
             caps: StageCaps {
                 input: (TensorKind::AudioFeatures, feature_shape),

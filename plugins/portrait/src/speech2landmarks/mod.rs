@@ -5,6 +5,7 @@ use gst::prelude::*;
 
 mod blink;
 mod edits;
+mod entrance;
 mod gains;
 mod gaze;
 mod imp;

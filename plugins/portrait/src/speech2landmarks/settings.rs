@@ -14,6 +14,8 @@ use crate::stats;
 const DEFAULT_EMOTION_INTENSITY: f32 = 1.0;
 const DEFAULT_EMOTION_TRANSITION_MS: u32 = 400;
 const MAX_EMOTION_TRANSITION_MS: u32 = 10_000;
+const DEFAULT_EASE_IN_MS: u32 = 240;
+const MAX_EASE_IN_MS: u32 = 5000;
 const DEFAULT_BLINK_RATE: f32 = 16.0;
 const MAX_BLINK_RATE: f32 = 60.0;
 const DEFAULT_BLINK_DURATION_MS: u32 = 280;
@@ -49,6 +51,7 @@ pub struct Controls {
     gaze: [f32; 2],
     look_away: LookAwayControls,
     gains: GainControls,
+    ease_in_ms: u32,
 }
 
 impl Default for Settings {
@@ -72,6 +75,7 @@ impl Default for Settings {
                     interval: DEFAULT_LOOK_AWAY_INTERVAL,
                 },
                 gains: GainControls::default(),
+                ease_in_ms: DEFAULT_EASE_IN_MS,
             },
         }
     }
@@ -95,6 +99,7 @@ impl Controls {
     pub fn face(&self) -> FaceControls {
         FaceControls {
             gains: self.gains,
+            ease_in: seconds(self.ease_in_ms),
             gaze: self.gaze,
             look_away: self.look_away,
             blink: BlinkControls {
@@ -134,6 +139,7 @@ impl Settings {
             "expression-gain" => store(&mut controls.gains.expression, value),
             "brow-gain" => store(&mut controls.gains.brow, value),
             "mouth-base" => store(&mut controls.gains.base, value),
+            "ease-in" => store_uint(&mut controls.ease_in_ms, value),
             "seed" => self.seed = value.get().unwrap_or_default(),
             name => {
                 self.model.set(name, value);
@@ -162,6 +168,7 @@ impl Settings {
             "expression-gain" => controls.gains.expression.to_value(),
             "brow-gain" => controls.gains.brow.to_value(),
             "mouth-base" => controls.gains.base.to_value(),
+            "ease-in" => controls.ease_in_ms.to_value(),
             "seed" => self.seed.to_value(),
             name => return self.model.get(name),
         })
@@ -196,7 +203,7 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
     specs.extend(emotion_specs());
     specs.extend(eye_specs());
     specs.extend(gain_specs());
-    specs.extend([seed_param_spec(), stats::param_spec()]);
+    specs.extend([ease_in_param_spec(), seed_param_spec(), stats::param_spec()]);
     specs
 }
 
@@ -210,6 +217,19 @@ fn milliseconds(name: &str, nick: &str, blurb: &str, range: (u32, u32), default:
         .default_value(default)
         .mutable_playing()
         .controllable()
+        .build()
+}
+
+fn ease_in_param_spec() -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder("ease-in")
+        .nick("Ease in")
+        .blurb(
+            "Time in ms in which the face passes from the photo's own, which the first picture shows, to the one that \
+             speaks (0 = it speaks from the first picture on)",
+        )
+        .maximum(MAX_EASE_IN_MS)
+        .default_value(DEFAULT_EASE_IN_MS)
+        .mutable_ready()
         .build()
 }
 
