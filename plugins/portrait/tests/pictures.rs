@@ -64,13 +64,14 @@ fn the_default_is_rgb_of_the_packs_size_and_rate() {
 fn encoders_get_their_format_with_its_colours_declared() {
     let (info, _) = picture(&[], "video/x-raw,format={Y444,I420,NV12}", 1);
     assert_eq!(info.format(), gst_video::VideoFormat::I420);
-    assert_eq!(info.colorimetry().to_string(), "bt709");
+    assert_eq!(info.colorimetry().to_string(), "bt601");
     assert!(info.chroma_site().contains(gst_video::VideoChromaSite::H_COSITED));
-    let (info, _) = picture(&[], "video/x-raw,format=NV12,colorimetry=bt601", 1);
-    assert_eq!(
-        (info.format(), info.colorimetry().to_string()),
-        (gst_video::VideoFormat::Nv12, "bt601".into())
-    );
+    for (asked, colours) in [("height=720", "bt709"), ("colorimetry=bt709", "bt709"), ("height=480", "bt601")]
+    {
+        let (info, _) = picture(&[], &format!("video/x-raw,format=NV12,{asked}"), 1);
+        assert_eq!(info.format(), gst_video::VideoFormat::Nv12);
+        assert_eq!(info.colorimetry().to_string(), colours, "{asked}");
+    }
 }
 
 /// All formats show the same picture.
@@ -87,7 +88,7 @@ fn formats_differ_by_rounding_only() {
     let (_, nv12) = picture(&[], "video/x-raw,format=NV12", 3);
     for (p, y) in pixels.iter().zip(&i420[0]) {
         let [r, g, b] = p.map(f32::from);
-        let exact = 16.0 + 219.0 / 255.0 * (0.2126 * r + 0.7152 * g + 0.0722 * b);
+        let exact = 16.0 + 219.0 / 255.0 * (0.299 * r + 0.587 * g + 0.114 * b);
         assert!((exact - f32::from(*y)).abs() < 0.52, "{p:?}: {y}, exact {exact}");
     }
     assert!(i420[0] == nv12[0]);

@@ -15,9 +15,11 @@ const CHROMA: [VideoFormat; 2] = [VideoFormat::I420, VideoFormat::Nv12];
 /// Frames a second that motion can be interpolated to.
 const RATES: ((i32, i32), (i32, i32)) = ((1, 1), (240, 1));
 
-/// Colours and place of the chroma samples unless downstream wants others: what players assume of high definition.
-const COLORIMETRY: (&str, &str) = ("sRGB", "bt709");
+/// Place of the chroma samples unless downstream wants another.
 const CHROMA_SITE: &str = "mpeg2";
+
+/// Most rows of standard definition.
+const STANDARD_ROWS: i32 = 576;
 
 /// Sizes that a framing has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +105,7 @@ pub fn fixate(caps: gst::Caps, sizes: Sizes, rate: gst::Fraction) -> gst::Caps {
     s.fixate_field_nearest_fraction("framerate", rate);
     s.fixate_field("format");
     let chroma = s.get::<&str>("format").is_ok_and(|f| CHROMA.iter().any(|c| c.to_str() == f));
+    let rows = s.get::<i32>("height").unwrap_or_default();
     let mut prefer = |field: &str, value: &str| {
         if s.has_field(field) {
             s.fixate_field_str(field, value);
@@ -110,12 +113,22 @@ pub fn fixate(caps: gst::Caps, sizes: Sizes, rate: gst::Fraction) -> gst::Caps {
             s.set(field, value);
         }
     };
-    prefer("colorimetry", if chroma { COLORIMETRY.1 } else { COLORIMETRY.0 });
+    prefer("colorimetry", colorimetry(chroma, rows));
     if chroma {
         prefer("chroma-site", CHROMA_SITE);
     }
     s.fixate();
     [s].into_iter().collect()
+}
+
+/// Colours unless downstream wants others: what GStreamer, and players that ignore what a file says, assume of pictures of
+/// that height.
+fn colorimetry(chroma: bool, rows: i32) -> &'static str {
+    match (chroma, rows) {
+        (false, _) => "sRGB",
+        (true, ..=STANDARD_ROWS) => "bt601",
+        (true, _) => "bt709",
+    }
 }
 
 /// Makes width and height the same, as near to the best as can be; `false` where that is not possible.
