@@ -5,8 +5,11 @@ use super::portrait::Picture;
 /// Side of the square over the height of the face, where the photo has room for it.
 const WIDE: f32 = 2.0;
 
-/// The same where it has not.
-const NARROW: f32 = 1.7;
+/// The least: a tighter photo is stretched at its edges.
+const NARROW: f32 = 1.3;
+
+/// How much of the space beside the face may be on one side of it, before the square rather sticks out of the photo.
+const LEAN: f32 = 0.9;
 
 /// The most that it grows for a hat or tall hair, and what stays above them and below the chin then.
 const TALL: f32 = 2.3;
@@ -41,8 +44,7 @@ impl Crop {
         let side = room.clamp(NARROW * face, WIDE * face);
         let place = |centre: f32, length: f32| {
             let free = length - side;
-            // Moved by more than this, the face would lie at the square's edge: rather stick out.
-            let slack = (side - face) / 2.0 * 0.7;
+            let slack = (side - face) / 2.0 * LEAN;
             let wanted = centre - side / 2.0;
             let inside = if free >= 0.0 { wanted.clamp(0.0, free) } else { free / 2.0 };
             inside.clamp(wanted - slack, wanted + slack)
@@ -209,12 +211,14 @@ mod tests {
         // Near a border: moved.
         let crop = Crop::around([150.0, 100.0], [150.0, 300.0], 1000, 1000);
         assert!(inside(crop, 1000.0, 1000.0) && crop.side == 400.0, "{crop:?}");
-        // A tight photo: smaller.
+        // A tight photo: smaller, and the face may lie at its edge.
         let crop = Crop::around([180.0, 80.0], [180.0, 280.0], 360, 400);
         assert!(inside(crop, 360.0, 400.0) && crop.side == 360.0, "{crop:?}");
+        let crop = Crop::around([150.0, 80.0], [150.0, 280.0], 300, 300);
+        assert_eq!(crop, Crop { x: 0.0, y: 0.0, side: 300.0 });
         // A face as large as the photo, and one cut by its border: sticks out, the face within.
         let crop = Crop::around([100.0, 0.0], [100.0, 200.0], 200, 200);
-        assert!((crop.side - 340.0).abs() < 1e-3 && crop.x < 0.0, "{crop:?}");
+        assert!((crop.side - 260.0).abs() < 1e-3 && crop.x < 0.0, "{crop:?}");
         let crop = Crop::around([0.0, 400.0], [0.0, 600.0], 1000, 1000);
         assert!(crop.x < 0.0 && crop.x + crop.side > 150.0, "{crop:?}");
     }

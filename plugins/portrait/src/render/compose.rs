@@ -9,7 +9,7 @@ use super::flow::Flow;
 use super::format::{Planes, Sheet};
 use super::head::Head;
 use super::layers::Layers;
-use super::math::{Tap, tap};
+use super::math::{Tap, smooth_step, tap};
 use super::paste::Raster;
 use super::patch::Frame;
 use super::points::{Point, Rows};
@@ -27,6 +27,8 @@ const SPLIT_AREA: usize = 600 * 600;
 const MAX_THREADS: usize = 2;
 /// No motion is larger, in picture units: control points beyond are not those of a face.
 const MAX_MOTION: f32 = 0.25;
+/// Width of the band along an end of the photo that is drawn out where the head leaves it, in ways of the head.
+const DRAWN_OUT: f32 = 2.5;
 
 /// Draws frames over a photo at rest.
 #[derive(Clone, Debug)]
@@ -137,6 +139,7 @@ impl Canvas {
     /// Computes the head's motion of a frame on the coarse grid.
     pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
         let head = Head::new(driving, rows, self.scene.crown);
+        let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
         let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
         grid.x.fill(0.0);
         grid.y.fill(0.0);
@@ -158,9 +161,12 @@ impl Canvas {
         fy.resize(grid.index.len(), 0.0);
         flow.displace(&grid.at[0], &grid.at[1], fx, fy);
         for (k, &i) in grid.index.iter().enumerate() {
-            let motion = |v: f32| v.clamp(-MAX_MOTION, MAX_MOTION) * grid.weight[k] * scale;
-            grid.x[i] = motion(fx[k]);
-            grid.y[i] = motion(fy[k]);
+            let motion = |v: f32, axis: usize| {
+                let way = v.clamp(-MAX_MOTION, MAX_MOTION) * grid.weight[k];
+                within(way, grid.at[axis][k], ends[axis]) * scale
+            };
+            grid.x[i] = motion(fx[k], 0);
+            grid.y[i] = motion(fy[k], 1);
         }
     }
 
@@ -401,6 +407,13 @@ impl Line {
     }
 }
 
+/// The way along an axis from a point to what is shown there, made shorter where it would come from beyond the ends of the
+/// photo: the last rows would be drawn as stripes.
+fn within(way: f32, at: f32, [low, high]: [f32; 2]) -> f32 {
+    let room = if way > 0.0 { high - at } else { at - low };
+    way * smooth_step(room / (DRAWN_OUT * way.abs()).max(f32::EPSILON))
+}
+
 /// Neighbours in the coarse grid of pixels at those picture units, and the first pixel of each cell.
 fn cells(units: impl Iterator<Item = f32>) -> (Vec<Tap>, Vec<usize>) {
     let positions: Vec<f32> = units.map(|u| u * GRID as f32 - 0.5).collect();
@@ -411,4 +424,25 @@ fn cells(units: impl Iterator<Item = f32>) -> (Vec<Tap>, Vec<usize>) {
     first[0] = 0;
     first.push(positions.len());
     (taps, first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A head that leaves the photo is drawn out at its edge; one that enters it, or is far from it, moves as it is.
+    #[test]
+    fn nothing_is_shown_from_beyond_the_ends_and_nothing_folds() {
+        let ends = [-0.1, 1.0];
+        for way in [-0.2, -0.03, 0.004, 0.03, 0.2] {
+            let shown: Vec<f32> =
+                (0..=220).map(|i| i as f32 / 200.0 - 0.1).map(|at| at + within(way, at, ends)).collect();
+            assert!(shown.is_sorted(), "{way}");
+            assert!((shown[0] + 0.1).abs() < 1e-6 || way > 0.0, "{way}: {}", shown[0]);
+            assert!((shown[220] - 1.0).abs() < 1e-6 || way < 0.0, "{way}: {}", shown[220]);
+        }
+        assert_eq!(within(0.03, 0.0, ends), 0.03);
+        assert_eq!(within(-0.03, 1.0, ends), -0.03);
+        assert_eq!(within(0.0, 1.0, ends), 0.0);
+    }
 }

@@ -82,6 +82,12 @@ impl Raster {
         })
     }
 
+    /// Picture units between which the output has pixels, across (axis 0) or down (1).
+    pub fn ends(&self, axis: usize) -> [f32; 2] {
+        let size = [self.width, self.height][axis] as f32;
+        [-self.origin[axis] / self.scale, (size - self.origin[axis]) / self.scale]
+    }
+
     /// Picture units of a column of the region.
     #[inline(always)]
     pub fn unit_x(&self, column: usize) -> f32 {
