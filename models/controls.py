@@ -129,7 +129,7 @@ def measure(lm: np.ndarray, mean_face: np.ndarray, net: torch.jit.ScriptModule) 
         gaze=np.median(gaze(tail), 0).tolist(),
         blinks=count,
         closed_ms=closed,
-        aperture=aperture(normalised).tolist(),
+        aperture=aperture(normalised[FPS // 2 :]).tolist(),
         shapes=np.mean(scores(tail[::3], net), 0).tolist(),
     )
 

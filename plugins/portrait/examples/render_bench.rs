@@ -84,21 +84,20 @@ fn main() -> Result<()> {
             image::save_buffer(path, &out, width as u32, height as u32, image::ColorType::Rgb8)?;
         }
     }
-    let mut times = vec![Vec::new(); 5];
+    let mut times = vec![Vec::new(); 3];
     let start = Instant::now();
     while times[0].len() < 50 || start.elapsed() < Duration::from_secs(4) {
         for frame in &frames {
             let begin = Instant::now();
             render(&mut renderer, frame, &mut out)?;
             let t = renderer.timings();
-            for (list, time) in times.iter_mut().zip([t.flow, t.maps, t.painters, t.compose, begin.elapsed()])
-            {
+            for (list, time) in times.iter_mut().zip([t.paint, t.compose, begin.elapsed()]) {
                 list.push(time);
             }
         }
     }
     println!("{} frames in {:?}", times[0].len(), start.elapsed());
-    for (name, mut list) in ["flow", "maps", "painters", "compose", "frame"].into_iter().zip(times) {
+    for (name, mut list) in ["paint", "compose", "frame"].into_iter().zip(times) {
         list.sort();
         let at = |q: usize| list[(list.len() - 1) * q / 100].as_secs_f64() * 1e3;
         println!("{name:9} median {:7.3} ms   10% {:7.3}   90% {:7.3}", at(50), at(10), at(90));

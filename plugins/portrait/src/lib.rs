@@ -24,6 +24,7 @@ mod stats;
 mod sync;
 pub mod talkinghead;
 pub mod tensor;
+mod workers;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     if let Some(file) = plugin.filename() {

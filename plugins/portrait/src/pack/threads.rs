@@ -40,6 +40,8 @@ pub struct ThreadLimit {
 impl ThreadLimit {
     /// Limits the calling thread. A libtorch without OpenMP is left as it is.
     pub fn new(threads: u32) -> Self {
+        // libtorch's first look at a thread sets its default: let it be over.
+        tch::get_num_threads();
         let before = OPEN_MP.as_ref().zip(c_int::try_from(threads).ok()).map(|(omp, threads)| {
             // SAFETY: OpenMP allows both calls from any thread at any time outside of a parallel region.
             unsafe {
@@ -73,6 +75,15 @@ mod tests {
             assert_eq!(tch::get_num_threads(), 7, "libtorch asks OpenMP");
             let elsewhere = std::thread::spawn(tch::get_num_threads).join().unwrap();
             assert_ne!(elsewhere, 7);
+            let limited = || {
+                let _limit = ThreadLimit::new(5);
+                tch::get_num_threads()
+            };
+            assert_eq!(
+                std::thread::spawn(limited).join().unwrap(),
+                5,
+                "in a thread that libtorch has not seen"
+            );
         }
         assert_eq!(tch::get_num_threads(), before);
     }

@@ -14,6 +14,7 @@ use super::paste::Raster;
 use super::patch::Frame;
 use super::points::{Point, Rows};
 use super::{RenderError, remap};
+use crate::workers;
 
 /// Points of the coarse grid along a side of the picture.
 const GRID: usize = 64;
@@ -21,10 +22,6 @@ const GRID: usize = 64;
 const CELLS: usize = GRID + 1;
 /// Pixels that a sample reaches beyond its position.
 const SUPPORT: f32 = 3.0;
-/// From this many pixels of the crop on the rows are shared by threads: below, starting them costs what it saves.
-const SPLIT_AREA: usize = 600 * 600;
-/// More threads would starve the speech models and the encoder.
-const MAX_THREADS: usize = 2;
 /// No motion is larger, in picture units: control points beyond are not those of a face.
 const MAX_MOTION: f32 = 0.25;
 /// Width of the band along an end of the photo that is drawn out where the head leaves it, in ways of the head.
@@ -34,8 +31,8 @@ const DRAWN_OUT: f32 = 2.5;
 #[derive(Clone, Debug)]
 pub struct Canvas {
     scene: Scene,
-    /// Buffers, one for each thread.
-    lines: Vec<Line>,
+    /// Buffers of the upper and the lower band, which are drawn at the same time.
+    lines: [Line; 2],
 }
 
 /// What is drawn in a frame.
@@ -54,8 +51,8 @@ struct Scene {
     sheet: Sheet,
     grid: Grid,
     active: Vec<bool>,
-    /// Output rows at which the threads' bands end.
-    ends: Vec<usize>,
+    /// Output row at which the lower band begins.
+    middle: usize,
     /// Height of hair or hat ([`Head::crown`]).
     crown: f32,
 }
@@ -93,8 +90,6 @@ impl Canvas {
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
         let plane = || vec![0.0; GRID * GRID];
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if region.width * region.height >= SPLIT_AREA { cores.min(MAX_THREADS) } else { 1 };
         let pair = if sheet.format().layout.halves() { raster.width * 3 } else { 0 };
         let cell_of_row = |y: usize| first_row.partition_point(|&first| first <= y).clamp(1, CELLS) - 1;
         let scene = Scene {
@@ -113,7 +108,7 @@ impl Canvas {
                 flow: Default::default(),
             },
             active: vec![false; CELLS * CELLS],
-            ends: vec![0; threads],
+            middle: 0,
             crown,
             raster,
             layers,
@@ -128,7 +123,7 @@ impl Canvas {
             under: ([line(), line()], pixels()),
             pair: [vec![0; pair], vec![0; pair]],
         };
-        Self { scene, lines: (0..threads).map(|_| buffers()).collect() }
+        Self { scene, lines: [buffers(), buffers()] }
     }
 
     /// Width and height of the output.
@@ -181,41 +176,33 @@ impl Canvas {
             return Err(RenderError::Output { width, height, layout });
         }
         self.scene.activate(patches);
-        let (scene, lines) = (&self.scene, &mut self.lines);
-        let mut start = 0;
-        std::thread::scope(|scope| {
-            for (index, line) in lines.iter_mut().enumerate() {
-                let end = scene.ends[index];
-                let mut band = out.take(layout, end - start);
-                let mut draw = move || scene.draw_band(start..end, patches, line, &mut band);
-                start = end;
-                // The last band is this thread's own.
-                if end == height { draw() } else { drop(scope.spawn(draw)) }
-            }
-        });
+        let (scene, [above, below]) = (&self.scene, &mut self.lines);
+        let middle = scene.middle;
+        let (mut upper, mut lower) = (out.take(layout, middle), out.take(layout, height - middle));
+        workers::beside(
+            || scene.draw_band(0..middle, patches, above, &mut upper),
+            || scene.draw_band(middle..height, patches, below, &mut lower),
+        );
         Ok(())
     }
 }
 
 impl Scene {
-    /// Bands of about the same work: the output rows at which they end, even ones for the sake of chroma.
+    /// Bands of about the same work; the lower begins at an even row for the sake of chroma.
     fn split(&mut self) {
-        let bands = self.ends.len();
         let (active, first_row) = (&self.active, &self.first_row);
         let work = |row: usize| {
             let active = active[row * CELLS..][..CELLS].iter().filter(|a| **a).count();
             active * (first_row[row + 1] - first_row[row])
         };
         let total: usize = (0..CELLS).map(work).sum();
-        self.ends.fill(self.raster.height);
-        let (mut band, mut done) = (0, 0);
-        for row in 0..CELLS - 1 {
-            done += work(row);
-            if band + 1 < bands && done * bands >= total * (band + 1) {
-                self.ends[band] = (self.raster.region.y + self.first_row[row + 1]) & !1;
-                band += 1;
-            }
-        }
+        let mut done = 0;
+        let half = |row: &usize| {
+            done += work(*row);
+            2 * done >= total
+        };
+        let last = (0..CELLS).find(half).unwrap_or(0);
+        self.middle = (self.raster.region.y + self.first_row[last + 1]) & !1;
     }
 
     /// Draws the output rows `rows` into planes that begin with the first of them.

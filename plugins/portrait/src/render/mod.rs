@@ -37,6 +37,7 @@ pub use yuv::Matrix;
 
 use crate::landmark::pose::decompose;
 use crate::pack::{Pack, PackError};
+use crate::workers;
 use compose::Canvas;
 use contour::Contour;
 use flow::Flow;
@@ -133,13 +134,9 @@ pub struct Output<'a> {
 /// How long the parts of a frame took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
-    /// The head's motion.
-    pub flow: Duration,
-    /// The regions' flows and the painters' inputs.
-    pub maps: Duration,
-    /// The painters' networks.
-    pub painters: Duration,
-    /// Warp, layers, paint.
+    /// The motion of the head, and the painters.
+    pub paint: Duration,
+    /// Warp and layers.
     pub compose: Duration,
 }
 
@@ -224,19 +221,19 @@ impl Renderer {
         let start = Instant::now();
         let code = self.geometry.pose(latents)?;
         let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
-        canvas.pose(smooth, driving, rows);
-        let posed = Instant::now();
-        self.painters.pose(fine, driving, rows, source.picture, source.side);
-        let mapped = Instant::now();
-        self.painters.paint(code)?;
+        let Painters { mouth, eyes } = &mut self.painters;
+        let (mut mouth_painted, mut eyes_painted) = (Ok(()), Ok(()));
+        workers::beside(
+            || {
+                canvas.pose(smooth, driving, rows);
+                eyes_painted = eyes.paint(fine, driving, rows, source, None);
+            },
+            || mouth_painted = mouth.paint(fine, driving, rows, source, Some(code)),
+        );
+        mouth_painted.and(eyes_painted)?;
         let painted = Instant::now();
         canvas.draw(&self.painters.frames(), out)?;
-        self.timings = Timings {
-            flow: posed - start,
-            maps: mapped - posed,
-            painters: painted - mapped,
-            compose: painted.elapsed(),
-        };
+        self.timings = Timings { paint: painted - start, compose: painted.elapsed() };
         Ok(())
     }
 }

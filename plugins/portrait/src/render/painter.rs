@@ -13,7 +13,7 @@ use super::{RenderError, Source};
 use crate::pack::{Pack, PackError, Stage};
 
 /// A network that paints one or two regions at once.
-struct Painter {
+pub struct Painter {
     stage: Arc<Stage>,
     patches: Vec<Patch>,
     patch: Planes,
@@ -24,10 +24,10 @@ struct Painter {
     residual: Vec<f32>,
 }
 
-/// The painters of mouth and eyes with their regions.
+/// The painters of mouth and eyes with their regions. They know nothing of each other.
 pub struct Painters {
-    mouth: Painter,
-    eyes: Painter,
+    pub mouth: Painter,
+    pub eyes: Painter,
 }
 
 impl Painters {
@@ -54,30 +54,6 @@ impl Painters {
     /// Length of the mouth code.
     pub fn code_len(&self) -> usize {
         self.mouth.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
-    }
-
-    /// Places the regions and prepares the networks' inputs.
-    pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows, rgb: &[u8], side: usize) {
-        for painter in [&mut self.mouth, &mut self.eyes] {
-            let (patches, maps) = (painter.patch.values(), painter.maps.values());
-            let count = painter.patches.len();
-            let (patch_len, maps_len) = (patches.len() / count, maps.len() / count);
-            let inputs = patches.chunks_exact_mut(patch_len).zip(maps.chunks_exact_mut(maps_len));
-            for (region, (patch, maps)) in painter.patches.iter_mut().zip(inputs) {
-                region.pose(flow, driving, rows);
-                region.inputs(driving, rows, rgb, side, patch, maps);
-            }
-        }
-    }
-
-    /// Runs the networks; `code` is the mouth code of the frame.
-    ///
-    /// # Errors
-    /// What libtorch says, or numbers that are not finite.
-    pub fn paint(&mut self, code: &[f32]) -> Result<(), RenderError> {
-        let code = self.mouth.stage.input(2, code)?;
-        self.mouth.run(Some(code))?;
-        self.eyes.run(None)
     }
 
     /// The regions in the order in which they are drawn.
@@ -119,6 +95,31 @@ impl Painter {
             stage,
             patches,
         })
+    }
+
+    /// Places the regions in the driving picture, prepares the network's inputs and runs it; `code` is the code of the
+    /// frame, where the network takes one.
+    ///
+    /// # Errors
+    /// What libtorch says, or numbers that are not finite.
+    pub fn paint(
+        &mut self,
+        flow: &Flow,
+        driving: &[Point],
+        rows: &Rows,
+        source: &Source<'_>,
+        code: Option<&[f32]>,
+    ) -> Result<(), RenderError> {
+        let (patches, maps) = (self.patch.values(), self.maps.values());
+        let count = self.patches.len();
+        let (patch_len, maps_len) = (patches.len() / count, maps.len() / count);
+        let inputs = patches.chunks_exact_mut(patch_len).zip(maps.chunks_exact_mut(maps_len));
+        for (region, (patch, maps)) in self.patches.iter_mut().zip(inputs) {
+            region.pose(flow, driving, rows);
+            region.inputs(driving, rows, source.picture, source.side, patch, maps);
+        }
+        let code = code.map(|code| self.stage.input(2, code)).transpose()?;
+        self.run(code)
     }
 
     fn run(&mut self, code: Option<Tensor>) -> Result<(), RenderError> {

@@ -1,5 +1,7 @@
 //! One region of the face in a frame: what its painter gets, and what of it reaches the picture.
 
+use multiversion::multiversion;
+
 use super::flow::Flow;
 use super::iris::Iris;
 use super::maps::{CHANNELS, Shapes, carry};
@@ -248,46 +250,61 @@ impl Lids {
 impl Frame {
     /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
     pub fn blend_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
-        let n = self.half as f32 / 2.0;
-        for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
-            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
-            let weight = window(px, self.side) * window(py, self.side);
-            if weight <= 0.0 {
-                continue;
-            }
-            let [x, y] = bilinear(&self.flow, self.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-            *fx += (x * scale - *fx) * weight;
-            *fy += (y * scale - *fy) * weight;
-        }
+        blend_flow(self, [u, du, v], scale, fx, fy);
     }
 
     /// The displacement that the painter saw, for a run of pixels.
     pub fn seen_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
-        let n = self.half as f32 / 2.0;
-        for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
-            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
-            let [x, y] = bilinear(&self.seen, self.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-            (*fx, *fy) = (x * scale, y * scale);
-        }
+        seen_flow(self, [u, du, v], scale, fx, fy);
     }
 
     /// Lays the paint over a run of pixels; `under` is the photo where the painter saw it, not its patch, which has
     /// less detail.
     pub fn blend_paint(&self, u: f32, du: f32, v: f32, under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
-        let n = self.side as f32 / 2.0;
-        for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
-            let [px, py] = self.to_patch.apply([u + du * i as f32, v]);
-            if px.abs() >= 1.0 || py.abs() >= 1.0 {
-                continue;
-            }
-            let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-            let [r, g, b, alpha] = bilinear(&self.paint, self.side, x, y);
-            for (c, delta) in [r, g, b].into_iter().enumerate() {
-                let paint = (delta + under[c].clamp(0.0, 255.0) * alpha).clamp(0.0, 255.0 * alpha);
-                pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
-            }
-            pixel[3] += (255.0 - pixel[3]) * alpha;
+        blend_paint(self, [u, du, v], under, pixels);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
+fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+    let n = frame.half as f32 / 2.0;
+    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
+        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
+        let weight = window(px, frame.side) * window(py, frame.side);
+        if weight <= 0.0 {
+            continue;
         }
+        let [x, y] = bilinear(&frame.flow, frame.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+        *fx += (x * scale - *fx) * weight;
+        *fy += (y * scale - *fy) * weight;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
+fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+    let n = frame.half as f32 / 2.0;
+    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
+        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
+        let [x, y] = bilinear(&frame.seen, frame.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+        (*fx, *fy) = (x * scale, y * scale);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
+fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
+    let n = frame.side as f32 / 2.0;
+    for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
+        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
+        if px.abs() >= 1.0 || py.abs() >= 1.0 {
+            continue;
+        }
+        let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+        let [r, g, b, alpha] = bilinear(&frame.paint, frame.side, x, y);
+        for (c, delta) in [r, g, b].into_iter().enumerate() {
+            let paint = (delta + under[c].clamp(0.0, 255.0) * alpha).clamp(0.0, 255.0 * alpha);
+            pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
+        }
+        pixel[3] += (255.0 - pixel[3]) * alpha;
     }
 }
 

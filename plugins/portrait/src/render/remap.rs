@@ -78,28 +78,41 @@ fn over(
     let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
     let mut taps = Taps { first: [0; TILE], x: [[0.0; TILE]; 4], y: [[0.0; TILE]; 4] };
     let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 4));
+    // Each step the same way for all that it takes, or the compiler finds no vectors here.
     for (((x, y), out), back) in tiles {
         taps.set(x, y, right, bottom, stride as i32);
-        for (i, (out, back)) in out.iter_mut().zip(back.as_chunks::<4>().0).enumerate().take(TILE) {
+        let mut columns = [[[0.0_f32; 4]; 4]; TILE];
+        for i in 0..x.len() {
             let first = taps.first[i] as usize;
-            let row = |k: usize| person.get(first + k * stride..).and_then(|p| p.first_chunk::<4>());
+            let row = |k: usize| {
+                person.get(first + k * stride..).and_then(|p| p.as_flattened().first_chunk::<16>())
+            };
             let (Some(r0), Some(r1), Some(r2), Some(r3)) = (row(0), row(1), row(2), row(3)) else { continue };
             let weights = |w: &[[f32; TILE]; 4]| [w[0][i], w[1][i], w[2][i], w[3][i]];
             let (wx, wy) = (weights(&taps.x), weights(&taps.y));
-            let column = |k: usize, c: usize| {
-                f32::from(r0[k][c]) * wy[0]
-                    + f32::from(r1[k][c]) * wy[1]
-                    + f32::from(r2[k][c]) * wy[2]
-                    + f32::from(r3[k][c]) * wy[3]
-            };
-            // All four channels the same way, or the compiler finds no vectors here.
-            let mut sum = [0.0_f32; 4];
-            for c in 0..4 {
-                sum[c] =
-                    column(0, c) * wx[0] + column(1, c) * wx[1] + column(2, c) * wx[2] + column(3, c) * wx[3];
+            let columns = columns[i].as_flattened_mut();
+            for k in 0..16 {
+                columns[k] = (f32::from(r0[k]) * wy[0]
+                    + f32::from(r1[k]) * wy[1]
+                    + f32::from(r2[k]) * wy[2]
+                    + f32::from(r3[k]) * wy[3])
+                    * wx[k / 4];
             }
-            sum[3] = within(sum[3], 255.0 * STEPS);
-            let through = 1.0 - sum[3] * (1.0 / (255.0 * STEPS));
+        }
+        let mut sums = [[0.0_f32; 4]; TILE];
+        for (sum, [a, b, c, d]) in sums.iter_mut().zip(&columns) {
+            for k in 0..4 {
+                sum[k] = a[k] + b[k] + c[k] + d[k];
+            }
+        }
+        let mut through = [1.0_f32; TILE];
+        for i in 0..TILE {
+            sums[i][3] = within(sums[i][3], 255.0 * STEPS);
+            through[i] = 1.0 - sums[i][3] * (1.0 / (255.0 * STEPS));
+        }
+        for (((out, back), sum), through) in
+            out.iter_mut().zip(back.as_chunks::<4>().0).zip(&sums).zip(&through)
+        {
             for c in 0..4 {
                 out[c] = sum[c] * (1.0 / STEPS) + f32::from(back[c]) * through;
             }
