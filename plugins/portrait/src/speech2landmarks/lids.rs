@@ -17,10 +17,10 @@ const FOLD_SHARE: f32 = 0.35;
 const BOW: [f32; 7] = [0.45, 0.75, 0.95, 1.0, 0.95, 0.75, 0.45];
 
 /// Share of the iris's way that the upper lid goes with it.
-const UPPER_SHARE: f32 = 0.8;
+const UPPER_SHARE: f32 = 0.9;
 
-/// The same of the lower lid.
-const LOWER_SHARE: f32 = 0.35;
+/// The same of the lower lid: a narrow eye must not close over an iris that looks down.
+const LOWER_SHARE: f32 = 0.5;
 
 /// What is left at least of the opening when the upper lid follows a look down.
 const LEAST_OPENING: f32 = 0.35;
