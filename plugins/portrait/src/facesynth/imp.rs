@@ -6,9 +6,9 @@
  * carries what the stages before knew of the frame: landmarks, pose, latents, emotion.
  *
  * Format, size and frame rate are those that downstream asks for by caps. RGB (sRGB), RGBA and BGRA, or I420 and NV12
- * (BT.601 up to 576 rows, else BT.709, unless asked for the other) go to encoders and mixers without a converter. Squares have 64 to 2160 pixels; the
- * whole photo has its own size up to 3840x2160. At another rate than that of the latents the motion is interpolated,
- * which adds half a frame of both rates to the latency.
+ * (BT.601 up to 576 rows, else BT.709, unless asked for the other) go to encoders and mixers without a converter.
+ * Squares have 64 to 2160 pixels; the whole photo has its own size up to 3840x2160. At another rate than that of the
+ * latents the motion is interpolated, which adds half a frame of both rates to the latency.
  *
  * With `background=transparent` the person is cut out: RGBA and BGRA with straight alpha, which is what compositor,
  * glvideomixer and PNG take, or premultiplied, which is what cairo and most GPU toolkits take.
