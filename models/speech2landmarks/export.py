@@ -21,7 +21,7 @@ from train import Heads, weights
 PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
 # what intensity 1 means: labelled clips at their strongest level show half to a quarter of the trained brow motion;
 # this is between
-STRENGTH = [0.0, 0.95, 0.85, 0.85, 0.8, 0.6, 0.95, 1.0]
+STRENGTH = [0.0, 0.95, 0.75, 0.85, 0.8, 0.6, 0.95, 1.0]
 
 
 def lively(t: dict, net: Net, opening: float, brows: float) -> None:
