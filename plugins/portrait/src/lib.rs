@@ -21,6 +21,7 @@ pub mod render;
 pub mod settings;
 pub mod speech2landmarks;
 mod stats;
+mod step;
 mod sync;
 pub mod talkinghead;
 pub mod tensor;

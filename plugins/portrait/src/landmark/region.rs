@@ -1,6 +1,7 @@
 //! Regions of a face, as a weight of each landmark: they add up to one, so that driving all regions is driving the face.
 
 use super::indices::{EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER};
+use crate::step::smooth_step;
 
 /// Skin around the mouth and on the jaw that moves with it, down to the chin's outline.
 const JAW: [usize; 25] = [
@@ -42,8 +43,7 @@ impl Regions {
 /// 1 near the seeds, 0 far from them, smooth between.
 fn near([x, y, _]: [f32; 3], seeds: &[[f32; 3]], (inner, outer): (f32, f32)) -> f32 {
     let distance = seeds.iter().map(|s| (s[0] - x).hypot(s[1] - y)).fold(f32::INFINITY, f32::min);
-    let t = ((outer - distance) / (outer - inner)).clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
+    smooth_step((outer - distance) / (outer - inner))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::portrait::Picture;
 use crate::face::{Outside, RgbView, Roi, sample};
 use crate::landmark::indices::OVAL;
 use crate::pack::{Pack, PackError, Stage};
+use crate::step::smooth_step;
 
 /// Side of the network's input and output.
 const SIZE: usize = 256;
@@ -99,8 +100,7 @@ pub fn matte(
 }
 
 fn certainty(value: f32) -> f32 {
-    let t = ((value - CERTAIN.0) / (CERTAIN.1 - CERTAIN.0)).clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
+    smooth_step((value - CERTAIN.0) / (CERTAIN.1 - CERTAIN.0))
 }
 
 /// Bilinear enlargement of the middle of a square, which is `context` times as wide as what is wanted.

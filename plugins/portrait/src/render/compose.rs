@@ -11,7 +11,7 @@ use super::head::Head;
 use super::layers::Layers;
 use super::math::{Tap, smooth_step, tap};
 use super::paste::Raster;
-use super::patch::Frame;
+use super::patch::{self, Frame};
 use super::points::{Point, Rows};
 use super::{RenderError, remap};
 use crate::workers;
@@ -307,18 +307,18 @@ impl Scene {
         for patch in patches {
             if let Some((a, b)) = span(patch) {
                 let (fx, fy) = (&mut fx[a - start..b - start], &mut fy[a - start..b - start]);
-                patch.blend_flow(self.raster.unit_x(a), 1.0 / scale, v, scale, fx, fy);
+                patch::blend_flow(patch, [self.raster.unit_x(a), 1.0 / scale, v], scale, fx, fy);
             }
         }
         self.sample(y, start, end, fx, fy, &mut line.pixels[start..end]);
         for patch in patches.iter().filter(|p| p.painted) {
             let Some((a, b)) = span(patch) else { continue };
-            let u = self.raster.unit_x(a);
+            let run = [self.raster.unit_x(a), 1.0 / scale, v];
             let ([sx, sy], under) = &mut line.under;
             let (sx, sy, under) = (&mut sx[a..b], &mut sy[a..b], &mut under[a..b]);
-            patch.seen_flow(u, 1.0 / scale, v, scale, sx, sy);
+            patch::seen_flow(patch, run, scale, sx, sy);
             self.sample(y, a, b, sx, sy, under);
-            patch.blend_paint(u, 1.0 / scale, v, under, &mut line.pixels[a..b]);
+            patch::blend_paint(patch, run, under, &mut line.pixels[a..b]);
         }
     }
 

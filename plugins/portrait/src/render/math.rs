@@ -24,12 +24,7 @@ pub fn tanh(x: f32) -> f32 {
     if x < 0.0 { -y } else { y }
 }
 
-/// Cubic step from 0 at `x <= 0` to 1 at `x >= 1`.
-#[inline(always)]
-pub fn smooth_step(x: f32) -> f32 {
-    let x = x.clamp(0.0, 1.0);
-    x * x * (3.0 - 2.0 * x)
-}
+pub use crate::step::smooth_step;
 
 /// The two neighbours of a sample and the weight of the second.
 #[derive(Clone, Copy, Debug)]

@@ -247,26 +247,9 @@ impl Lids {
     }
 }
 
-impl Frame {
-    /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
-    pub fn blend_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
-        blend_flow(self, [u, du, v], scale, fx, fy);
-    }
-
-    /// The displacement that the painter saw, for a run of pixels.
-    pub fn seen_flow(&self, u: f32, du: f32, v: f32, scale: f32, fx: &mut [f32], fy: &mut [f32]) {
-        seen_flow(self, [u, du, v], scale, fx, fy);
-    }
-
-    /// Lays the paint over a run of pixels; `under` is the photo where the painter saw it, not its patch, which has
-    /// less detail.
-    pub fn blend_paint(&self, u: f32, du: f32, v: f32, under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
-        blend_paint(self, [u, du, v], under, pixels);
-    }
-}
-
+/// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+pub fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
     let n = frame.half as f32 / 2.0;
     for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
@@ -280,8 +263,9 @@ fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], f
     }
 }
 
+/// The displacement that the painter saw, for a run of pixels.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+pub fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
     let n = frame.half as f32 / 2.0;
     for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
@@ -290,8 +274,10 @@ fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy
     }
 }
 
+/// Lays the paint over a run of pixels; `under` is the photo where the painter saw it, not its patch, which has less
+/// detail.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
+pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
     let n = frame.side as f32 / 2.0;
     for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);

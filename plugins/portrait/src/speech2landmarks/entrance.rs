@@ -1,6 +1,8 @@
 //! The way from the photo into speech: the first picture of a presentation is the photo's own face, with its smile and open
 //! lips, so that it can follow a still of the photo without a jump.
 
+use crate::step::smooth_step;
+
 /// Passes from the face of the photo to the one that speaks.
 pub struct Entrance {
     photo: Vec<[f32; 3]>,
@@ -27,8 +29,7 @@ impl Entrance {
         if since >= seconds {
             return;
         }
-        let along = since / seconds;
-        let left = 1.0 - along * along * (3.0 - 2.0 * along);
+        let left = 1.0 - smooth_step(since / seconds);
         for (point, photo) in face.iter_mut().zip(&self.photo) {
             for axis in 0..3 {
                 point[axis] += (photo[axis] - point[axis]) * left;

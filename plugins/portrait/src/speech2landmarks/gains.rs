@@ -4,6 +4,7 @@
 use super::ramp::{Ramp, most_per_frame};
 use crate::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, NOSE_TIP};
 use crate::landmark::neutral::{lip_gaps, mouth_gap, open_mouth, widen_gaps};
+use crate::step::smooth_step;
 
 /// Largest gain.
 pub const MAX_GAIN: f32 = 2.0;
@@ -82,7 +83,7 @@ impl Gains {
         // Jaw and lips are one; between nose and lip and between lid and brow a region fades into the next.
         let (nose, lip) = (height(&[NOSE_TIP]), height(&[UPPER_LIP]));
         let (lid, brow) = (height(&UPPER_LIDS), height(&BROWS));
-        let region = |p: &[f32; 3]| [smooth_step(nose, lip, p[1]), smooth_step(lid, brow, p[1])];
+        let region = |p: &[f32; 3]| [step_between(nose, lip, p[1]), step_between(lid, brow, p[1])];
         Self {
             regions: rest.iter().map(region).collect(),
             rest: rest.to_vec(),
@@ -135,17 +136,16 @@ impl Silence {
     /// How much of silence there is, 0 to 1, in a frame whose lips are so far apart.
     fn step(&mut self, opening: f32, fps: f32) -> f32 {
         self.opening = opening.max(self.opening * (-1.0 / (HOLD_SECONDS * fps)).exp());
-        let silent = 1.0 - smooth_step(SILENT.0, SILENT.1, self.opening);
+        let silent = 1.0 - step_between(SILENT.0, SILENT.1, self.opening);
         let [amount] = self.amount.step([silent], most_per_frame(1.0, BASE_SECONDS, fps));
         amount
     }
 }
 
 /// Cubic step from 0 at `from` to 1 at `to`, which may lie on either side.
-fn smooth_step(from: f32, to: f32, x: f32) -> f32 {
+fn step_between(from: f32, to: f32, x: f32) -> f32 {
     let way = to - from;
-    let t = if way == 0.0 { 0.0 } else { ((x - from) / way).clamp(0.0, 1.0) };
-    t * t * (3.0 - 2.0 * t)
+    if way == 0.0 { 0.0 } else { smooth_step((x - from) / way) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::landmark::Pose;
 use crate::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, IRIS_LEFT, IRIS_RIGHT};
+use crate::step::smooth_step;
 
 /// Farthest that eyes turn, in degrees: beyond, people turn the head.
 pub const MAX_GAZE_DEG: f32 = 30.0;
@@ -135,8 +136,7 @@ impl LookAway {
 
     /// Where the eyes are: they start and stop softly.
     fn now(&self) -> [f32; 2] {
-        let t = (self.since / LOOK_SECONDS).min(1.0);
-        let t = t * t * (3.0 - 2.0 * t);
+        let t = smooth_step(self.since / LOOK_SECONDS);
         std::array::from_fn(|i| self.from[i] + (self.to[i] - self.from[i]) * t)
     }
 }

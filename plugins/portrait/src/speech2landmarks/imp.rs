@@ -4,10 +4,10 @@
  * Turns audio features into normalised 3-D face landmarks with the pack's recurrent network, conditioned on an emotion
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
  * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
- * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink. All of it may change while the pipeline plays, numbers by
- * keyframes too (GstController), and is written on each frame as it was applied (`PortraitEmotionMeta`,
- * `PortraitFaceMeta`). Changes are ramps, never jumps. Eyes as in a reference video are not
- * made here but in `landmarks2latents`, by a video that drives them.
+ * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink.
+ * All but the length of the way in may change while the pipeline plays, numbers by keyframes too (GstController), and is
+ * written on each frame as it was applied (`PortraitEmotionMeta`, `PortraitFaceMeta`). Changes are ramps, never jumps.
+ * Eyes as in a reference video are not made here but in `landmarks2latents`, by a video that drives them.
  *
  * The action signal `blink` makes the eyes blink, beginning with the next frame.
  *

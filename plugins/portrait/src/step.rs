@@ -1,0 +1,8 @@
+//! The soft step of everything that fades in space or eases in time.
+
+/// Cubic step from 0 at `x <= 0` to 1 at `x >= 1`.
+#[inline(always)]
+pub fn smooth_step(x: f32) -> f32 {
+    let x = x.clamp(0.0, 1.0);
+    x * x * (3.0 - 2.0 * x)
+}
