@@ -12,6 +12,7 @@ mod format;
 mod head;
 mod iris;
 mod layers;
+mod lips;
 mod maps;
 mod math;
 mod painter;

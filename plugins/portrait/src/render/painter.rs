@@ -43,7 +43,15 @@ impl Painters {
         rows: &Rows,
     ) -> Result<Self, RenderError> {
         let load = |name, parts: &[Part], appearance_at, code| {
-            Painter::new(pack.stage(name, device)?, parts, appearance_at, code, points, rows)
+            let patch = |&part: &Part| {
+                Patch::new(part, points, rows).with_iris(points, rows).with_lips(
+                    source.picture,
+                    source.side,
+                    points,
+                    rows,
+                )
+            };
+            Painter::new(pack.stage(name, device)?, parts.iter().map(patch).collect(), appearance_at, code)
         };
         Ok(Self {
             mouth: load("mouth", &[Part::Mouth], 3, source.mouth_code)?,
@@ -65,14 +73,10 @@ impl Painters {
 impl Painter {
     fn new(
         stage: Arc<Stage>,
-        parts: &[Part],
+        patches: Vec<Patch>,
         appearance_at: usize,
         appearance: &[f32],
-        points: &[Point],
-        rows: &Rows,
     ) -> Result<Self, RenderError> {
-        let patches: Vec<Patch> =
-            parts.iter().map(|&part| Patch::new(part, points, rows).with_iris(points, rows)).collect();
         let count = patches.len();
         let side = patches.first().map_or(0, Patch::side);
         let (area, quarter) = (side * side, side * side / 4);

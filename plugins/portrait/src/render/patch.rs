@@ -4,6 +4,7 @@ use multiversion::multiversion;
 
 use super::flow::Flow;
 use super::iris::Iris;
+use super::lips::Lips;
 use super::maps::{CHANNELS, Shapes, carry};
 use super::math::{Tap, resize, resize_taps, smooth_step, tap};
 use super::points::{Point, Rows};
@@ -27,6 +28,9 @@ pub struct Patch {
     coarse: [Vec<f32>; 4],
     lids: Option<Lids>,
     iris: Option<Iris>,
+    lips: Option<Lips>,
+    /// How much the lips cover of the photo's open mouth in this frame.
+    covered: f32,
     scratch: [Vec<f32>; 2],
     frame: Frame,
 }
@@ -41,6 +45,10 @@ struct Lids {
     closed: f32,
     displacement: [Vec<f32>; 2],
 }
+
+/// Pace of the flow through the source, rows a row, from which on what closes lips is taken from the painter's patch, and
+/// where all of it is.
+const SQUEEZED: (f32, f32) = (1.4, 2.2);
 
 /// Below this opening in widths the source's own eye is closed.
 const CLOSED: f32 = 0.06;
@@ -62,6 +70,9 @@ pub struct Frame {
     pub side: usize,
     /// Change of colour times alpha in levels, and alpha.
     pub paint: Vec<[f32; 4]>,
+    /// What the painter saw where lips close over a squeezed mouth: colour times weight in levels, and weight. Empty where
+    /// they do not.
+    pub squeezed: Vec<[f32; 4]>,
     /// Whether any alpha is above zero.
     pub painted: bool,
 }
@@ -88,6 +99,8 @@ impl Patch {
             coarse: [plane(), plane(), plane(), plane()],
             lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
             iris: None,
+            lips: None,
+            covered: 0.0,
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
@@ -104,6 +117,12 @@ impl Patch {
     /// irises hardly move.
     pub fn with_iris(mut self, source: &[Point], rows: &Rows) -> Self {
         self.iris = self.part.eye().map(|eye| Iris::new(rows, source, eye));
+        self
+    }
+
+    /// The same with lips that close over an open mouth of the square RGB8 photo.
+    pub fn with_lips(mut self, rgb: &[u8], side: usize, source: &[Point], rows: &Rows) -> Self {
+        self.lips = if self.part == Part::Mouth { Lips::new(rgb, side, source, rows) } else { None };
         self
     }
 
@@ -125,6 +144,7 @@ impl Patch {
             [*x, *y] = from_patch.apply([self.line[i % COARSE], self.line[i / COARSE]]);
         }
         flow.displace(x, y, ux, uy);
+        self.covered = self.lips.as_mut().map_or(0.0, |lips| lips.pose(flow.opening()));
         let frame = &mut self.frame;
         frame.to_patch = from_patch.inverse();
         let ([cx, cy], [hx, hy]) = (from_patch.origin, from_patch.half_box());
@@ -174,9 +194,14 @@ impl Patch {
         resize(ux, COARSE, &self.to_full, fx);
         resize(uy, COARSE, &self.to_full, fy);
         remap::patch(rgb, rgb_side, fx, fy, patch);
+        if let Some(lips) = self.lips.as_ref().filter(|_| self.covered > 0.0) {
+            lips.cover(fx, fy, patch);
+        }
         for (x, y) in ux.iter_mut().zip(uy.iter_mut()) {
             [*x, *y] = self.to_source.apply([*x, *y]);
         }
+        self.squeeze(patch);
+        let [ux, uy] = [2, 3].map(|k| &self.coarse[k]);
         let (shapes, coordinates) = maps.split_at_mut(9 * area);
         let (fx, fy) = coordinates.split_at_mut(area);
         resize(ux, COARSE, &self.to_half, fx);
@@ -184,6 +209,30 @@ impl Patch {
         self.shapes.draw(driving, &self.frame.to_patch, rows, &mut shapes[..3 * area]);
         carry(&self.source_shapes, self.frame.half, fx, fy, &mut shapes[3 * area..6 * area]);
         shapes[6 * area..].copy_from_slice(&self.source_shapes);
+    }
+
+    /// Keeps of the painter's patch what the flow squeezes while lips cover it; the displacement is the position in the
+    /// source's patch.
+    fn squeeze(&mut self, patch: &[f32]) {
+        let frame = &mut self.frame;
+        frame.squeezed.clear();
+        if self.covered <= 0.0 {
+            return;
+        }
+        let (uy, [weight, fine]) = (&self.coarse[3], &mut self.scratch);
+        let weight = &mut weight[..COARSE * COARSE];
+        let (share, cell) = (smooth_step(self.covered * 3.0), 2.0 / COARSE as f32);
+        for (i, weight) in weight.iter_mut().enumerate() {
+            let (above, below) = (i.max(COARSE) - COARSE, (i + COARSE).min(COARSE * COARSE - 1));
+            let rows = below / COARSE - above / COARSE;
+            let pace = (uy[below] - uy[above]) / (cell * rows as f32);
+            *weight = share * smooth_step((pace - SQUEEZED.0) / (SQUEEZED.1 - SQUEEZED.0));
+        }
+        resize(weight, COARSE, &self.to_full, fine);
+        let area = frame.side * frame.side;
+        let colour = |c: usize, i: usize| patch[c * area + i] * 255.0;
+        let pixel = |(i, &w): (usize, &f32)| [colour(0, i) * w, colour(1, i) * w, colour(2, i) * w, w];
+        frame.squeezed.extend(fine.iter().enumerate().map(pixel));
     }
 
     /// Takes the painter's outputs.
@@ -279,6 +328,7 @@ pub fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32]
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
 pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
     let n = frame.side as f32 / 2.0;
+    let some = !frame.squeezed.is_empty();
     for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
         if px.abs() >= 1.0 || py.abs() >= 1.0 {
@@ -286,9 +336,11 @@ pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixe
         }
         let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
         let [r, g, b, alpha] = bilinear(&frame.paint, frame.side, x, y);
+        let squeezed = if some { bilinear(&frame.squeezed, frame.side, x, y) } else { [0.0; 4] };
         for (c, delta) in [r, g, b].into_iter().enumerate() {
-            let paint = (delta + under[c].clamp(0.0, 255.0) * alpha).clamp(0.0, 255.0 * alpha);
-            pixel[c] = pixel[c].clamp(0.0, 255.0) * (1.0 - alpha) + paint;
+            let kept = |photo: f32| photo.clamp(0.0, 255.0) * (1.0 - squeezed[3]) + squeezed[c];
+            let paint = (delta + kept(under[c]) * alpha).clamp(0.0, 255.0 * alpha);
+            pixel[c] = kept(pixel[c]) * (1.0 - alpha) + paint;
         }
         pixel[3] += (255.0 - pixel[3]) * alpha;
     }
