@@ -107,6 +107,8 @@ fn apt_get() -> Command {
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     }
     command.env("DEBIAN_FRONTEND", "noninteractive");
+    // Somebody else may be installing: a fresh machine's own updates, say.
+    command.args(["-o", "DPkg::Lock::Timeout=300"]);
     command
 }
 
