@@ -1,6 +1,6 @@
 """Measures the generator on held-out persons and writes a table and contact sheets.
 
-    python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD --matte selfie_seg_256.pt --out OUT \
+    python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD_OR_PACK --matte selfie_seg_256.pt --out OUT \
         [--pairs 4] [--l2l packs/lite/landmarks2latents.pt] [--identity DLIB]
 
 (from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; clips of 512 px
@@ -22,7 +22,7 @@ import torch
 
 from .compose import Compositor
 from .data import Clip, load
-from .geometry import EYE_L, EYE_R, MOUTH, OUTER, affine_inverse, cut
+from .geometry import EYE_L, EYE_R, MOUTH, OUTER
 from .identity import Identity
 from .metrics import measure, region, restlessness
 from .model import Part
@@ -51,8 +51,7 @@ def mouth_code(
     mouth: Part, l2l: torch.jit.ScriptModule, src: torch.Tensor, S: torch.Tensor, D: torch.Tensor
 ) -> torch.Tensor:
     """The learned code [1,6] that landmarks2latents predicts, in silence, once it has settled on the landmarks D."""
-    T = mouth.geo.roi(S, MOUTH)
-    own = mouth.learned_code(cut(src, T, 128), mouth.geo.shape_maps(affine_inverse(T, S[:, :, :2]), MOUTH, 64))
+    T, own = mouth.geo.roi(S, MOUTH), mouth.code_of(src, S)
     latents = torch.cat([S[0, mouth.geo.kp], torch.cat([anchors(S, T), own], 1).view(4, 3)])
     with torch.no_grad():
         out, _ = l2l(D.repeat(8, 1, 1), torch.zeros(8, 4, 80), latents, torch.zeros(8), torch.zeros(96))

@@ -1,9 +1,9 @@
-"""Exports appearance, mouth, eyes and landmarks2latents with their golden tensors.
+"""Exports appearance, mouth and eyes with their golden tensors, and those of the geometry.
 
     python -m generator.export --weights BUILD_OF_TRAINING --samples SAMPLES --build models/build
 
-(from models/). SAMPLES (tests/data will do) holds portrait-grace-hopper.jpg, portrait-astronaut.png and
-speech-af_heart.wav: goldens come from nothing else. --features names the pack's audio front end for landmarks2latents' golden (zeros without it).
+(from models/). SAMPLES (tests/data will do) holds portrait-grace-hopper.jpg and portrait-astronaut.png: goldens come from
+nothing else.
 """
 
 from __future__ import annotations
@@ -12,19 +12,15 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn as nn
-from scipy.io import wavfile
 
-from landmarks2latents.model import Landmarks2Latents
-
-from .geometry import EYE_LEFT, EYE_RIGHT, KPS, MOUTH, affine_inverse, cut
-from .golden import crop, driven, geometry_goldens
+from .geometry import EYE_LEFT, EYE_RIGHT, MOUTH, affine_inverse, cut
+from .golden import crop, geometry_goldens
 from .model import Part
 from .painters import CODE_ROWS, anchors
 from .stage import write_stage
-from .weights import checkpoint, load_part
+from .weights import load_part
 
 
 class Appearance(nn.Module):
@@ -67,25 +63,11 @@ def milliseconds(m: torch.jit.ScriptModule, args: list[torch.Tensor]) -> float:
     return min(t) * 1e3
 
 
-def speech(path: Path, features: Path | None, frames: int, size: int, ahead: int) -> torch.Tensor:
-    """Features [frames,4,128] from the middle of a sample recording; zeros without a front end."""
-    if features is None:
-        return torch.zeros(frames, 4, 128)
-    front = torch.jit.load(str(features)).float()
-    wave = wavfile.read(path)[1].astype(np.float32) / 32768
-    ends = [(50 + i + 1) * 640 + ahead for i in range(frames)]
-    with torch.no_grad():
-        return torch.stack([front(torch.from_numpy(wave[e - size : e].copy())) for e in ends])
-
-
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--weights", type=Path, required=True)
     ap.add_argument("--samples", type=Path, required=True)
     ap.add_argument("--build", type=Path, required=True)
-    ap.add_argument("--features", type=Path)
-    ap.add_argument("--window", type=int, default=10480)
-    ap.add_argument("--look-ahead", type=int, default=2560)
     a = ap.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -96,7 +78,7 @@ def main() -> None:
 
     look = frozen(Appearance(mouth, eyes), (im, L))
     write_stage(
-        a.build, "appearance", look, {"photo": im, "landmarks": L}, ["source_latents", "mouth_code", "eye_code"]
+        a.build, "appearance", look, {"photo": im, "landmarks": L}, ["source_latents", "mouth_code", "eye_code"], extra=geometry
     )
     with torch.no_grad():
         latents, mouth_look, eye_look = look(im, L)
@@ -104,39 +86,7 @@ def main() -> None:
         one, two = look(other[None].float() / 255, T[None]), Appearance(mouth, eyes)(other[None].float() / 255, T[None])
         assert all((x - y).abs().max() < 1e-4 for x, y in zip(one, two))
 
-    posed = torch.stack([driven(S, 0.02 * t, 2.0 * t, 1.0 * t, close_eye=False) for t in range(5)])
-    net = Landmarks2Latents()
-    net.load_state_dict(checkpoint(a.weights, "landmarks2latents", "landmarks2latents.train")["net"])
-    net.eval().requires_grad_(False)
-    sound = speech(a.samples / "speech-af_heart.wav", a.features, 5, a.window, a.look_ahead)
-    emotion, state = torch.zeros(8), torch.zeros(net.state_size)
-    emotion[1] = 0.5
-    script = frozen(net)
-    toml = f"[pack-extra.latents]\ncount = {len(KPS) + CODE_ROWS}\ncode-rows = {CODE_ROWS}\ncontrol-points = {KPS}\n"
-    shapes = {"posed": [1, 478, 3], "features": [1, 4, 128], "latents": [1, len(KPS) + CODE_ROWS, 3]}
-    write_stage(
-        a.build,
-        "landmarks2latents",
-        script,
-        {"posed": posed, "features": sound, "source_latents": latents, "emotion": emotion, "state": state},
-        ["latents", "state"],
-        shapes,
-        geometry,
-        toml,
-    )
-    with torch.no_grad():
-        whole, _ = script(posed, sound, latents, emotion, state)
-        s, rows = state, []
-        for t in range(5):
-            r, s = script(posed[t : t + 1], sound[t : t + 1], latents, emotion, s)
-            rows.append(r)
-        print(
-            f"landmarks2latents {milliseconds(script, [posed[:1], sound[:1], latents, emotion, state]):.2f} ms, "
-            f"frame by frame differs by {(torch.cat(rows) - whole).abs().max():.1e}"
-        )
-        D = geometry["geometry.D"][None]
-        code = net(D, torch.zeros(1, 4, 80), latents, torch.zeros(8), state)[0][0, len(KPS) :].reshape(1, -1)
-
+    code = latents[-CODE_ROWS:].reshape(1, -1)
     script = frozen(mouth.painter.to(memory_format=torch.channels_last))
     args = {
         "patch": geometry["geometry.patch_mouth"][None],

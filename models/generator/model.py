@@ -100,6 +100,14 @@ class Part(nn.Module):
         return self.painter(patch, maps, look)
 
     @torch.no_grad()
+    def code_of(self, picture: torch.Tensor, L: torch.Tensor) -> torch.Tensor:
+        """The learned mouth code [1,LEARNED] of a picture [1,3,n,n] with the landmarks L."""
+        T = self.geo.roi(L, MOUTH)
+        return self.learned_code(
+            cut(picture, T, self.n), self.geo.shape_maps(affine_inverse(T, L[:, :, :2]), MOUTH, self.h)
+        )
+
+    @torch.no_grad()
     def look_of(self, photo: torch.Tensor, S: torch.Tensor, which: int) -> torch.Tensor:
         T = self.geo.roi(S, which)
         return self.appearance(cut(photo, T, self.n), S, T, which)
@@ -124,7 +132,7 @@ class Part(nn.Module):
         if which == MOUTH:
             a = anchors(D, p["T"])
             if truth is not None:
-                learned = self.learned_code(cut(truth, p["T"], self.n), p["maps"][:, :3])
+                learned = self.code_of(truth, D)
             elif learned is None:
                 learned = self.prior(affine_inverse(p["T"], D[:, :, :2]), look)
             code = torch.cat([a, learned], 1)

@@ -30,7 +30,7 @@ def write_stage(
     os.replace(tmp, folder / f"{stage}.pt")
     golden = {f"{stage}.in.{i}": t.contiguous() for i, t in enumerate(inputs.values())}
     golden |= {f"{stage}.out.{i}": t.detach().contiguous() for i, t in enumerate(out)}
-    golden |= {k: t.contiguous() for k, t in (extra or {}).items()}
+    golden |= {k: t.clone().contiguous() for k, t in (extra or {}).items()}
     save_file(golden, folder / ".golden")
     os.replace(folder / ".golden", folder / f"golden-{stage}.safetensors")
     os.chmod(folder / f"golden-{stage}.safetensors", 0o644)

@@ -1,4 +1,4 @@
-"""Loading trained parts from checkpoints; a part that was never trained must not get into a pack unnoticed."""
+"""Loading trained parts from checkpoints or from a pack; a part that was never trained must not get into a pack unnoticed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ from pathlib import Path
 
 import torch
 
+from .geometry import EYE_LEFT, EYE_RIGHT, MOUTH
 from .model import Part
+from .painters import ANCHORS, CODE_ROWS
+
+
+class Shipped(Part):
+    """A region as a pack ships it: the exported painter, and codes from the exported encoders."""
+
+    def __init__(self, pack: Path, kind: str) -> None:
+        super().__init__(kind)
+        self.painter = torch.jit.load(str(pack / f"{kind}.pt"))
+        self.encoders = torch.jit.load(str(pack / "appearance.pt"))
+
+    @torch.no_grad()
+    def code_of(self, picture: torch.Tensor, L: torch.Tensor) -> torch.Tensor:
+        latents, _, _ = self.encoders(picture, L)
+        return latents[-CODE_ROWS:].reshape(1, -1)[:, ANCHORS:]
+
+    @torch.no_grad()
+    def look_of(self, photo: torch.Tensor, S: torch.Tensor, which: int) -> torch.Tensor:
+        _, mouth, eyes = self.encoders(photo, S)
+        return mouth if which == MOUTH else eyes[[(EYE_RIGHT, EYE_LEFT).index(which)]]
 
 
 def checkpoint(folder: Path, name: str, how: str) -> dict:
@@ -18,6 +39,9 @@ def checkpoint(folder: Path, name: str, how: str) -> dict:
 
 
 def load_part(folder: Path, kind: str) -> Part:
+    """From training's checkpoints, or from the pack if the folder is one."""
+    if (folder / "pack.toml").exists():
+        return Shipped(folder, kind).eval().requires_grad_(False)
     part = Part(kind)
     trained = checkpoint(folder, kind, f"generator.train {kind}")
     part.load_state_dict(trained.get("mean", trained["part"]))

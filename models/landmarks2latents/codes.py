@@ -1,6 +1,6 @@
 """Writes the mouth code of every frame of the clips, as the generator's encoder sees it: CODES/ID.npz (code [n,6]).
 
-python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD --out CODES     (from models/)
+python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD_OR_PACK --out CODES     (from models/)
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from generator.data import crop_box, manifest
-from generator.geometry import MOUTH, affine_inverse, cut
+from generator.data import manifest
 from generator.weights import load_part
+
+PIXELS = 512  # of a picture as the encoder takes it
 
 
 def main() -> None:
@@ -41,27 +42,9 @@ def main() -> None:
             ok, im = cap.read()
             if not ok:
                 break
-            x0, y0, x1, y1 = crop_box(L, "mouth")
-            k = im.shape[0] / 512  # boxes are in pixels of 512
-            box = [int(round(v * k)) for v in (x0, y0, x1, y1)]
-            x = (
-                torch.from_numpy(cv2.cvtColor(im[box[1] : box[3], box[0] : box[2]], cv2.COLOR_BGR2RGB))
-                .permute(2, 0, 1)[None]
-                .float()
-                / 255
-            )
-            D = torch.from_numpy(L)[None]
-            T = part.geo.roi(D, MOUTH)
-            local = T.clone()  # the region in units of the cropped box
-            size, corner = (
-                torch.tensor([box[2] - box[0], box[3] - box[1]]) / im.shape[0],
-                torch.tensor(box[:2]) / im.shape[0],
-            )
-            local[:, :, :2] = T[:, :, :2] / size[:, None]
-            local[:, :, 2] = (T[:, :, 2] - corner) / size
-            with torch.no_grad():
-                md = part.geo.shape_maps(affine_inverse(T, D[:, :, :2]), MOUTH, part.h)
-                out.append(part.learned_code(cut(x, local, part.n), md)[0].numpy())
+            im = cv2.cvtColor(cv2.resize(im, (PIXELS, PIXELS)), cv2.COLOR_BGR2RGB)
+            picture = torch.from_numpy(im).permute(2, 0, 1)[None].float() / 255
+            out.append(part.code_of(picture, torch.from_numpy(L)[None])[0].numpy())
         tmp = a.out / f"{row['id']}.tmp.npz"
         np.savez(tmp, code=np.stack(out))
         os.rename(tmp, a.out / f"{row['id']}.npz")
