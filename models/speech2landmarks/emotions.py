@@ -115,6 +115,26 @@ RECIPES = {
 }
 JAW_OPEN = dict(surprise=0.22, fear=0.1, happy=0.04)
 
+# rims of the lids from corner to corner, both eyes; the skin above the upper ones, with its place on them; how far
+# each place goes with the lid's middle, and the skin with its lid
+UPPER = [[246, 161, 160, 159, 158, 157, 173], [466, 388, 387, 386, 385, 384, 398]]
+LOWER = [[7, 163, 144, 145, 153, 154, 155], [249, 390, 373, 374, 380, 381, 382]]
+FOLDS = [[30, 29, 27, 28, 56], [260, 259, 257, 258, 286]]
+BOW = np.array([0.45, 0.75, 0.95, 1, 0.95, 0.75, 0.45], np.float32)
+FOLD_SHARE = 0.35
+
+
+def wide(up: float, down: float) -> np.ndarray:
+    """Eyes opened wide: the middle of the upper lids goes up, that of the lower ones down, [478,3]. The blendshape
+    network sees wide eyes, but the clips hold too few for a direction of their own.
+    """
+    d = np.zeros((478, 3), np.float32)
+    for upper, lower, folds in zip(UPPER, LOWER, FOLDS):
+        d[upper, 1], d[lower, 1] = -up * BOW, down * BOW
+        d[folds, 1] = -up * BOW[1:-1] * FOLD_SHARE
+    return d
+
+
 
 def build(w: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Recipes -> (shape [8,478,3] that leaves the lip gap alone, jaw [8,478,3] that opens it)."""
@@ -139,8 +159,9 @@ def build(w: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sneer = bump(mean, [64, 294], 0.10, (0, -0.03, 0)) + bump(mean, [39, 269, 0], 0.10, (0, -0.03, 0))
     shape[k["disgust"]] += sneer + bump(mean, lids_up, 0.04, (0, 0.008, 0)) + bump(mean, [61, 291], 0.10, (0, 0.02, 0))
     shape[k["angry"]] += 0.3 * bump(mean, [64, 294], 0.10, (0, -0.03, 0))
-    shape[k["surprise"]] += bump(mean, lids_up, 0.04, (0, -0.018, 0))
-    shape[k["fear"]] += bump(mean, lids_up, 0.04, (0, -0.022, 0)) + bump(mean, lids_low, 0.04, (0, 0.006, 0))
+    # the pictures show about half of it: a photo holds nothing of an eye behind its lids
+    shape[k["surprise"]] += wide(0.05, 0.005)
+    shape[k["fear"]] += wide(0.09, 0.016)
     shape[k["happy"]] += bump(mean, lids_low, 0.04, (0, -0.008, 0))
     for up, low in PAIRS:  # lips move together
         both = (shape[:, up, 1] + shape[:, low, 1]) / 2
