@@ -24,28 +24,28 @@ PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
 STRENGTH = [0.0, 0.95, 0.75, 0.85, 0.8, 0.6, 0.95, 1.0]
 
 
-def lively(t: dict, net: Net, opening: float, brows: float) -> None:
-    """Scale what opens the mouth and what lifts the brows, in place: the directions of the coefficients that go with
-    the one and not the other on the training clips. Closed lips stay closed, and what the sound does not tell about
-    the rest of the face stays as small as the net left it.
+def lively(t: dict, net: Net, opening: float, width: float, brows: float) -> None:
+    """Scale what opens the mouth, what widens it and what lifts the brows, in place: the directions of the coefficients
+    that go with the one and not the others on the training clips. Closed lips stay closed, and what the sound does not
+    tell about the rest of the face stays as small as the net left it.
     """
-    read = Heads(t).measure[:, [0, 4]]
+    read = Heads(t).measure[:, [0, 1, 4]]
     y = np.concatenate([c.y / c.scale for c in t["clips"] if c.split == "train" and c.speech == "yes"])
     y = torch.from_numpy(y - y.mean(0))
     a = y @ read
-    along = torch.linalg.solve(a.T @ a, a.T @ y) * (torch.tensor([opening, brows]) - 1)[:, None]
+    along = torch.linalg.solve(a.T @ a, a.T @ y) * (torch.tensor([opening, width, brows]) - 1)[:, None]
     with torch.no_grad():
         net.out.bias += along.T @ (read.T @ net.out.bias)
         net.out.weight += along.T @ (read.T @ net.out.weight)
 
 
-def assemble(work: Path, names: list[str], gain: float, brows: float) -> Speech2Landmarks:
+def assemble(work: Path, names: list[str], gain: float, width: float, brows: float) -> Speech2Landmarks:
     """The stage module from the cached tables and the mean of checkpoints (running means of the weights)."""
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
     net = Net(len(basis), IDS)
     net.load_state_dict(weights(work, names))
-    lively(t, net, gain, brows)
+    lively(t, net, gain, width, brows)
     net.eval()
     attach(t, [c for c in t["clips"] if c.split == "train"], work)
     calm, basis_calm = fit(t, net)
@@ -77,13 +77,14 @@ def main() -> None:
     a.add_argument("--work", type=Path, required=True)
     a.add_argument("--checkpoint", nargs="+", default=["one"])
     a.add_argument("--gain", type=float, default=1.0, help="gain of the opening")
+    a.add_argument("--width", type=float, default=1.0, help="gain of the mouth's width")
     a.add_argument("--brows", type=float, default=1.0, help="gain of the brows")
     a.add_argument("--low", action="store_true", help="the checkpoint is of the net with 80 ms of look-ahead")
     a.add_argument("--samples", type=Path, required=True)
     a.add_argument("--build", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
-    net = assemble(o.work, o.checkpoint, o.gain, o.brows)
+    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows)
     stage = torch.jit.freeze(torch.jit.script(net))
     k = "speech2landmarks-low" if o.low else "speech2landmarks"
     out = o.build / k

@@ -37,7 +37,7 @@ def main() -> None:
     for k in ("work", "stage"):
         a.add_argument(f"--{k}", type=Path, required=True)
     a.add_argument("--name", default="shipped")
-    for k in ("gain", "brows"):
+    for k in ("gain", "width", "brows"):
         a.add_argument(f"--{k}", type=float, default=1.0, help="that of the export")
     o = a.parse_args()
     torch.set_num_threads(1)
@@ -65,7 +65,7 @@ def main() -> None:
     net.load_state_dict(net.state_dict() | new)
     with torch.no_grad():
         net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
-    lively(t, net, 1 / o.gain, 1 / o.brows)
+    lively(t, net, 1 / o.gain, 1 / o.width, 1 / o.brows)
     torch.save(dict(mean=net.state_dict()), o.work / f"{o.name}.pt")
     print(o.work / f"{o.name}.pt", "identity codes differ by", float(np.abs(mine - theirs).mean()))
 
