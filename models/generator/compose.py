@@ -1,7 +1,7 @@
 """Reference compositor: photo + driving landmarks -> picture, as the renderer in Rust draws it.
 
 The person (matte of the photo) is warped over a clean background plate; mouth and eyes are painted. Imported by
-evaluate.py and render.py; clarity before speed. What the renderer adds for far turns is not here: hair and ears behind
+evaluate.py and render.py; clarity before speed. What the renderer adds is not here: hair and ears behind
 the face, an outline that does not fold, irises and lids that slide, lips that grow over the photo's teeth.
 """
 

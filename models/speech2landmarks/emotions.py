@@ -135,7 +135,6 @@ def wide(up: float, down: float) -> np.ndarray:
     return d
 
 
-
 def build(w: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Recipes -> (shape [8,478,3] that leaves the lip gap alone, jaw [8,478,3] that opens it)."""
     unit = dict(zip(NAMES, w))

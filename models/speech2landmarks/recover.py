@@ -15,20 +15,20 @@ import torch
 from dataset import IDS, prepare
 from export import lively
 from model import Net
+from paths import sibling
+from train import feel
 
-# Places among constants of one shape, where there are several.
-SECOND = {"c1.bias": 1, "rnn.bias_hh_l0": 0, "rnn.bias_ih_l0": 1}
+# The second among constants of one shape, in the order of their use.
+SECOND = ("heard.bias", "rnn.bias_hh_l0")
 # The phone classifier is no part of a stage.
 LEFT_OUT = ("phone.weight", "phone.bias")
 
 
 def constants(path: Path) -> dict[tuple, list[torch.Tensor]]:
-    """Tensors of a frozen stage by their shapes, in the order of the graph."""
+    """Tensors of a frozen stage by their shapes, in the order of their use."""
     found: dict[tuple, list[torch.Tensor]] = {}
-    for node in torch.jit.load(str(path)).eval().graph.nodes():
-        if node.kind() == "prim::Constant" and node.output().type().kind() == "TensorType":
-            value = node.t("value")
-            found.setdefault(tuple(value.shape), []).append(value.clone())
+    for value in sibling("features", "fit").constants(path):
+        found.setdefault(tuple(value.shape), []).append(value)
     return found
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     state = old.state_dict()
     for k, v in state.items():
         if k not in LEFT_OUT:
-            state[k] = found[tuple(v.shape)][SECOND.get(k, 0)]
+            state[k] = found[tuple(v.shape)][int(k in SECOND)]
     # The basis of all, and that of calm.py, which is zero from the eyes up: the larger one.
     basis = max(found[coefs, 1434], key=lambda b: float(b.square().sum())).numpy()
     mean, ids = found[1434,][0].numpy(), found[IDS, 1434][0].numpy()
@@ -63,8 +63,7 @@ def main() -> None:
     new["ident.weight"] = w @ torch.from_numpy(way[:-1].T)
     new["ident.bias"] = state["ident.bias"] + w @ torch.from_numpy(way[-1])
     net.load_state_dict(net.state_dict() | new)
-    with torch.no_grad():
-        net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
+    feel(net, t)
     lively(t, net, 1 / o.gain, 1 / o.width, 1 / o.brows)
     torch.save(dict(mean=net.state_dict()), o.work / f"{o.name}.pt")
     print(o.work / f"{o.name}.pt", "identity codes differ by", float(np.abs(mine - theirs).mean()))

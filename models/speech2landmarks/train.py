@@ -257,6 +257,12 @@ def run(
     return net.eval()
 
 
+def feel(net: Net, t: dict) -> None:
+    """Start from the emotions' own displacement; training adapts it to speech."""
+    with torch.no_grad():
+        net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
+
+
 def targets(t: dict, clips: list[Clip], heard: dict[str, np.ndarray], share: float) -> list[Clip]:
     """Set `true` and `target` of the clips; returns the recordings without video as clips.
 
@@ -372,8 +378,7 @@ def main() -> None:
         c.y = viseme_track(c.phone, v)
     if o.start:
         net.load_state_dict(weights(o.work, o.start))
-    with torch.no_grad():  # start from the emotions' own displacement; training adapts it to speech
-        net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
+    feel(net, t)
     run(net, b, h, o.steps, o.work / f"{o.name}.pt", (15, 6, 8, 3) if alone else (20, 0, 9, 3), w, o.lr)
 
 

@@ -5,7 +5,7 @@
 //! the lips' edges, with the dark of the seam where they meet.
 
 use super::flow::Flow;
-use super::math::{smooth_step, tap};
+use super::math::{mix, smooth_step, tap};
 use super::points::{Point, Rows, gather};
 
 /// Photos whose mouth opens less than this, in widths, show nothing to close over.
@@ -71,9 +71,13 @@ impl Lips {
         Some(Self { cover, origin: [left, top], size, side: side as f32, open, closed: 0.0 })
     }
 
-    /// Takes how far the mouth is open in a frame, in widths; returns how much of it is covered, 0 to 1.
-    pub fn pose(&mut self, opening: f32) -> f32 {
+    /// Takes how far the mouth is open in a frame, in widths.
+    pub fn pose(&mut self, opening: f32) {
         self.closed = smooth_step((COVERS.0 - opening / self.open) / (COVERS.0 - COVERS.1));
+    }
+
+    /// How much of the mouth is covered in this frame, 0 to 1.
+    pub fn closed(&self) -> f32 {
         self.closed
     }
 
@@ -101,10 +105,7 @@ impl Lips {
         let (tx, ty) = (tap(u, self.size[0]), tap(v, self.size[1]));
         let at = |x: usize, y: usize| self.cover[y * self.size[0] + x];
         let (a, b, c, d) = (at(tx.a, ty.a), at(tx.b, ty.a), at(tx.a, ty.b), at(tx.b, ty.b));
-        std::array::from_fn(|k| {
-            let (upper, lower) = (a[k] + (b[k] - a[k]) * tx.t, c[k] + (d[k] - c[k]) * tx.t);
-            upper + (lower - upper) * ty.t
-        })
+        std::array::from_fn(|k| mix([a[k], b[k], c[k], d[k]], tx.t, ty.t))
     }
 }
 
@@ -113,9 +114,8 @@ fn colour(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
     let (tx, ty) = (tap(x, side), tap(y, side));
     let at = |x: usize, y: usize, c: usize| f32::from(rgb[(y * side + x) * 3 + c]);
     std::array::from_fn(|c| {
-        let upper = at(tx.a, ty.a, c) + (at(tx.b, ty.a, c) - at(tx.a, ty.a, c)) * tx.t;
-        let lower = at(tx.a, ty.b, c) + (at(tx.b, ty.b, c) - at(tx.a, ty.b, c)) * tx.t;
-        upper + (lower - upper) * ty.t
+        let four = [at(tx.a, ty.a, c), at(tx.b, ty.a, c), at(tx.a, ty.b, c), at(tx.b, ty.b, c)];
+        mix(four, tx.t, ty.t)
     })
 }
 

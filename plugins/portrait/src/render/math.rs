@@ -63,14 +63,19 @@ pub fn resize(plane: &[f32], side: usize, taps: &[Tap], out: &mut [f32]) {
     }
 }
 
+/// Mixes four neighbours, left to right and then top to bottom, at a place between them.
+#[inline(always)]
+pub fn mix([a, b, c, d]: [f32; 4], x: f32, y: f32) -> f32 {
+    let (top, bottom) = (a + (b - a) * x, c + (d - c) * x);
+    top + (bottom - top) * y
+}
+
 /// A bilinear sample of a square plane, clamped at its border; positions in samples.
 #[inline(always)]
 pub fn sample(plane: &[f32], side: usize, x: f32, y: f32) -> f32 {
     let (tx, ty) = (tap(x, side), tap(y, side));
     let (above, below) = (&plane[ty.a * side..][..side], &plane[ty.b * side..][..side]);
-    let top = above[tx.a] + (above[tx.b] - above[tx.a]) * tx.t;
-    let bottom = below[tx.a] + (below[tx.b] - below[tx.a]) * tx.t;
-    top + (bottom - top) * ty.t
+    mix([above[tx.a], above[tx.b], below[tx.a], below[tx.b]], tx.t, ty.t)
 }
 
 #[cfg(test)]

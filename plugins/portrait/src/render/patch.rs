@@ -6,7 +6,7 @@ use super::flow::Flow;
 use super::iris::Iris;
 use super::lips::Lips;
 use super::maps::{CHANNELS, Shapes, carry};
-use super::math::{Tap, resize, resize_taps, smooth_step, tap};
+use super::math::{Tap, mix, resize, resize_taps, smooth_step, tap};
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
@@ -29,8 +29,6 @@ pub struct Patch {
     lids: Option<Lids>,
     iris: Option<Iris>,
     lips: Option<Lips>,
-    /// How much the lips cover of the photo's open mouth in this frame.
-    covered: f32,
     scratch: [Vec<f32>; 2],
     frame: Frame,
 }
@@ -100,7 +98,6 @@ impl Patch {
             lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
             iris: None,
             lips: None,
-            covered: 0.0,
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
@@ -144,7 +141,9 @@ impl Patch {
             [*x, *y] = from_patch.apply([self.line[i % COARSE], self.line[i / COARSE]]);
         }
         flow.displace(x, y, ux, uy);
-        self.covered = self.lips.as_mut().map_or(0.0, |lips| lips.pose(flow.opening()));
+        if let Some(lips) = &mut self.lips {
+            lips.pose(flow.opening());
+        }
         let frame = &mut self.frame;
         frame.to_patch = from_patch.inverse();
         let ([cx, cy], [hx, hy]) = (from_patch.origin, from_patch.half_box());
@@ -194,7 +193,7 @@ impl Patch {
         resize(ux, COARSE, &self.to_full, fx);
         resize(uy, COARSE, &self.to_full, fy);
         remap::patch(rgb, rgb_side, fx, fy, patch);
-        if let Some(lips) = self.lips.as_ref().filter(|_| self.covered > 0.0) {
+        if let Some(lips) = self.lips.as_ref().filter(|lips| lips.closed() > 0.0) {
             lips.cover(fx, fy, patch);
         }
         for (x, y) in ux.iter_mut().zip(uy.iter_mut()) {
@@ -216,12 +215,13 @@ impl Patch {
     fn squeeze(&mut self, patch: &[f32]) {
         let frame = &mut self.frame;
         frame.squeezed.clear();
-        if self.covered <= 0.0 {
+        let covered = self.lips.as_ref().map_or(0.0, Lips::closed);
+        if covered <= 0.0 {
             return;
         }
         let (uy, [weight, fine]) = (&self.coarse[3], &mut self.scratch);
         let weight = &mut weight[..COARSE * COARSE];
-        let (share, cell) = (smooth_step(self.covered * 3.0), 2.0 / COARSE as f32);
+        let (share, cell) = (smooth_step(covered * 3.0), 2.0 / COARSE as f32);
         for (i, weight) in weight.iter_mut().enumerate() {
             let (above, below) = (i.max(COARSE) - COARSE, (i + COARSE).min(COARSE * COARSE - 1));
             let rows = below / COARSE - above / COARSE;
@@ -353,9 +353,7 @@ fn bilinear<const C: usize>(plane: &[[f32; C]], side: usize, x: f32, y: f32) -> 
     let (a, b, c, d) = (&above[tx.a], &above[tx.b], &below[tx.a], &below[tx.b]);
     let mut out = [0.0; C];
     for k in 0..C {
-        let top = a[k] + (b[k] - a[k]) * tx.t;
-        let bottom = c[k] + (d[k] - c[k]) * tx.t;
-        out[k] = top + (bottom - top) * ty.t;
+        out[k] = mix([a[k], b[k], c[k], d[k]], tx.t, ty.t);
     }
     out
 }
