@@ -222,7 +222,7 @@ mod tests {
         assert!(shut.iter().all(|&green| green < 0.3), "{shut:?}");
         assert!(shut[9] < 0.6 * shut[2], "the seam is darker than the lips: {shut:?}");
         // Half-way they have come in from the rims and leave the middle as it is.
-        let half = column(0.35);
+        let half = column(COVERS.0 + 0.4 * (COVERS.1 - COVERS.0));
         assert!(half[0] < 0.3 && half[18] < 0.3 && half[9] == 1.0, "{half:?}");
     }
 
