@@ -25,15 +25,8 @@ m = sibling("features", "model")
 STRIDE = 3
 
 
-def constants(path: Path) -> list[torch.Tensor]:
-    """Weights of a traced module in the order of their use."""
-    nodes = [n for n in torch.jit.load(str(path)).graph.nodes() if n.kind() == "prim::Constant"]
-    found = [n.t("value") for n in nodes if n.output().type().kind() == "TensorType"]
-    return [t.clone() for t in reversed(found) if t.dim() > 0]
-
-
 def encoder(path: Path) -> m.Ear:
-    ear, found = m.Ear(), constants(path)
+    ear, found = m.Ear(), sibling("generator", "stage").constants(path)
     names = ["window", "bank", "conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "position"]
     names += [f"layers.{i}.{k}" for i in range(m.LAYERS) for k in m.LAYER]
     state = dict(zip(names, found))

@@ -169,3 +169,23 @@ class Critic(nn.Module):
             y = F.leaky_relu(layer(y), 0.2)
             f.append(y)
         return self.score(y), f
+
+
+class Reader(nn.Module):
+    """Reads the lips off a picture [B,3,h,h]: where their points are in the patch [B,40,2].
+
+    It learns from true pictures beside the painter, which is asked that its own be read as the truth is. Thin openings that
+    colours alone let pass as lips are what it finds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = [3, 24, 48, 64]
+        self.layers = nn.ModuleList([nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(width[:-1], width[1:])])
+        self.points = nn.Linear(width[-1] * 64, 2 * len(OUTER + INNER))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = F.avg_pool2d(x, 2) - 0.5
+        for layer in self.layers:
+            y = F.leaky_relu(layer(y), 0.1)
+        return self.points(y.flatten(1)).view(len(x), -1, 2)

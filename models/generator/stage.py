@@ -1,4 +1,4 @@
-"""Writing one stage's build folder: TorchScript, golden tensors and the pack.toml fragment."""
+"""One stage: its build folder (TorchScript, golden tensors, the pack.toml fragment), and the weights in its file."""
 
 from __future__ import annotations
 
@@ -41,3 +41,10 @@ def write_stage(
 
     text = f"inputs  = [{rows(list(inputs.items()))}]\noutputs = [{rows(list(zip(outputs, out)))}]\n{toml}"
     (folder / "stage.toml").write_text(text)
+
+
+def constants(path: Path) -> list[torch.Tensor]:
+    """Weights of a traced or frozen stage in the order of their use."""
+    nodes = [n for n in torch.jit.load(str(path)).graph.nodes() if n.kind() == "prim::Constant"]
+    found = [n.t("value") for n in nodes if n.output().type().kind() == "TensorType"]
+    return [t.clone() for t in reversed(found) if t.dim() > 0]

@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 
 from .data import Pairs, load
-from .geometry import COARSE, MOUTH, affine, affine_inverse, grid, resize, to_map, window
-from .model import Critic, Part
+from .geometry import COARSE, INNER, MOUTH, OUTER, affine, affine_inverse, grid, resize, to_map, window
+from .model import Critic, Part, Reader
 from .painters import anchors
 
 LAPLACE = torch.tensor([[0, -1.0, 0], [-1, 4, -1], [0, -1, 0]])[None, None].repeat(3, 1, 1, 1)
@@ -88,36 +88,51 @@ class Average:
 class Trainer:
     def __init__(self, a: argparse.Namespace) -> None:
         self.a, self.kind = a, a.kind
-        self.part, self.critic = Part(a.kind), Critic()
+        self.part, self.critic, self.reader = Part(a.kind), Critic(), Reader()
         self.part.painter = self.part.painter.to(memory_format=torch.channels_last)
         self.geo, self.n, self.h = self.part.geo, self.part.n, self.part.h
         self.opt = torch.optim.Adam(self.part.parameters(), lr=1e-3, betas=(0.9, 0.99))
         self.opt_critic = torch.optim.Adam(self.critic.parameters(), lr=1e-3, betas=(0.5, 0.99))
+        self.opt_reader = torch.optim.Adam(self.reader.parameters(), lr=1e-3)
         self.mean = Average(self.part)
         self.path = a.out / f"{a.kind}.ckpt"
         self.spent, self.it, self.stat, self.gap, self.trust = 0.0, 0, {}, 0.0, 0.0
+        self.settled = False
         if self.path.exists() and not a.smoke:
-            z = {"gap": 0.0} | torch.load(self.path)
-            self.part.load_state_dict(z["part"])
-            self.mean.module.load_state_dict(z.get("mean", z["part"]))
-            self.mean.steps = z.get("mean steps", 0)
-            if z["gap"] > 0:
-                self.gap = z["gap"]
-                self.critic.load_state_dict(z["critic"])
-                self.opt_critic.load_state_dict(z["opt_critic"])
-            self.opt.load_state_dict(z["opt"])
-            self.spent, self.it = z["spent"], z["it"]
-        self.pairs = Pairs(load(a.frames, a.data, "train", a.kind, limit=6 if a.smoke else 0), a.kind, seed=self.it)
-        torch.manual_seed(self.it)
+            self.resume(torch.load(self.path))
+        seed = self.it + a.seed
+        self.pairs = Pairs(load(a.frames, a.data, "train", a.kind, limit=6 if a.smoke else 0), a.kind, seed=seed)
+        torch.manual_seed(seed)
         self.perceptual = perceptual(a.features)
         self.window = window(self.n)
         y = slice(20, 108) if a.kind == "mouth" else slice(0, 64)
         self.box = (slice(None), slice(None), y, y)  # what the critic and the perceptual loss look at
 
+    def resume(self, z: dict) -> None:
+        """Goes on from a checkpoint, or starts from what recover.py took out of a pack."""
+        self.part.load_state_dict(z["part"])
+        self.mean.module.load_state_dict(z.get("mean", z["part"]))
+        self.settled = z.get("settled", False)
+        if "opt" not in z:
+            return
+        self.mean.steps = z.get("mean steps", 0)
+        if z.get("gap", 0.0) > 0:
+            self.gap = z["gap"]
+            self.critic.load_state_dict(z["critic"])
+            self.opt_critic.load_state_dict(z["opt_critic"])
+        if "reader" in z:
+            self.reader.load_state_dict(z["reader"])
+            self.opt_reader.load_state_dict(z["opt_reader"])
+        self.opt.load_state_dict(z["opt"])
+        self.spent, self.it = z["spent"], z["it"]
+
     def save(self) -> None:
         tmp = self.path.with_suffix(".tmp")
         torch.save(
             {
+                "settled": self.settled,
+                "reader": self.reader.state_dict(),
+                "opt_reader": self.opt_reader.state_dict(),
                 "part": self.part.state_dict(),
                 "mean": self.mean.module.state_dict(),
                 "mean steps": self.mean.steps,
@@ -138,7 +153,7 @@ class Trainer:
         n, B = self.n, self.a.batch
         src, drv, S0, D0 = self.pairs.batch(B)
         which = MOUTH if self.kind == "mouth" else 1 + int(torch.rand(()) < 0.5)
-        S, D = jitter(S0, 0.6), jitter(D0, 1.2)
+        S, D = jitter(S0, 0.6), jitter(D0, self.a.tremble)
         p = self.part.prepare(S, D, which)
         patch = torch.cat([f.at(m) for f, m in zip(src, p["flow"])])
         g = grid(n).expand(B, -1, -1)
@@ -165,6 +180,7 @@ class Trainer:
             "focus": resize(f.view(B, 1, COARSE, COARSE), n),
             "S": S,
             "D": D,
+            "lips": Dp[:, OUTER + INNER],
             "src": src,
             "bend": bend,
             "tone": tone,
@@ -179,15 +195,22 @@ class Trainer:
         """
         if self.kind != "mouth":
             return None, look.new_zeros(())
-        with torch.set_grad_enabled(phase == 0):  # the code keeps its meaning: landmarks2latents learns to predict it
+        # In the second phase the code keeps its meaning: landmarks2latents learns to predict it.
+        with torch.set_grad_enabled(phase == 0 and not self.settled):
             code = self.part.learned_code(b["truth"], b["maps"][:, :3])
-        guess = self.part.prior(affine_inverse(b["T"], b["D"][:, :, :2]), look.detach())
-        loss = F.mse_loss(guess, code.detach())
+        guess, loss = self.guess(b, look, code.detach())
         used = code + torch.randn_like(code) * 0.15
-        if phase > 0:
+        if phase > 0 or self.settled:
             pick = (torch.rand(code.shape[0], 1) < self.a.guessed).float()
-            used = used * (1 - pick) + guess.detach() * pick
+            used = used * (1 - pick) + guess * pick
         return torch.cat([anchors(b["D"], b["T"]), used], 1), loss + 1e-3 * (code**2).mean()
+
+    def guess(
+        self, b: dict[str, torch.Tensor], look: torch.Tensor, code: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The code that landmarks alone predict, and the loss of the net that does it."""
+        guess = self.part.prior(affine_inverse(b["T"], b["D"][:, :, :2]), look.detach())
+        return guess.detach(), F.mse_loss(guess, code)
 
     def step(self, phase: float, lr: float, warm: bool = False) -> dict[str, float]:
         """phase 0: reconstruction only; (0, 1]: weight of the critic; warm: the critic learns but is not listened
@@ -222,8 +245,13 @@ class Trainer:
         if phase > 0:  # as much fine detail as the truth, wherever exactly it lies
             energy = lambda x: (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
             grain = ((energy(leaf) - energy(gt)).abs() * F.avg_pool2d(b["focus"], 8, 4)).mean()
+        lips = leaf.new_zeros(())
+        if self.kind == "mouth" and self.a.lips > 0:
+            self.reader.requires_grad_(False)
+            lips = (self.reader(leaf) - self.reader(gt)).abs().mean()
         rec = (
             grain * self.a.grain
+            + lips * self.a.lips
             + l1 * 2
             + coarse
             + edges * (0.3 if phase == 0 else 0.1)
@@ -253,11 +281,12 @@ class Trainer:
             + (alpha * (1 - b["focus"])).mean() * 0.06
             + prior_loss
         )
-        self.opt.zero_grad(set_to_none=True)
-        torch.autograd.backward([out, own], [grad, None])
-        torch.nn.utils.clip_grad_norm_(self.part.parameters(), 1.0)
-        self.opt.step()
-        self.mean.update(self.part)
+        self.learn(out, grad, own)
+        if self.kind == "mouth" and self.a.lips > 0:
+            self.reader.requires_grad_(True)
+            self.opt_reader.zero_grad(set_to_none=True)
+            (self.reader(gt) - b["lips"]).abs().mean().backward()
+            self.opt_reader.step()
         if phase > 0 or warm:
             self.critic.requires_grad_(True)
             s = self.critic(
@@ -291,10 +320,19 @@ class Trainer:
             "alpha": alpha.mean().item(),
             "adv": adv.item(),
             "grain": grain.item(),
+            "lips": lips.item(),
             "critic": score.item(),
             "gap": gap.item(),
             "prior": prior_loss.item(),
         }
+
+    def learn(self, out: torch.Tensor, grad: torch.Tensor, own: torch.Tensor) -> None:
+        """A step along the gradient of the picture and of what the networks are asked beside it."""
+        self.opt.zero_grad(set_to_none=True)
+        torch.autograd.backward([out, own], [grad, None])
+        torch.nn.utils.clip_grad_norm_(self.part.parameters(), 1.0)
+        self.opt.step()
+        self.mean.update(self.part)
 
     def run(self) -> None:
         start, last = time.time(), time.time()
@@ -306,7 +344,7 @@ class Trainer:
                 break
             phase = min(1.0, max(0.0, (t - self.a.critic_from) / 0.1))
             lr = (
-                1e-3
+                self.a.lr
                 * min(1, (self.it + 1) / 50)
                 * (1 if t < 0.5 else 0.05 + 0.95 * (1 - (t - 0.5) / 0.5))
                 * (1 if phase == 0 else 0.7)
@@ -330,9 +368,9 @@ class Trainer:
         print("done", self.it, flush=True)
 
 
-def main() -> None:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("kind", choices=["mouth", "eyes"])
+def options(description: str) -> argparse.ArgumentParser:
+    """Those of the painters' training, without the kind."""
+    ap = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--frames", type=Path, required=True)
     ap.add_argument("--data", type=Path, required=True)
     ap.add_argument("--out", type=Path, required=True)
@@ -346,13 +384,27 @@ def main() -> None:
     ap.add_argument(
         "--guessed", type=float, default=0.4, help="share of the mouths beside the critic with a predicted code"
     )
+    ap.add_argument("--lips", type=float, default=0.0, help="weight of where the lips are read to be")
+    ap.add_argument("--tremble", type=float, default=1.2, help="most that driving landmarks tremble, pixels of 512")
+    ap.add_argument("--lr", type=float, default=1e-3)
+    ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--batch", type=int, default=8)
     ap.add_argument("--smoke", action="store_true")
-    a = ap.parse_args()
+    return ap
+
+
+def prepare(a: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     np.random.seed(0)
     a.out.mkdir(parents=True, exist_ok=True)
+
+
+def main() -> None:
+    ap = options(__doc__)
+    ap.add_argument("kind", choices=["mouth", "eyes"])
+    a = ap.parse_args()
+    prepare(a)
     Trainer(a).run()
 
 

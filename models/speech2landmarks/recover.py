@@ -27,7 +27,7 @@ LEFT_OUT = ("phone.weight", "phone.bias")
 def constants(path: Path) -> dict[tuple, list[torch.Tensor]]:
     """Tensors of a frozen stage by their shapes, in the order of their use."""
     found: dict[tuple, list[torch.Tensor]] = {}
-    for value in sibling("features", "fit").constants(path):
+    for value in sibling("generator", "stage").constants(path):
         found.setdefault(tuple(value.shape), []).append(value)
     return found
 

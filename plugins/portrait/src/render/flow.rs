@@ -9,7 +9,7 @@
 use multiversion::multiversion;
 
 use super::math::exp_negative;
-use super::points::{Point, Rows, Side};
+use super::points::{Axis, Point, Rows, Side};
 
 /// Softens the pull of a control point within about four pixels of 512: what the painters were made with.
 const FINE: f32 = 6e-5;
@@ -86,12 +86,10 @@ struct Frame {
     gate: Gate,
 }
 
-/// The line between the lips (or lids) in the frame of the mouth: `along` from corner to corner.
+/// The line between the lips (or lids), from corner to corner.
 #[derive(Clone, Copy, Debug, Default)]
-struct Gate {
-    centre: Point,
-    along: Point,
-    width: f32,
+pub struct Gate {
+    axis: Axis,
     points: usize,
     u: [f32; RIM],
     v: [f32; RIM],
@@ -134,8 +132,8 @@ impl Flow {
             lid.map_or_else(|| rows.fold_side(eye, row), |k| sides[k])
         });
         anchors.retain(|anchor| anchor.row != rows.iris[eye]);
-        let gate = Gate::new(source, &rims);
-        let down = [-gate.along[1] * gate.width, gate.along[0] * gate.width];
+        let gate = Gate::new(source, rims.each_ref().map(Vec::as_slice));
+        let down = gate.down();
         for (k, outward) in [-1.0, 1.0].into_iter().enumerate() {
             // Lashes and rim travel with the lid's edge; only the skin beyond them stretches. The edge itself shows
             // what lies just outside of the open eye.
@@ -184,8 +182,8 @@ impl Flow {
     pub fn pose(&mut self, driving: &[Point], soft: &[f32]) {
         let n = driving.len() as f32;
         let centre = driving.iter().fold([0.0; 2], |c, p| [c[0] + p[0] / n, c[1] + p[1] / n]);
-        let gate = Gate::new(driving, &self.rims);
-        let down = [-gate.along[1] * gate.width, gate.along[0] * gate.width];
+        let gate = Gate::new(driving, self.rims.each_ref().map(Vec::as_slice));
+        let down = gate.down();
         let frame = &mut self.frame;
         (frame.centre, frame.gate) = (centre, gate);
         frame.controls.clear();
@@ -206,8 +204,7 @@ impl Flow {
 
     /// Mean height of the gap between the gate's rims, in widths.
     pub fn opening(&self) -> f32 {
-        let gate = &self.frame.gate;
-        gate.half[..gate.points].iter().sum::<f32>() * 2.0 / (gate.points as f32 * gate.width)
+        self.frame.gate.opening()
     }
 }
 
@@ -225,22 +222,28 @@ fn plain(rows: &Rows, source: &[Point], epsilon: f32, side: impl Fn(usize) -> Si
 }
 
 impl Gate {
-    fn new(points: &[Point], [upper, lower]: &[Vec<usize>; 2]) -> Self {
+    /// The gate between upper and lower rims, which are rows of the points.
+    pub fn new(points: &[Point], [upper, lower]: [&[usize]; 2]) -> Self {
         let count = upper.len().min(lower.len()).min(RIM);
-        let (left, right) = (points[upper[0]], points[upper[count - 1]]);
-        let (dx, dy) = (right[0] - left[0], right[1] - left[1]);
-        let width = (dx * dx + dy * dy).sqrt().max(1e-3);
-        let along = [dx / width, dy / width];
-        let centre = [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0];
-        let mut gate = Self { centre, along, width, points: count, ..Self::default() };
+        let axis = Axis::between(points[upper[0]], points[upper[count - 1]]);
+        let mut gate = Self { axis, points: count, ..Self::default() };
         for i in 0..count {
             let (a, b) = (points[upper[i]], points[lower[i]]);
-            let m = [(a[0] + b[0]) / 2.0 - centre[0], (a[1] + b[1]) / 2.0 - centre[1]];
-            gate.u[i] = m[0] * along[0] + m[1] * along[1];
-            gate.v[i] = m[1] * along[0] - m[0] * along[1];
-            gate.half[i] = ((b[1] - a[1]) * along[0] - (b[0] - a[0]) * along[1]).max(0.0) / 2.0;
+            [gate.u[i], gate.v[i]] = axis.local([(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0]);
+            gate.half[i] = ((b[1] - a[1]) * axis.along[0] - (b[0] - a[0]) * axis.along[1]).max(0.0) / 2.0;
         }
         gate
+    }
+
+    /// Mean height of the gap between the rims, in widths.
+    pub fn opening(&self) -> f32 {
+        self.half[..self.points].iter().sum::<f32>() * 2.0 / (self.points as f32 * self.axis.width)
+    }
+
+    /// One width across the axis.
+    fn down(&self) -> Point {
+        let Axis { along, width, .. } = self.axis;
+        [-along[1] * width, along[0] * width]
     }
 
     /// Weights of the upper and the lower points at a tile of points.
@@ -250,9 +253,10 @@ impl Gate {
         let (mut u, mut sum, mut line, mut half) = (zero(), zero(), zero(), zero());
         // Comparisons, not f32::min: rustc 1.95 loses lanes of a chain of `min` when it targets AVX-512.
         let mut nearest = Tile([f32::MAX; TILE]);
-        let sharp = 1.0 / (GATE_SMOOTHING * self.width);
+        let Axis { centre, along, width } = self.axis;
+        let sharp = 1.0 / (GATE_SMOOTHING * width);
         for i in 0..TILE {
-            u.0[i] = (x.0[i] - self.centre[0]) * self.along[0] + (y.0[i] - self.centre[1]) * self.along[1];
+            u.0[i] = (x.0[i] - centre[0]) * along[0] + (y.0[i] - centre[1]) * along[1];
         }
         for mid in &self.u[..self.points] {
             for i in 0..TILE {
@@ -271,10 +275,10 @@ impl Gate {
             }
         }
         for i in 0..TILE {
-            let v = (y.0[i] - self.centre[1]) * self.along[0] - (x.0[i] - self.centre[0]) * self.along[1];
+            let v = (y.0[i] - centre[1]) * along[0] - (x.0[i] - centre[0]) * along[1];
             let h = half.0[i] / sum.0[i] + half_height;
             let below = unit(0.5 + (v - line.0[i] / sum.0[i]) / (2.0 * h));
-            let near = unit((1.12 - u.0[i].abs() / (0.5 * self.width)) / 0.2);
+            let near = unit((1.12 - u.0[i].abs() / (0.5 * width)) / 0.2);
             upper.0[i] = 1.0 - near * below;
             lower.0[i] = 1.0 - near * (1.0 - below);
         }

@@ -4,9 +4,9 @@
 //! came out as streaks. So lips grow inwards over the photo's teeth as the mouth closes, from both rims, in the colours of
 //! the lips' edges, with the dark of the seam where they meet.
 
-use super::flow::Flow;
+use super::flow::Gate;
 use super::math::{mix, smooth_step, tap};
-use super::points::{Point, Rows, gather};
+use super::points::{Axis, Point, Rows, gather};
 
 /// Photos whose mouth opens less than this, in widths, show nothing to close over.
 const OPEN: f32 = 0.05;
@@ -38,7 +38,7 @@ pub struct Lips {
 impl Lips {
     /// Those of a square RGB8 photo with these control points; none where its mouth is shut.
     pub fn new(rgb: &[u8], side: usize, points: &[Point], rows: &Rows) -> Option<Self> {
-        let open = Flow::new(rows, points).opening();
+        let open = Gate::new(points, rows.rims.each_ref().map(|rim| rim.as_slice())).opening();
         if open < OPEN {
             return None;
         }
@@ -119,33 +119,22 @@ fn colour(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
     })
 }
 
-/// What is between the lips, in a frame from corner to corner; pixels.
+/// What is between the lips, in pixels.
 struct Opening {
-    centre: Point,
-    along: Point,
+    axis: Axis,
     /// Upper and lower rim: along, across.
     rims: [[Point; 11]; 2],
 }
 
 impl Opening {
     fn new(rims: &[[Point; 11]; 2]) -> Self {
-        let (a, b) = (rims[0][0], rims[0][10]);
-        let width = (b[0] - a[0]).hypot(b[1] - a[1]).max(1e-3);
-        let along = [(b[0] - a[0]) / width, (b[1] - a[1]) / width];
-        let mut opening = Self { centre: [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0], along, rims: *rims };
-        opening.rims = rims.map(|rim| rim.map(|point| opening.local(point)));
-        opening
-    }
-
-    fn local(&self, p: Point) -> Point {
-        let (x, y, [a, b]) = (p[0] - self.centre[0], p[1] - self.centre[1], self.along);
-        [x * a + y * b, y * a - x * b]
+        let axis = Axis::between(rims[0][0], rims[0][10]);
+        Self { axis, rims: rims.map(|rim| rim.map(|point| axis.local(point))) }
     }
 
     /// The point `outward` pixels across from a rim.
     fn point(&self, along: f32, k: usize, outward: f32) -> Point {
-        let (v, [a, b]) = (self.rim(along, k) + outward, self.along);
-        [self.centre[0] + along * a - v * b, self.centre[1] + along * b + v * a]
+        self.axis.point([along, self.rim(along, k) + outward])
     }
 
     /// How far across a rim lies at a place along.
@@ -158,7 +147,7 @@ impl Opening {
 
     /// Place along, and share of the way from the upper (0) to the lower rim (1); none outside of the opening.
     fn place(&self, p: Point) -> Option<(f32, f32)> {
-        let [u, v] = self.local(p);
+        let [u, v] = self.axis.local(p);
         let (upper, lower) = (self.rim(u, 0), self.rim(u, 1));
         let inside = u > self.rims[0][0][0] && u < self.rims[0][10][0] && v > upper && v < lower;
         inside.then(|| (u, (v - upper) / (lower - upper)))

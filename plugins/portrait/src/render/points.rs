@@ -39,6 +39,36 @@ const IRIS_WEIGHT: f32 = 0.35;
 /// A point of the picture plane.
 pub type Point = [f32; 2];
 
+/// The axis between two corners, of the mouth or of an eye.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Axis {
+    pub centre: Point,
+    /// Direction, of length one.
+    pub along: Point,
+    pub width: f32,
+}
+
+impl Axis {
+    pub fn between(left: Point, right: Point) -> Self {
+        let (dx, dy) = (right[0] - left[0], right[1] - left[1]);
+        let width = (dx * dx + dy * dy).sqrt().max(1e-3);
+        let centre = [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0];
+        Self { centre, along: [dx / width, dy / width], width }
+    }
+
+    /// Along and across the axis, from its centre.
+    pub fn local(&self, p: Point) -> Point {
+        let ([x, y], [a, b]) = ([p[0] - self.centre[0], p[1] - self.centre[1]], self.along);
+        [x * a + y * b, y * a - x * b]
+    }
+
+    /// The point that lies so far along and across.
+    pub fn point(&self, [u, v]: Point) -> Point {
+        let [a, b] = self.along;
+        [self.centre[0] + u * a - v * b, self.centre[1] + u * b + v * a]
+    }
+}
+
 /// Which lip a control point belongs to: the flow keeps the two apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

@@ -1,0 +1,79 @@
+"""Takes a pack's weights as the start of a training whose checkpoints are lost: OUT/mouth.ckpt, OUT/eyes.ckpt.
+
+    python -m generator.recover --pack packs/lite --out PAINT
+
+(from models/). What is not part of a
+pack, critic and prior, starts anew; the meaning of the mouth's code is settled, and training leaves it as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from .model import Part
+from .stage import constants
+
+
+def weights(stage: Path) -> list[torch.Tensor]:
+    """Of a stage, without the indices of points."""
+    return [t for t in constants(stage) if t.is_floating_point()]
+
+
+def take(state: dict[str, torch.Tensor], names: list[str], found: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Fills those entries of a state with the first of the constants, and returns the others."""
+    for name, value in zip(names, found):
+        assert state[name].shape == value.shape, f"{name}: {tuple(state[name].shape)}, the stage has {tuple(value.shape)}"
+        state[name] = value
+    return found[len(names) :]
+
+
+def pairs(*layers: str) -> list[str]:
+    return [f"{layer}.{k}" for layer in layers for k in ("weight", "bias")]
+
+
+def painter_names(kind: str) -> list[str]:
+    """Weights of a painter in the order of their use; `grid_map` and `window` are what it computes itself."""
+    two = lambda k: (f"{k}.a", f"{k}.b")  # convolutions of a residual block
+    down = ("stem", "d1", *two("e1"), "d2", *two("e2"), "d3", *two("e3"), *two("f3"))
+    names = pairs("film.0", "film.2") + ["grid_map"]
+    names += pairs(*down, "u2", *two("q2"), "u1", *two("q1"), "move", "u0")
+    if kind == "mouth":
+        names += pairs("atlas.place") + ["grid_points", "atlas.upper", "atlas.lower"] + pairs("tint")
+    return [f"painter.net.{k}" for k in names + pairs("q0", "paint")]
+
+
+def encoder_names(name: str, layers: int) -> list[str]:
+    return pairs(*(f"{name}.layers.{i}" for i in range(layers)), f"{name}.mean")
+
+
+def recover(pack: Path, kind: str) -> Part:
+    """A region as a pack holds it, to be trained on."""
+    part = Part(kind)
+    state = part.state_dict()
+    take(state, painter_names(kind), weights(pack / f"{kind}.pt"))
+    # The stage of the encoders: those of the mouth, then that of the eyes, between grids that are no weights.
+    encoders = [t for t in weights(pack / "appearance.pt") if t.shape[-1] != 2]
+    mouth = encoder_names("look", 4) + encoder_names("code", 4)
+    if kind == "mouth":
+        take(state, mouth, encoders)
+    else:
+        take(state, encoder_names("look", 3), encoders[len(mouth) :])
+    part.load_state_dict(state)
+    return part
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for k in ("pack", "out"):
+        ap.add_argument(f"--{k}", type=Path, required=True)
+    a = ap.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    for kind in ("mouth", "eyes"):
+        torch.save({"part": recover(a.pack, kind).state_dict(), "settled": True}, a.out / f"{kind}.ckpt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Weights out of the pack that ships, and a few steps of the trainings that go on from them. Run from models/:
+python -m pytest tests
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import PACK
+from safetensors.torch import load_file
+
+from generator import recover
+from generator.data import mouth_closed
+from generator.train import Trainer, options
+from generator.weights import load_part
+from landmarks2latents import together
+
+
+@pytest.fixture
+def sample() -> tuple[torch.Tensor, torch.Tensor]:
+    """A photo and its landmarks: those of the golden tensors."""
+    golden = load_file(str(PACK / "golden.safetensors"))
+    return golden["appearance.in.0"].float(), golden["appearance.in.1"].float()
+
+
+@pytest.fixture
+def trained(tmp_path: Path, sample: tuple[torch.Tensor, torch.Tensor]) -> argparse.Namespace:
+    """Options of a training that goes on from the pack, on frames of one face whose mouth opens bit by bit."""
+    photo, L = sample
+    picture = (photo[0].permute(1, 2, 0) * 255).byte().numpy()
+    marks = np.stack([mouth_closed(L[0].numpy(), -k / 2, 0.0) for k in range(6)]).astype(np.float32)
+    np.savez(tmp_path / "one.npz", im=np.stack([picture] * 6), lm=marks, src=512)
+    (tmp_path / "manifest.tsv").write_text("id\tidentity\tkind\tsplit\none\tone\treal\ttrain\n")
+    a = options("").parse_args(
+        f"--frames {tmp_path} --data {tmp_path} --out {tmp_path} --batch 2 --lips 1 --guessed 1".split()
+    )
+    a.kind, a.start = "mouth", PACK / "landmarks2latents.pt"
+    torch.save({"part": recover.recover(PACK, "mouth").state_dict(), "settled": True}, tmp_path / "mouth.ckpt")
+    return a
+
+
+def test_a_recovered_part_is_what_ships(sample: tuple[torch.Tensor, torch.Tensor]) -> None:
+    photo, L = sample
+    for kind, which, code in (("mouth", 0, (torch.rand(1, 12),)), ("eyes", 1, ())):
+        mine, ships = recover.recover(PACK, kind).eval(), load_part(PACK, kind)
+        n, count = mine.n, 1 if kind == "mouth" else 2
+        look = mine.look_of(photo, L, which)
+        assert torch.allclose(look, ships.look_of(photo, L, which), atol=1e-5)
+        x = (torch.rand(count, 3, n, n), torch.rand(count, 11, n // 2, n // 2), *code, look.repeat(count, 1))
+        with torch.no_grad():
+            assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(mine.painter(*x), ships.painter(*x)))
+    assert torch.allclose(recover.recover(PACK, "mouth").code_of(photo, L), load_part(PACK, "mouth").code_of(photo, L), atol=1e-5)
+
+
+def test_a_recovered_landmarks2latents_is_what_ships() -> None:
+    net, ships = together.recover(PACK / "landmarks2latents.pt").eval(), torch.jit.load(str(PACK / "landmarks2latents.pt"))
+    x = (torch.rand(3, 478, 3), torch.rand(3, 4, 128), torch.rand(206, 3), torch.rand(8), torch.zeros(96))
+    with torch.no_grad():
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(net(*x), ships(*x)))
+
+
+def test_a_part_that_goes_on_keeps_the_meaning_of_its_code(trained: argparse.Namespace) -> None:
+    t = Trainer(trained)
+    before = {k: v.clone() for k, v in t.part.state_dict().items()}
+    t.step(0.0, 1e-3)
+    after = t.part.state_dict()
+    moved = {k.split(".")[0] for k in before if not torch.equal(before[k], after[k])}
+    assert "painter" in moved and "code" not in moved
+
+
+def test_the_picture_teaches_landmarks2latents_and_a_run_resumes(trained: argparse.Namespace) -> None:
+    t = together.Together(trained)
+    before = t.net.code[2].weight.clone()
+    t.step(1.0, 1e-3)
+    assert not torch.equal(before, t.net.code[2].weight)
+    t.it = 1
+    t.save()
+    again = together.Together(trained)
+    assert again.it == 1 and torch.equal(again.net.code[2].weight, t.net.code[2].weight)
+    # What is exported is the running mean of both.
+    mean = torch.load(trained.out / "landmarks2latents.ckpt")["net"]["code.2.weight"]
+    assert torch.equal(mean, t.net_mean.module.code[2].weight)
