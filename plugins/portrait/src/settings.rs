@@ -117,6 +117,13 @@ pub fn number_param_spec(
         .build()
 }
 
+/// Stores a number; one that is not finite, which no range keeps out, leaves the old value.
+pub fn store(place: &mut f32, value: &glib::Value) {
+    if let Some(number) = value.get().ok().filter(|v: &f32| v.is_finite()) {
+        *place = number;
+    }
+}
+
 /// The property `seed` of elements that draw random numbers.
 pub fn seed_param_spec() -> glib::ParamSpec {
     glib::ParamSpecUInt::builder("seed")

@@ -3,7 +3,7 @@
 use gst::glib;
 use gst::prelude::*;
 
-use crate::settings::{ModelSettings, number_param_spec as number, seed_param_spec};
+use crate::settings::{ModelSettings, number_param_spec as number, seed_param_spec, store};
 use crate::stats;
 
 /// Largest `yaw`, `pitch` and `roll`, degrees. What the photo can show is less: see [`super::head`].
@@ -116,21 +116,20 @@ impl Default for Controls {
 }
 
 impl Settings {
-    /// Stores a property. A value of another type leaves the default behind.
+    /// Stores a property.
     pub fn set(&mut self, name: &str, value: &glib::Value) {
         let (controls, default) = (&mut self.controls, Controls::default());
-        let number = |default: f32| value.get().unwrap_or(default);
         match name {
             "seed" => self.seed = value.get().unwrap_or_default(),
             "pose-loop" => self.pose_loop = value.get().unwrap_or_default(),
             "pose-mode" => controls.mode = value.get().unwrap_or_default(),
-            "yaw" => controls.yaw = number(default.yaw),
-            "pitch" => controls.pitch = number(default.pitch),
-            "roll" => controls.roll = number(default.roll),
-            "x" => controls.x = number(default.x),
-            "y" => controls.y = number(default.y),
-            "scale" => controls.scale = number(default.scale),
-            "pose-gain" => controls.gain = number(default.gain),
+            "yaw" => store(&mut controls.yaw, value),
+            "pitch" => store(&mut controls.pitch, value),
+            "roll" => store(&mut controls.roll, value),
+            "x" => store(&mut controls.x, value),
+            "y" => store(&mut controls.y, value),
+            "scale" => store(&mut controls.scale, value),
+            "pose-gain" => store(&mut controls.gain, value),
             "pose-style" => controls.style = value.get().unwrap_or_default(),
             "pose-smoothing" => controls.smoothing = value.get().unwrap_or_default(),
             "pose-relative" => controls.relative = value.get().unwrap_or(default.relative),
@@ -299,5 +298,8 @@ mod tests {
         assert_eq!(settings.get("pose-mode").unwrap().get::<PoseMode>().unwrap(), PoseMode::Free);
         assert_eq!(settings.controls.drive, Drive::POSE | Drive::MOUTH);
         assert!(settings.get("nonsense").is_none());
+        // No range keeps this out: a NaN angle would end the stream.
+        settings.set("yaw", &f32::NAN.to_value());
+        assert_eq!(settings.controls.yaw, 12.5);
     }
 }

@@ -8,7 +8,7 @@ use super::edits::FaceControls;
 use super::gains::{GainControls, MAX_GAIN};
 use super::gaze::{LookAwayControls, MAX_GAZE_DEG};
 use crate::emotion::{EMOTION_LEN, Emotion, MixError, parse_mix};
-use crate::settings::{ModelSettings, number_param_spec as number, seed_param_spec};
+use crate::settings::{ModelSettings, number_param_spec as number, seed_param_spec, store};
 use crate::stats;
 
 const DEFAULT_EMOTION_INTENSITY: f32 = 1.0;
@@ -181,13 +181,6 @@ impl Settings {
         };
         self.mix_text = text;
         Ok(())
-    }
-}
-
-/// Stores a number; one that is none leaves the old value.
-fn store(place: &mut f32, value: &glib::Value) {
-    if let Some(number) = value.get().ok().filter(|v: &f32| v.is_finite()) {
-        *place = number;
     }
 }
 
