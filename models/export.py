@@ -21,6 +21,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
+from data import mesh
 from data.labels import EMOTIONS
 from safetensors.numpy import load_file, save_file
 
@@ -37,7 +38,7 @@ STAGES = [
 ]
 BLOCKS = {
     "detector": ("blazeface_short.pt", [("image", [1, 3, 128, 128])]),
-    "mesh": ("face_landmarks_478_v2.pt", [("image", [1, 3, 256, 256])]),
+    "mesh": ("face_mesh_attention_478.pt", [("image", [1, 3, mesh.SIZE, mesh.SIZE])]),
     "matte": ("selfie_seg_256.pt", [("image", [1, 3, 256, 256])]),
 }
 
@@ -118,6 +119,8 @@ def main() -> None:
             golden[k] = v
     for s, (name, ins) in BLOCKS.items():
         f = put(o.blocks / name, o.out / f"{s}.pt")
+        if s == "mesh":
+            mesh.build(f).save(str(f))
         stages[s] = {
             "file": f.name,
             "sha256": sha256(f),

@@ -1,7 +1,7 @@
-//! 478 landmarks on one face: MediaPipe's face_landmarks_detector (v2).
+//! 478 landmarks on one face: MediaPipe's face mesh with attention, which the pack's other networks learned from.
 //!
-//! Y. Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs, arXiv 1907.06724; irises: A. Ablavatski
-//! et al., arXiv 2006.11341.
+//! Y. Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs, arXiv 1907.06724; I. Grishchenko et
+//! al., Attention Mesh, arXiv 2006.10962; irises: A. Ablavatski et al., arXiv 2006.11341.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::pack::{Pack, PackError, Stage};
 pub const MIN_PRESENCE: f32 = 0.5;
 
 /// Side of the network's input.
-const SIZE: usize = 256;
+const SIZE: usize = 192;
 
 /// Side of the region over the larger extent of the landmarks.
 const ROI_SCALE: f32 = 1.5;
