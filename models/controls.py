@@ -1,12 +1,12 @@
-"""Does the picture do what a control asks? Measured in rendered pictures by a tracker that the plugin does not use.
+"""Does the picture do what a control asks? Measured in rendered pictures by MediaPipe's own tracker.
 
 Run: GST_PLUGIN_PATH=../target/debug python evaluate.py --controls --data DATA --blocks BLOCKS --speech SPEECH.wav --out OUT
 
 Ten faces of split dev (first frames of clips; training saw none of these people) speak through `talkinghead`, once a
-setting. MediaPipe's attention mesh, another network than the plugin's, tracks the pictures. Angles and gains are
-against the same photo's run with nothing asked. Writes OUT/controls.md, and OUT/<photo>-<run>.png, a strip of
-pictures to look at. Results of each run are cached in OUT/runs/, so an interrupted evaluation resumes; a changed
-plugin or pack needs another OUT.
+setting. MediaPipe's face mesh tracks the pictures: the network with which the plugin reads photos, but in another
+implementation, and of the picture it sees only pixels. Angles and gains are against the same photo's run with nothing
+asked. Writes OUT/controls.md, and OUT/<photo>-<run>.png, a strip of pictures to look at. Results of each run are cached
+in OUT/runs/, so an interrupted evaluation resumes; a changed plugin or pack needs another OUT.
 """
 
 import argparse

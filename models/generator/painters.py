@@ -185,7 +185,7 @@ class Painter(nn.Module):
         return delta, torch.sigmoid(F.pixel_shuffle(o[:, 12:], 2)) * self.window, flow
 
 
-RESTORE = 1.3
+RESTORE = 2.0
 """Strength of the mouth's restoration; eyes are painted so little that it changes nothing there."""
 MOUTH_WIDTH = [32, 48, 64, 96]
 EYE_WIDTH = [32, 48, 64, 64]

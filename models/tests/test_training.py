@@ -16,6 +16,7 @@ from generator.data import mouth_closed
 from generator.train import Trainer, options
 from generator.weights import load_part
 from landmarks2latents import together
+from landmarks2latents.mean import mixed
 
 
 @pytest.fixture
@@ -82,3 +83,10 @@ def test_the_picture_teaches_landmarks2latents_and_a_run_resumes(trained: argpar
     # What is exported is the running mean of both.
     mean = torch.load(trained.out / "landmarks2latents.ckpt")["net"]["code.2.weight"]
     assert torch.equal(mean, t.net_mean.module.code[2].weight)
+
+
+def test_runs_are_mixed_with_what_they_started_from() -> None:
+    own = {"w": torch.tensor([1.0, 2.0]), "index": torch.tensor([3])}
+    runs = [{"w": torch.tensor([3.0, 2.0]), "index": torch.tensor([3])}, {"w": torch.tensor([5.0, 6.0]), "index": torch.tensor([3])}]
+    out = mixed(own, runs, 0.5)
+    assert out["w"].tolist() == [2.5, 3.0] and out["index"].tolist() == [3]
