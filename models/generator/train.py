@@ -86,6 +86,9 @@ class Average:
 
 
 class Trainer:
+    can_guess = False
+    """Whether the net that guesses the mouth's code is trained already when training starts."""
+
     def __init__(self, a: argparse.Namespace) -> None:
         self.a, self.kind = a, a.kind
         self.part, self.critic, self.reader = Part(a.kind), Critic(), Reader()
@@ -200,7 +203,7 @@ class Trainer:
             code = self.part.learned_code(b["truth"], b["maps"][:, :3])
         guess, loss = self.guess(b, look, code.detach())
         used = code + torch.randn_like(code) * 0.15
-        if phase > 0 or self.settled:
+        if phase > 0 or self.can_guess:
             pick = (torch.rand(code.shape[0], 1) < self.a.guessed).float()
             used = used * (1 - pick) + guess * pick
         return torch.cat([anchors(b["D"], b["T"]), used], 1), loss + 1e-3 * (code**2).mean()
@@ -364,7 +367,8 @@ class Trainer:
             if time.time() - last > 60:
                 self.save()
                 last = time.time()
-        self.save()
+        if not self.a.smoke:  # it keeps nothing
+            self.save()
         print("done", self.it, flush=True)
 
 

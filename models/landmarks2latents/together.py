@@ -42,6 +42,8 @@ def recover(stage: Path) -> Landmarks2Latents:
 
 
 class Together(Trainer):
+    can_guess = True
+
     def __init__(self, a: argparse.Namespace) -> None:
         self.net, self.net_path = recover(a.start), a.out / "landmarks2latents.ckpt"
         self.net_opt = torch.optim.Adam(self.net.parameters(), lr=a.lr, betas=(0.9, 0.99))
