@@ -8,15 +8,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 meson setup "$work/build" "$root" --prefix /usr -Dprofile="$profile"
-meson install -C "$work/build" --destdir "$work/root"
+meson install -C "$work/build" --destdir "$work/destdir"
 
-plugin=$(find "$work/root" -name libgstportrait.so)
+plugin=$(find "$work/destdir" -name libgstportrait.so)
 resolved=$(env -u LD_LIBRARY_PATH ldd "$plugin" | awk '/libtorch_cpu/ { print $3 }')
 case $(realpath -m "$resolved") in
-    "$work"/root/*) ;;
+    "$work"/destdir/*) ;;
     *) echo "error: the installed plugin takes libtorch from ${resolved:-nowhere}" >&2; exit 1 ;;
 esac
-if [ -z "$(find "$work/root" -path '*/gst-portrait/packs/lite/pack.toml')" ]; then
+if [ -z "$(find "$work/destdir" -path '*/gst-portrait/packs/lite/pack.toml')" ]; then
     echo "error: the pack was not installed" >&2
     exit 1
 fi
