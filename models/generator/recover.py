@@ -2,8 +2,8 @@
 
     python -m generator.recover --pack packs/lite --out PAINT
 
-(from models/). What is not part of a
-pack, critic and prior, starts anew; the meaning of the mouth's code is settled, and training leaves it as it is.
+(from models/). What is not part of a pack, critic and prior, starts anew; the meaning of the mouth's code is settled, and
+training leaves it as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 
 from .model import Part
 from .stage import constants
+from .weights import keep
 
 
 def weights(stage: Path) -> list[torch.Tensor]:
@@ -22,12 +23,11 @@ def weights(stage: Path) -> list[torch.Tensor]:
     return [t for t in constants(stage) if t.is_floating_point()]
 
 
-def take(state: dict[str, torch.Tensor], names: list[str], found: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Fills those entries of a state with the first of the constants, and returns the others."""
+def take(state: dict[str, torch.Tensor], names: list[str], found: list[torch.Tensor]) -> None:
+    """Fills those entries of a state with the first of the constants."""
     for name, value in zip(names, found):
         assert state[name].shape == value.shape, f"{name}: {tuple(state[name].shape)}, the stage has {tuple(value.shape)}"
         state[name] = value
-    return found[len(names) :]
 
 
 def pairs(*layers: str) -> list[str]:
@@ -65,6 +65,11 @@ def recover(pack: Path, kind: str) -> Part:
     return part
 
 
+def begin(folder: Path, kind: str, part: dict[str, torch.Tensor]) -> None:
+    """A checkpoint from whose weights a training begins."""
+    keep({"part": part, "settled": True}, folder / f"{kind}.ckpt")
+
+
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for k in ("pack", "out"):
@@ -72,7 +77,7 @@ def main() -> None:
     a = ap.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     for kind in ("mouth", "eyes"):
-        torch.save({"part": recover(a.pack, kind).state_dict(), "settled": True}, a.out / f"{kind}.ckpt")
+        begin(a.out, kind, recover(a.pack, kind).state_dict())
 
 
 if __name__ == "__main__":

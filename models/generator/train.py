@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
 import sys
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from .data import Pairs, load
 from .geometry import COARSE, INNER, MOUTH, OUTER, affine, affine_inverse, grid, resize, to_map, window
 from .model import Critic, Part, Reader
 from .painters import anchors
+from .weights import keep
 
 LAPLACE = torch.tensor([[0, -1.0, 0], [-1, 4, -1], [0, -1, 0]])[None, None].repeat(3, 1, 1, 1)
 
@@ -101,6 +101,7 @@ class Trainer:
         self.path = a.out / f"{a.kind}.ckpt"
         self.spent, self.it, self.stat, self.gap, self.trust = 0.0, 0, {}, 0.0, 0.0
         self.settled = False
+        self.reads = a.kind == "mouth" and a.lips > 0
         if self.path.exists() and not a.smoke:
             self.resume(torch.load(self.path))
         seed = self.it + a.seed
@@ -130,8 +131,7 @@ class Trainer:
         self.spent, self.it = z["spent"], z["it"]
 
     def save(self) -> None:
-        tmp = self.path.with_suffix(".tmp")
-        torch.save(
+        keep(
             {
                 "settled": self.settled,
                 "reader": self.reader.state_dict(),
@@ -146,9 +146,8 @@ class Trainer:
                 "it": self.it,
                 "gap": self.gap,
             },
-            tmp,
+            self.path,
         )
-        os.replace(tmp, self.path)
 
     @torch.no_grad()
     def batch(self) -> dict[str, torch.Tensor]:
@@ -249,7 +248,7 @@ class Trainer:
             energy = lambda x: (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
             grain = ((energy(leaf) - energy(gt)).abs() * F.avg_pool2d(b["focus"], 8, 4)).mean()
         lips = leaf.new_zeros(())
-        if self.kind == "mouth" and self.a.lips > 0:
+        if self.reads:
             self.reader.requires_grad_(False)
             lips = (self.reader(leaf) - self.reader(gt)).abs().mean()
         rec = (
@@ -285,7 +284,7 @@ class Trainer:
             + prior_loss
         )
         self.learn(out, grad, own)
-        if self.kind == "mouth" and self.a.lips > 0:
+        if self.reads:
             self.reader.requires_grad_(True)
             self.opt_reader.zero_grad(set_to_none=True)
             (self.reader(gt) - b["lips"]).abs().mean().backward()

@@ -1,7 +1,10 @@
-"""Loading trained parts from checkpoints or from a pack; a part that was never trained must not get into a pack unnoticed."""
+"""Keeping checkpoints, and loading trained parts from them or from a pack; a part that was never trained must not get into a
+pack unnoticed.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -28,6 +31,13 @@ class Shipped(Part):
     def look_of(self, photo: torch.Tensor, S: torch.Tensor, which: int) -> torch.Tensor:
         _, mouth, eyes = self.encoders(photo, S)
         return mouth if which == MOUTH else eyes[[(EYE_RIGHT, EYE_LEFT).index(which)]]
+
+
+def keep(state: dict, path: Path) -> None:
+    """Writes a checkpoint; an interrupted run leaves the one before."""
+    tmp = path.with_suffix(".tmp")
+    torch.save(state, tmp)
+    os.replace(tmp, path)
 
 
 def checkpoint(folder: Path, name: str, how: str) -> dict:

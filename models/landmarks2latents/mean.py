@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from generator.recover import recover
-from generator.weights import checkpoint
+from generator.recover import begin, recover
+from generator.weights import checkpoint, keep
 
 from . import together
 
@@ -40,9 +40,9 @@ def main() -> None:
     mouth = mixed(recover(a.pack, "mouth").state_dict(), mouths, a.share)
     nets = [checkpoint(run, "landmarks2latents", how)["net"] for run in a.runs]
     net = mixed(together.recover(a.pack / "landmarks2latents.pt").state_dict(), nets, a.share)
-    torch.save({"part": mouth, "settled": True}, a.out / "mouth.ckpt")
-    torch.save({"part": recover(a.pack, "eyes").state_dict(), "settled": True}, a.out / "eyes.ckpt")
-    torch.save({"net": net}, a.out / "landmarks2latents.ckpt")
+    begin(a.out, "mouth", mouth)
+    begin(a.out, "eyes", recover(a.pack, "eyes").state_dict())
+    keep({"net": net}, a.out / "landmarks2latents.ckpt")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Resumes from PAINT/mouth.ckpt and PAINT/landmarks2latents.ckpt.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from generator.geometry import affine_inverse
 from generator.recover import pairs, take, weights
 from generator.train import Average, Trainer, options, prepare
+from generator.weights import keep
 
 from .model import HIDDEN, SHAPE, Landmarks2Latents
 
@@ -81,9 +81,7 @@ class Together(Trainer):
     def save(self) -> None:
         super().save()
         z = {"net": self.net_mean.module.state_dict(), "now": self.net.state_dict(), "opt": self.net_opt.state_dict()}
-        tmp = self.net_path.with_suffix(".tmp")
-        torch.save(z | {"steps": self.net_mean.steps}, tmp)
-        os.replace(tmp, self.net_path)
+        keep(z | {"steps": self.net_mean.steps}, self.net_path)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ OUT/landmarks2latents.ckpt.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import tomllib
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from scipy.ndimage import gaussian_filter1d
 from data.labels import EMOTIONS
 from generator.data import manifest
 from generator.geometry import INNER, OUTER, affine_inverse
+from generator.weights import keep
 
 from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
 
@@ -220,8 +220,7 @@ def main() -> None:
             net.train()
             if a.smoke:
                 break
-            torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "it": it}, path.with_suffix(".tmp"))
-            os.replace(path.with_suffix(".tmp"), path)
+            keep({"net": net.state_dict(), "opt": opt.state_dict(), "it": it}, path)
 
 
 if __name__ == "__main__":

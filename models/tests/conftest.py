@@ -20,6 +20,13 @@ Stage = tuple[torch.jit.ScriptModule, dict[str, torch.Tensor]]
 
 
 @pytest.fixture
+def sample() -> tuple[torch.Tensor, torch.Tensor]:
+    """A photo [1,3,512,512] and its landmarks [1,478,3], as MediaPipe tracked them: those of the golden tensors."""
+    golden = load_file(str(PACK / "golden.safetensors"))
+    return golden["appearance.in.0"].float(), golden["appearance.in.1"].float()
+
+
+@pytest.fixture
 def stage() -> Callable[[str], Stage]:
     """Loads a stage with its golden tensors: of the folder of stage folders MODELS_BUILD, else of the pack."""
     build = os.environ.get("MODELS_BUILD")

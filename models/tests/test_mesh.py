@@ -5,7 +5,6 @@ python -m pytest tests
 import torch
 import torch.nn.functional as F
 from conftest import PACK
-from safetensors.torch import load_file
 
 from data.mesh import EYE_LEFT, EYE_RIGHT, LIPS, SIZE
 
@@ -15,9 +14,8 @@ def test_heads_stand_for_points_of_their_own() -> None:
     assert len(set(heads)) == len(heads) == 80 + 71 + 71 and max(heads) < 468
 
 
-def test_points_are_those_of_the_tracker() -> None:
-    golden = load_file(str(PACK / "golden.safetensors"))
-    photo, tracked = golden["appearance.in.0"].float(), golden["appearance.in.1"][0].float()
+def test_points_are_those_of_the_tracker(sample: tuple[torch.Tensor, torch.Tensor]) -> None:
+    photo, tracked = sample[0], sample[1][0]
     mesh = torch.jit.load(str(PACK / "mesh.pt"))
     low, high = tracked[:, :2].amin(0), tracked[:, :2].amax(0)
     middle, side = (low + high) / 2, 1.5 * (high - low).max()

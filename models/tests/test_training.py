@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import PACK
-from safetensors.torch import load_file
 
 from generator import recover
 from generator.data import mouth_closed
@@ -17,13 +16,6 @@ from generator.train import Trainer, options
 from generator.weights import load_part
 from landmarks2latents import together
 from landmarks2latents.mean import mixed
-
-
-@pytest.fixture
-def sample() -> tuple[torch.Tensor, torch.Tensor]:
-    """A photo and its landmarks: those of the golden tensors."""
-    golden = load_file(str(PACK / "golden.safetensors"))
-    return golden["appearance.in.0"].float(), golden["appearance.in.1"].float()
 
 
 @pytest.fixture
@@ -38,7 +30,7 @@ def trained(tmp_path: Path, sample: tuple[torch.Tensor, torch.Tensor]) -> argpar
         f"--frames {tmp_path} --data {tmp_path} --out {tmp_path} --batch 2 --lips 1 --guessed 1".split()
     )
     a.kind, a.start = "mouth", PACK / "landmarks2latents.pt"
-    torch.save({"part": recover.recover(PACK, "mouth").state_dict(), "settled": True}, tmp_path / "mouth.ckpt")
+    recover.begin(tmp_path, "mouth", recover.recover(PACK, "mouth").state_dict())
     return a
 
 

@@ -132,7 +132,7 @@ impl Flow {
             lid.map_or_else(|| rows.fold_side(eye, row), |k| sides[k])
         });
         anchors.retain(|anchor| anchor.row != rows.iris[eye]);
-        let gate = Gate::new(source, rims.each_ref().map(Vec::as_slice));
+        let gate = Gate::new(source, &rims);
         let down = gate.down();
         for (k, outward) in [-1.0, 1.0].into_iter().enumerate() {
             // Lashes and rim travel with the lid's edge; only the skin beyond them stretches. The edge itself shows
@@ -182,7 +182,7 @@ impl Flow {
     pub fn pose(&mut self, driving: &[Point], soft: &[f32]) {
         let n = driving.len() as f32;
         let centre = driving.iter().fold([0.0; 2], |c, p| [c[0] + p[0] / n, c[1] + p[1] / n]);
-        let gate = Gate::new(driving, self.rims.each_ref().map(Vec::as_slice));
+        let gate = Gate::new(driving, &self.rims);
         let down = gate.down();
         let frame = &mut self.frame;
         (frame.centre, frame.gate) = (centre, gate);
@@ -223,7 +223,8 @@ fn plain(rows: &Rows, source: &[Point], epsilon: f32, side: impl Fn(usize) -> Si
 
 impl Gate {
     /// The gate between upper and lower rims, which are rows of the points.
-    pub fn new(points: &[Point], [upper, lower]: [&[usize]; 2]) -> Self {
+    pub fn new(points: &[Point], rims: &[impl AsRef<[usize]>; 2]) -> Self {
+        let [upper, lower] = rims.each_ref().map(AsRef::as_ref);
         let count = upper.len().min(lower.len()).min(RIM);
         let axis = Axis::between(points[upper[0]], points[upper[count - 1]]);
         let mut gate = Self { axis, points: count, ..Self::default() };

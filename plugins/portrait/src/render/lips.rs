@@ -38,7 +38,7 @@ pub struct Lips {
 impl Lips {
     /// Those of a square RGB8 photo with these control points; none where its mouth is shut.
     pub fn new(rgb: &[u8], side: usize, points: &[Point], rows: &Rows) -> Option<Self> {
-        let open = Gate::new(points, rows.rims.each_ref().map(|rim| rim.as_slice())).opening();
+        let open = Gate::new(points, &rows.rims).opening();
         if open < OPEN {
             return None;
         }
