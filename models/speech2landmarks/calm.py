@@ -11,6 +11,7 @@ their mean lips are missed by 0.0160 of the inter-ocular distance from a resting
 import numpy as np
 from dataset import LIPS, PAIRS, Clip, aperture, gap_inputs
 from listen import listen
+from mirror import Mirror
 from model import Net
 
 PHOTOS, PENALTY = 12, 500.0
@@ -31,16 +32,19 @@ def fit(t: dict, net: Net) -> tuple[np.ndarray, np.ndarray]:
     mouth and below, nothing from the eyes up.
     """
     rng = np.random.default_rng(0)
-    clips = [c for c in t["clips"] if c.split == "train" and aperture(c.n).std() > 0.012]
     mean = t["mean"].reshape(478, 3)
+    mirrored = Mirror(mean).face
+    clips = [c for c in t["clips"] if c.split == "train" and aperture(c.n).std() > 0.012]
     xs, ys = [], []
     for c in clips:
         ap = aperture(c.n)
         closed = np.flatnonzero(ap <= np.quantile(ap, 0.3))
         frames = [int(np.argmin(ap[:25])), *rng.choice(closed, PHOTOS), *rng.choice(len(ap), PHOTOS)]
-        for f in [*c.n[frames], *[c.neutral] * len(frames)]:
+        photos = [*c.n[frames], *[c.neutral] * len(frames)]
+        talking = c.n.mean(0)
+        for f, m in [(f, talking) for f in photos] + [(mirrored(f), mirrored(talking)) for f in photos]:
             xs.append(outline(f, mean))
-            ys.append((c.n.mean(0) - f).reshape(-1) @ t["proj"] - gap_inputs(f) @ t["rest"])
+            ys.append((m - f).reshape(-1) @ t["proj"] - gap_inputs(f) @ t["rest"])
     x, y = np.array(xs, float), np.array(ys, float)
     middle, about = x.mean(0), y.mean(0)
     x -= middle

@@ -35,7 +35,7 @@ class Clip:
     speech: str = "yes"
     neutral: np.ndarray | None = None
     n: np.ndarray | None = None  # [T,478,3] normalised truth
-    lag: int = 0
+    lag: float = 0
     score: float = 0.0
     code: np.ndarray | None = None
     scale: float = 1.0
@@ -125,9 +125,11 @@ def sounds(data: Path, work: Path, names: set[str]) -> dict[str, np.ndarray]:
     return {k: known[k] for k in names}
 
 
-def shift(x: np.ndarray, s: int) -> np.ndarray:
-    """Move a track earlier by s frames, edges repeated."""
-    return x[np.clip(np.arange(len(x)) + s, 0, len(x) - 1)]
+def shift(x: np.ndarray, s: float) -> np.ndarray:
+    """Move a track earlier by s frames or parts of them, edges repeated."""
+    whole = int(np.floor(s))
+    at = lambda k: x[np.clip(np.arange(len(x)) + k, 0, len(x) - 1)]  # noqa: E731
+    return at(whole) if s == whole else at(whole) * (whole + 1 - s) + at(whole + 1) * (s - whole)
 
 
 def fit_basis(disp: np.ndarray, extra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

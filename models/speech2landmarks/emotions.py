@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 from labels import EMOTIONS  # noqa: E402
+from mirror import mirror_map  # noqa: E402
 from normalise import EYES, PAIRS  # noqa: E402
 
 NAMES = """
@@ -77,15 +78,6 @@ def measure(a: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     sd = np.sqrt(np.diag(xx) / n)
     w = np.linalg.solve(xx / n + np.diag(0.02 * sd**2 + 1e-5), xy / n)
     return w.reshape(52, 478, 3).astype(np.float32), sd
-
-
-def mirror_map(mean: np.ndarray) -> np.ndarray:
-    """Index of the mirrored twin of every landmark."""
-    m = mean.copy()
-    m[:, 0] = -(m[:, 0] - (m[33, 0] + m[263, 0]) / 2)
-    q = mean.copy()
-    q[:, 0] -= (mean[33, 0] + mean[263, 0]) / 2
-    return np.linalg.norm(m[:, None] - q[None], axis=-1).argmin(1)
 
 
 def symmetric(d: np.ndarray, twin: np.ndarray) -> np.ndarray:

@@ -26,6 +26,12 @@ def best(p: np.ndarray, g: np.ndarray, span: int = 5) -> tuple[float, int]:
     return max((corr(p[max(0, -k) : n - max(0, k)], g[max(0, k) : n - max(0, -k)]), k) for k in range(-span, span + 1))
 
 
+def between(p: np.ndarray, g: np.ndarray, lag: int) -> float:
+    """The lag of the summit near the best whole one: a clip's sound starts anywhere within a frame."""
+    a, b, c = (corr(p, shift(g, lag + k)) for k in (-1, 0, 1))
+    return lag + 0.5 * (a - c) / (a - 2 * b + c) if b > max(a, c) else lag
+
+
 def main() -> None:
     o = options().parse_args()
     torch.set_num_threads(1)

@@ -1,12 +1,14 @@
 """Train the teachers of Speech2Landmarks and write what they hear.
 
 Run: python teacher.py --data DATA --norm NORM --tts TTS --work WORK --blocks BLOCKS --lags WORK/lags.json [--smoke]
+     and once more with --lags WORK/heard.json --name again
 
 A teacher may do what a stream cannot: it hears the whole sentence (a recurrent net in both directions) and a speech
 recogniser's view of it (the encoder of Whisper tiny). Each of FOLDS teachers trains on the clips of all identities
 but one part; every training clip is then described by the teacher that has not seen its person, and recordings
 without video by the mean of all. Writes WORK/heard.npz (name -> coefficients [n,K] at the size of `Clip.y / scale`)
-and WORK/teacher-<fold>.pt; a rerun resumes.
+and WORK/<name>-<fold>.pt; a rerun resumes. What the teachers hear tells the lag of a clip to a part of a frame (heard.json),
+and teachers that train on those lags hear a little more.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import torch.nn.functional as F
 from augment import distort, interp
 from checkpoint import load
 from dataset import Clip, logmel, shift, wave
-from sync import best, corr
+from sync import best, between, corr
 from torch import nn
 from tqdm import tqdm
 from train import clip_loss, options, seed, tables
@@ -102,7 +104,7 @@ def batch(clips: list[Clip], p: np.ndarray, r: np.random.Generator) -> list[torc
 def fit(o: argparse.Namespace, k: int, clips: list[Clip], h, coefs: int, norm: tuple) -> Teacher:
     """Teacher k, resumed from its checkpoint; the running mean of the weights."""
     rng = seed(100 + k)
-    net, path, first = Teacher(coefs), o.work / f"teacher-{k}.pt", 0
+    net, path, first = Teacher(coefs), o.work / f"{o.name}-{k}.pt", 0
     opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
     mean = {n: v.clone() for n, v in net.state_dict().items()}
     if path.exists():
@@ -138,6 +140,7 @@ def main() -> None:
     a = options()
     a.add_argument("--blocks", type=Path, required=True)
     a.add_argument("--teacher-steps", type=int, default=500)
+    a.set_defaults(name="teacher")
     o = a.parse_args()
     torch.set_num_threads(1)
     t, clips, _, h = tables(o)
@@ -175,13 +178,13 @@ def main() -> None:
         p, g = heard[c.name][: len(c.y)] @ t["gap"], (c.y / c.scale) @ t["gap"]
         (r, lag), r0 = best(p, g), corr(p, shift(g, c.lag))
         print(
-            f"{c.name} {c.split} {c.kind} used {c.lag:+d} r {r0:.3f}  best {lag:+d} r {r:.3f}  "
+            f"{c.name} {c.split} {c.kind} used {c.lag:+.2f} r {r0:.3f}  best {lag:+d} r {r:.3f}  "
             f"spread {p.std() / g.std():.2f}"
         )
         if c.split == "train":
-            use = lag if r > 0.4 and r - r0 > 0.02 else c.lag
-            r = max(r0, r if use == lag else 0.0)
-            better[c.name] = dict(lag=use, weight=0.0 if r < 0.3 else 1.0 if c.kind == "real" else 0.8, r=round(r, 3))
+            use = between(p, g, lag) if r > 0.4 else c.lag
+            r = max(r0, r if r > 0.4 else 0.0)
+            better[c.name] = dict(lag=round(use, 2), weight=0.0 if r < 0.3 else 1.0 if c.kind == "real" else 0.8, r=round(r, 3))
     (o.work / "heard.json").write_text(json.dumps(better, indent=1))
 
 

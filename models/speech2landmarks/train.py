@@ -22,6 +22,7 @@ from augment import crop
 from checkpoint import load
 from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, sounds, viseme_track
 from listen import attach, listen
+from mirror import Mirror
 from model import HIDDEN, Level, Net
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
@@ -134,11 +135,14 @@ class Batches:
             e = self.emotion()
             amount = self.amount * self.r.uniform(0.3, 1.0)
             x, h, (y, z), m = self.crop(c, [c.extra["target"], c.extra["true"]], amount)
+            code = c.code
+            if "mirror" in c.extra and self.r.random() < 0.5:
+                y, z, code = y @ self.t["mirror"], z @ self.t["mirror"], c.extra["mirror"]
             gap = z @ self.t["gap"]
             felt = self.felt(e, np.clip(gap / 0.04, 0.3, 1))
             ys.append(y + felt), zs.append(z + felt)
             own = not self.strangers or self.r.random() < 1 - self.strangers
-            ids.append(c.code + self.r.normal(0, 0.3, IDS) if own else self.r.normal(0, 1, IDS))
+            ids.append(code + self.r.normal(0, 0.3, IDS) if own else self.r.normal(0, 1, IDS))
             xs.append(x), hs.append(h), ms.append(m), es.append(e)
         for _ in range(n_tts):
             c = self.tts[self.r.integers(len(self.tts))]
@@ -310,6 +314,10 @@ def tables(o: argparse.Namespace) -> tuple[dict, list[Clip], list[Clip], Heads]:
     tts = [c for c in t["tts"] if c.split == "train"]
     phone_tables(tts)
     clips = [c for c in t["clips"] if c.split == "train" and c.name not in o.drop and c.scale > 0.4]
+    mirror, basis = Mirror(t["mean_face"]), t["basis"].reshape(-1, 478, 3)
+    t["mirror"] = mirror.motion(basis).reshape(len(basis), -1) @ t["proj"]
+    for c in clips:
+        c.extra["mirror"] = np.clip(t["ids"] @ (mirror.face(c.neutral).reshape(-1) - t["mean"]), -3, 3)
     return t, clips, tts, h
 
 

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 from normalise import STABLE, angles, decompose, mean_face, pose, rotation
 
@@ -54,3 +57,9 @@ def test_mean_face_is_anchored():
     assert (
         np.abs(m[4]).max() < 1e-6 and abs(np.linalg.norm(m[33] - m[263]) - 1) < 1e-5 and len(STABLE) == len(set(STABLE))
     )
+
+
+def test_the_plugin_takes_the_pose_from_the_same_points():
+    rust = Path(__file__).parents[2] / "plugins" / "portrait" / "src" / "landmark" / "indices.rs"
+    listed = re.search(r"pub const STABLE: \[usize; \d+\] = \[([^]]*)]", rust.read_text())
+    assert [int(i) for i in re.findall(r"\d+", listed[1])] == STABLE

@@ -237,6 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn lips_chin_lids_and_brows_do_not_move_the_head() {
+        use crate::landmark::indices::{BROW_LEFT, CHIN, EYE_LEFT, LIPS_INNER, LIPS_OUTER};
+        let mean = face();
+        let pose = Pose { yaw: 12.0, pitch: -5.0, roll: 3.0, x: 0.5, y: 0.4, z: 0.1, scale: 0.2 };
+        let mut talking = mean.clone();
+        // The outer corner of the eye is a stable point.
+        let moving =
+            LIPS_INNER.iter().chain(&LIPS_OUTER).chain(&BROW_LEFT).chain(&EYE_LEFT[1..8]).chain(&[CHIN]);
+        for &i in moving {
+            talking[i][1] += 0.3;
+        }
+        let mut posed = mean.clone();
+        pose.apply(&talking, &mut posed);
+        let found = decompose(&posed, &mean);
+        let far =
+            pose.to_array().iter().zip(found.to_array()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-3, "{found:?}");
+    }
+
+    #[test]
     fn points_without_a_pose_have_the_identity() {
         let mean = face();
         assert_eq!(decompose(&[[0.5; 3]; COUNT], &mean), Pose::default());
