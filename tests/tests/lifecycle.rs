@@ -26,8 +26,14 @@ fn status(field: &str) -> i64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Resident memory in KiB without what is free: glibc gives a new thread a heap of its own now and then, at any cycle, and
-/// keeps there the 10 MiB that a painter's tensors took. A thread that is about to end holds some too: see [`MEASURED`].
+/// One heap for all threads: glibc gives a new one a heap of its own now and then, at any cycle, and keeps there the
+/// 10 MiB that a painter's tensors took.
+fn share_heap() {
+    // SAFETY: mallopt may be called at any time; it is before the first pipeline has threads.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
+/// Resident memory in KiB without what is free. A thread that is about to end holds some too: see [`MEASURED`].
 fn resident() -> i64 {
     // SAFETY: malloc_trim may be called at any time, from any thread.
     unsafe { libc::malloc_trim(0) };
@@ -45,6 +51,7 @@ fn launch(sink: &str) -> String {
 #[test]
 fn two_hundred_cycles_leave_memory_handles_and_threads_as_they_were() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    share_heap();
     // A second pipeline keeps models and photo loaded: the cycles then measure the elements, in seconds instead of
     // minutes. Loading and unloading has a test of its own below.
     let keeper = Pipeline::parse(&launch("fakesink"));
