@@ -5,9 +5,10 @@ import numpy as np
 
 
 def interp(x: np.ndarray, pos: np.ndarray) -> np.ndarray:
+    """A track x [n] or [n,K] at positions between its frames; its ends go on."""
     pos = np.clip(pos, 0, len(x) - 1)
     i = np.floor(pos).astype(int)
-    f = (pos - i)[:, None].astype(np.float32)
+    f = (pos - i).astype(np.float32).reshape(-1, *[1] * (x.ndim - 1))
     return x[i] * (1 - f) + x[np.minimum(i + 1, len(x) - 1)] * f
 
 

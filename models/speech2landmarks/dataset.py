@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from augment import interp
 from scipy.ndimage import gaussian_filter1d
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
@@ -127,9 +128,7 @@ def sounds(data: Path, work: Path, names: set[str]) -> dict[str, np.ndarray]:
 
 def shift(x: np.ndarray, s: float) -> np.ndarray:
     """Move a track earlier by s frames or parts of them, edges repeated."""
-    whole = int(np.floor(s))
-    at = lambda k: x[np.clip(np.arange(len(x)) + k, 0, len(x) - 1)]  # noqa: E731
-    return at(whole) if s == whole else at(whole) * (whole + 1 - s) + at(whole + 1) * (s - whole)
+    return interp(x, np.arange(len(x)) + s)
 
 
 def fit_basis(disp: np.ndarray, extra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

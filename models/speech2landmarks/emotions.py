@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 from labels import EMOTIONS  # noqa: E402
-from mirror import mirror_map  # noqa: E402
+from mirror import Mirror  # noqa: E402
 from normalise import EYES, PAIRS  # noqa: E402
 
 NAMES = """
@@ -80,10 +80,6 @@ def measure(a: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     return w.reshape(52, 478, 3).astype(np.float32), sd
 
 
-def symmetric(d: np.ndarray, twin: np.ndarray) -> np.ndarray:
-    return (d + d[twin] * np.array([-1, 1, 1], np.float32)) / 2
-
-
 def bump(mean: np.ndarray, centres: list[int], sigma: float, move: tuple[float, float, float]) -> np.ndarray:
     """Smooth local displacement around landmarks, for what the blendshape network does not see (sneer, lids, frown)."""
     d = np.zeros((478, 3), np.float32)
@@ -130,7 +126,8 @@ def wide(up: float, down: float) -> np.ndarray:
 def build(w: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Recipes -> (shape [8,478,3] that leaves the lip gap alone, jaw [8,478,3] that opens it)."""
     unit = dict(zip(NAMES, w))
-    twin = mirror_map(mean)
+    mirror = Mirror(mean)
+    symmetric = lambda d: (d + mirror.motion(d)) / 2  # noqa: E731
     lids_up, lids_low = [159, 158, 160, 386, 385, 387], [145, 153, 144, 374, 380, 373]
     shape, jaw = np.zeros((8, 478, 3), np.float32), np.zeros((8, 478, 3), np.float32)
     eye = np.isin(np.arange(478), EYES)
@@ -140,10 +137,10 @@ def build(w: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for k, v in RECIPES[e].items():
             shape[i] += v * (unit[k] if k in unit else unit[k + "Left"] + unit[k + "Right"])
         if e != "contempt":
-            shape[i] = symmetric(shape[i], twin)
+            shape[i] = symmetric(shape[i])
         shape[i] *= calm
         j = JAW_OPEN.get(e, 0.0)
-        jaw[i] = symmetric(unit["jawOpen"], twin) * j * calm
+        jaw[i] = symmetric(unit["jawOpen"]) * j * calm
     k = {e: i for i, e in enumerate(EMOTIONS)}
     shape[k["sad"]] += bump(mean, [61, 291], 0.10, (0, 0.035, 0)) + bump(mean, lids_up, 0.04, (0, 0.016, 0))
     shape[k["angry"]] += bump(mean, [55, 285, 65, 295], 0.12, (0, 0.03, 0)) + bump(mean, lids_low, 0.04, (0, -0.008, 0))

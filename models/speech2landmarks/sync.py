@@ -13,7 +13,7 @@ import torch
 from dataset import IDS, shift, viseme_track
 from listen import attach, listen
 from model import Net
-from train import EARLY, Batches, options, run, seed, tables, targets, visemes
+from train import Batches, options, run, seed, tables, targets, visemes
 
 
 def corr(a: np.ndarray, b: np.ndarray) -> float:
@@ -36,7 +36,7 @@ def main() -> None:
     o = options().parse_args()
     torch.set_num_threads(1)
     t, clips, tts, h = tables(o)
-    targets(t, clips, {}, 0.0)
+    targets(t, clips, {}, 0.0, early=0.0)
     rng = seed(o.seed)
     names = sorted({c.ident for c in clips})
     fold = {n: i % 2 for i, n in enumerate(names)}
@@ -63,7 +63,7 @@ def main() -> None:
             if fold[c.ident] != k:
                 continue
             y = listen(net, c, c.code)[0][0].numpy()
-            p, g = shift(y @ t["gap"], -EARLY), c.y @ t["gap"]
+            p, g = y @ t["gap"], c.y @ t["gap"]
             (r, lag), r0 = best(p, g), corr(p, shift(g, c.lag))
             known = c.score >= 0.25
             if known and abs(lag - c.lag) <= 2:

@@ -7,8 +7,8 @@ A teacher may do what a stream cannot: it hears the whole sentence (a recurrent 
 recogniser's view of it (the encoder of Whisper tiny). Each of FOLDS teachers trains on the clips of all identities
 but one part; every training clip is then described by the teacher that has not seen its person, and recordings
 without video by the mean of all. Writes WORK/heard.npz (name -> coefficients [n,K] at the size of `Clip.y / scale`)
-and WORK/<name>-<fold>.pt; a rerun resumes. What the teachers hear tells the lag of a clip to a part of a frame (heard.json),
-and teachers that train on those lags hear a little more.
+and WORK/<name>-<fold>.pt; a rerun resumes. What the teachers hear tells the lag of a clip to a part of a frame
+(heard.json), and teachers that train on those lags hear a little more.
 """
 
 import argparse
@@ -182,9 +182,9 @@ def main() -> None:
             f"spread {p.std() / g.std():.2f}"
         )
         if c.split == "train":
-            use = between(p, g, lag) if r > 0.4 else c.lag
-            r = max(r0, r if r > 0.4 else 0.0)
-            better[c.name] = dict(lag=round(use, 2), weight=0.0 if r < 0.3 else 1.0 if c.kind == "real" else 0.8, r=round(r, 3))
+            use, r = (between(p, g, lag), max(r0, r)) if r > 0.4 else (c.lag, max(r0, 0.0))
+            weight = 0.0 if r < 0.3 else 1.0 if c.kind == "real" else 0.8
+            better[c.name] = dict(lag=round(use, 2), weight=weight, r=round(r, 3))
     (o.work / "heard.json").write_text(json.dumps(better, indent=1))
 
 

@@ -270,16 +270,18 @@ def feel(net: Net, t: dict) -> None:
         net.emo.weight.copy_(torch.from_numpy((t["emo_shape"] + 0.6 * t["emo_jaw"])[1:].T))
 
 
-def targets(t: dict, clips: list[Clip], heard: dict[str, np.ndarray], share: float) -> list[Clip]:
+def targets(
+    t: dict, clips: list[Clip], heard: dict[str, np.ndarray], share: float, early: float = EARLY
+) -> list[Clip]:
     """Set `true` and `target` of the clips; returns the recordings without video as clips.
 
     A teacher's mean is calmer than people are: its recordings are brought to the spread of the clips.
     """
     ratio = []
     for c in clips:
-        c.extra["true"] = c.extra["target"] = true = shift(c.y, c.lag + EARLY) / c.scale
+        c.extra["true"] = c.extra["target"] = true = shift(c.y, c.lag + early) / c.scale
         if c.name in heard:
-            soft = shift(heard[c.name][: len(true)], EARLY)
+            soft = shift(heard[c.name][: len(true)], early)
             soft = np.concatenate([soft, np.repeat(soft[-1:], len(true) - len(soft), 0)])
             ratio.append((true @ t["gap"]).std() / ((soft @ t["gap"]).std() + 1e-6))
             c.extra["target"] = share * soft + (1 - share) * true
@@ -288,7 +290,7 @@ def targets(t: dict, clips: list[Clip], heard: dict[str, np.ndarray], share: flo
     alone = []
     for k, y in heard.items():
         if k not in known:
-            y = (shift(y, EARLY) * gain).astype(np.float32)
+            y = (shift(y, early) * gain).astype(np.float32)
             c = Clip(k, t["sounds"][k], y, kind="audio", code=np.zeros(IDS, np.float32))
             n = min(len(c.mel) // 4, len(y))
             c.mel, c.y = c.mel[: 4 * n], y[:n]
