@@ -24,6 +24,7 @@ mod roi;
 mod skull;
 #[cfg(test)]
 mod tests;
+mod tint;
 mod turn;
 mod yuv;
 

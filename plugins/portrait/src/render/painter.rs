@@ -9,6 +9,7 @@ use super::maps::CHANNELS;
 use super::patch::{Frame, Patch};
 use super::points::{Point, Rows};
 use super::roi::Part;
+use super::tint::Tint;
 use super::{RenderError, Source};
 use crate::pack::{Pack, PackError, Stage};
 
@@ -19,6 +20,7 @@ pub struct Painter {
     patch: Planes,
     maps: Planes,
     appearance: Tensor,
+    tint: Tint,
     delta: Vec<f32>,
     alpha: Vec<f32>,
     residual: Vec<f32>,
@@ -42,6 +44,7 @@ impl Painters {
         points: &[Point],
         rows: &Rows,
     ) -> Result<Self, RenderError> {
+        let tint = Tint::new(source.picture, source.side, points, rows);
         let load = |name, parts: &[Part], appearance_at, code| {
             let patch = |&part: &Part| {
                 Patch::new(part, points, rows).with_iris(points, rows).with_lips(
@@ -51,7 +54,13 @@ impl Painters {
                     rows,
                 )
             };
-            Painter::new(pack.stage(name, device)?, parts.iter().map(patch).collect(), appearance_at, code)
+            Painter::new(
+                pack.stage(name, device)?,
+                parts.iter().map(patch).collect(),
+                tint,
+                appearance_at,
+                code,
+            )
         };
         Ok(Self {
             mouth: load("mouth", &[Part::Mouth], 3, source.mouth_code)?,
@@ -74,6 +83,7 @@ impl Painter {
     fn new(
         stage: Arc<Stage>,
         patches: Vec<Patch>,
+        tint: Tint,
         appearance_at: usize,
         appearance: &[f32],
     ) -> Result<Self, RenderError> {
@@ -93,6 +103,7 @@ impl Painter {
             patch: Planes::new(&patch_shape)?,
             maps: Planes::new(&maps_shape)?,
             appearance: stage.input(appearance_at, appearance)?,
+            tint,
             delta: vec![0.0; count * 3 * area],
             alpha: vec![0.0; count * area],
             residual: vec![0.0; count * 2 * quarter],
@@ -136,6 +147,7 @@ impl Painter {
             return Err(torch("a painter gives colour, alpha and flow"));
         };
         self.stage.read(delta, &mut self.delta)?;
+        self.tint.fade(&mut self.delta, self.alpha.len() / self.patches.len());
         self.stage.read(alpha, &mut self.alpha)?;
         self.stage.read(residual, &mut self.residual)?;
         let count = self.patches.len();
