@@ -77,8 +77,12 @@ impl Crop {
             (chin[1] + BELOW_CHIN * face - top).clamp(self.side, (TALL * face).min(room).max(self.side));
         let y = top.max(chin[1] + LEAST_BELOW_CHIN * face - side).min(self.y);
         let x = self.x + (self.side - side) / 2.0;
-        let free = width as f32 - side;
-        Self { x: if free >= 0.0 && self.x >= 0.0 { x.clamp(0.0, free) } else { x }, y, side }
+        // Half a pixel for what is rounded in a square that ends with the photo.
+        let keep = |at: f32, before: f32, length: f32| {
+            let within = before >= 0.0 && before + self.side <= length + 0.5;
+            if within { at.clamp(0.0, (length - side).max(0.0)) } else { at }
+        };
+        Self { x: keep(x, self.x, width as f32), y: keep(y, self.y, height as f32), side }
     }
 
     /// Cuts the square out of a photo, scaled to `size` x `size`.
@@ -234,6 +238,10 @@ mod tests {
         // A hat as high as a house: the chin stays in.
         let house = plain.with_crown(0.0, forehead, chin, 1000, 1000);
         assert!((house.side - 460.0).abs() < 1e-3 && house.y + house.side >= 669.0, "{house:?}");
+        // Shoulders at the photo's bottom: it stays within, with more above the hair.
+        let (forehead, chin) = ([262.0, 189.0], [255.0, 405.0]);
+        let tall = Crop::around(forehead, chin, 512, 512).with_crown(48.0, forehead, chin, 512, 512);
+        assert!(tall.side > 490.0 && tall.y >= 0.0 && tall.y + tall.side <= 512.0, "{tall:?}");
         // Near the photo's corner it stays within.
         let (forehead, chin) = ([200.0, 120.0], [200.0, 320.0]);
         let corner = Crop::around(forehead, chin, 1000, 1000).with_crown(2.0, forehead, chin, 1000, 1000);
