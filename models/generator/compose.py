@@ -3,7 +3,7 @@
 The person (matte of the photo) is warped over a clean background plate; mouth and eyes are painted. Imported by
 evaluate.py and render.py; clarity before speed. What the renderer adds is not here: hair and ears behind
 the face, an outline that does not fold, irises and lids that slide, lips that grow over the photo's teeth, grey paint in grey
-photos.
+photos, softer teeth in smiles.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ mod points;
 mod remap;
 mod roi;
 mod skull;
+mod teeth;
 #[cfg(test)]
 mod tests;
 mod tint;

@@ -156,8 +156,9 @@ impl Painter {
             i * n..(i + 1) * n
         };
         for (i, patch) in self.patches.iter_mut().enumerate() {
+            let delta = part(&self.delta, i);
             patch.paint(
-                &self.delta[part(&self.delta, i)],
+                &mut self.delta[delta],
                 &self.alpha[part(&self.alpha, i)],
                 &self.residual[part(&self.residual, i)],
             );

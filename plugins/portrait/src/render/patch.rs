@@ -10,6 +10,7 @@ use super::math::{Tap, mix, resize, resize_taps, smooth_step, tap};
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
+use super::teeth::Teeth;
 
 /// A region of the face: buffers that live as long as the renderer.
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ pub struct Patch {
     lids: Option<Lids>,
     iris: Option<Iris>,
     lips: Option<Lips>,
+    teeth: Option<Teeth>,
     scratch: [Vec<f32>; 2],
     frame: Frame,
 }
@@ -98,6 +100,7 @@ impl Patch {
             lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
             iris: None,
             lips: None,
+            teeth: (part == Part::Mouth).then(|| Teeth::new(source, rows, side)),
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
@@ -143,6 +146,9 @@ impl Patch {
         flow.displace(x, y, ux, uy);
         if let Some(lips) = &mut self.lips {
             lips.pose(flow.opening());
+        }
+        if let Some(teeth) = &mut self.teeth {
+            teeth.pose(driving, rows);
         }
         let frame = &mut self.frame;
         frame.to_patch = from_patch.inverse();
@@ -236,7 +242,10 @@ impl Patch {
     }
 
     /// Takes the painter's outputs.
-    pub fn paint(&mut self, delta: &[f32], alpha: &[f32], residual: &[f32]) {
+    pub fn paint(&mut self, delta: &mut [f32], alpha: &[f32], residual: &[f32]) {
+        if let Some(teeth) = &mut self.teeth {
+            teeth.soften(delta);
+        }
         let frame = &mut self.frame;
         let area = frame.side * frame.side;
         let mut most = 0.0_f32;
