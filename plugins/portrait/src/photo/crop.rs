@@ -248,6 +248,29 @@ mod tests {
         assert!(corner.x >= 0.0 && corner.y >= 0.0, "{corner:?}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_square_within_the_photo_stays_there_for_any_hair(
+            (width, height) in (64_usize..2000, 64_usize..2000),
+            (x, y, face) in (0.0_f32..1.0, 0.0_f32..1.0, 0.1_f32..0.7),
+            hair in 0.0_f32..1.0,
+        ) {
+            let face = face * width.min(height) as f32;
+            let (x, y) = (x * width as f32, y * (height as f32 - face));
+            let (forehead, chin) = ([x, y], [x, y + face]);
+            let plain = Crop::around(forehead, chin, width, height);
+            let crop = plain.with_crown(hair * y, forehead, chin, width, height);
+            let within = |start: f32, side: f32, length: usize| start >= 0.0 && start + side <= length as f32 + 0.5;
+            for (before, after, length) in [(plain.x, crop.x, width), (plain.y, crop.y, height)] {
+                proptest::prop_assert!(
+                    !within(before, plain.side, length) || within(after, crop.side, length),
+                    "{plain:?} {crop:?}"
+                );
+            }
+            proptest::prop_assert!(crop.y <= plain.y && crop.side >= plain.side);
+        }
+    }
+
     #[test]
     fn cutting_at_the_same_size_copies_and_edges_are_replicated() {
         let photo = gradient(40, 30);
