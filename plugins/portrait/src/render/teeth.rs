@@ -5,7 +5,7 @@
 //! should, and come a little closer to the truth (models/generator/README.md).
 
 use super::math::smooth_step;
-use super::points::{Point, Rows, gather};
+use super::points::{Axis, Point, Rows};
 
 /// Opening of the photo's mouth, in its own widths, up to which its teeth are hidden and from which on they are known.
 const HIDDEN: (f32, f32) = (0.06, 0.12);
@@ -31,9 +31,7 @@ pub struct Teeth {
 impl Teeth {
     /// Those of a photo with these control points, painted in a patch of `side` x `side` pixels.
     pub fn new(points: &[Point], rows: &Rows, side: usize) -> Self {
-        let [[upper, lower], [left, right]] =
-            [rows.mouth, [rows.rims[0][0], rows.rims[0][10]]].map(|pair| gather(points, &pair));
-        let open = distance(upper, lower) / distance(left, right).max(1e-3);
+        let open = apart(points, rows.mouth) / apart(points, [rows.rims[0][0], rows.rims[0][10]]);
         let hidden = 1.0 - smooth_step((open - HIDDEN.0) / (HIDDEN.1 - HIDDEN.0));
         Self { hidden, smile: smile(points, rows), share: 0.0, scratch: vec![0.0; side * side] }
     }
@@ -43,25 +41,23 @@ impl Teeth {
         self.share = self.hidden * self.smile.max(smile(driving, rows));
     }
 
-    /// Softens a change of colour: planes of the patch's size. Their border, where nothing is painted, stays.
+    /// Softens a change of colour: planes of the patch's size, at whose border nothing is painted.
     pub fn soften(&mut self, delta: &mut [f32]) {
         if self.share <= 0.0 {
             return;
         }
-        let area = self.scratch.len();
+        let (area, share, [a, b, c]) = (self.scratch.len(), self.share, KERNEL);
         let side = area.isqrt();
-        let inner = 2 * side + 2..area - 2 * side - 2;
+        let inner = area - 4 * side - 4;
         for plane in delta.chunks_exact_mut(area) {
-            let across = |v: &[f32], i: usize, step: usize| {
-                let [a, b, c] = KERNEL;
-                v[i] * a + (v[i - step] + v[i + step]) * b + (v[i - 2 * step] + v[i + 2 * step]) * c
-            };
             self.scratch.copy_from_slice(plane);
-            for i in 2..area - 2 {
-                self.scratch[i] = across(plane, i, 1);
+            for (across, v) in self.scratch[2..].iter_mut().zip(plane.windows(5)) {
+                *across = v[2] * a + (v[1] + v[3]) * b + (v[0] + v[4]) * c;
             }
-            for i in inner.clone() {
-                plane[i] += (across(&self.scratch, i, side) - plane[i]) * self.share;
+            let v: [&[f32]; 5] = std::array::from_fn(|row| &self.scratch[row * side + 2..][..inner]);
+            for (i, out) in plane[2 * side + 2..][..inner].iter_mut().enumerate() {
+                let soft = v[2][i] * a + (v[1][i] + v[3][i]) * b + (v[0][i] + v[4][i]) * c;
+                *out += (soft - *out) * share;
             }
         }
     }
@@ -69,14 +65,13 @@ impl Teeth {
 
 /// How much a face smiles, 0 to 1.
 fn smile(points: &[Point], rows: &Rows) -> f32 {
-    let [right_eye, left_eye, ..] = gather(points, &rows.frame);
-    let [right, left] = gather(points, &[rows.lips_outer[0], rows.lips_outer[10]]);
-    let width = distance(right, left) / distance(right_eye, left_eye).max(1e-3);
+    let mouth = apart(points, [rows.lips_outer[0], rows.lips_outer[10]]);
+    let width = mouth / apart(points, [rows.frame[0], rows.frame[1]]);
     smooth_step((width - SMILE.0) / (SMILE.1 - SMILE.0))
 }
 
-fn distance(a: Point, b: Point) -> f32 {
-    (a[0] - b[0]).hypot(a[1] - b[1])
+fn apart(points: &[Point], [a, b]: [usize; 2]) -> f32 {
+    Axis::between(points[a], points[b]).width
 }
 
 #[cfg(test)]
