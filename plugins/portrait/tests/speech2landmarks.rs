@@ -4,11 +4,12 @@ mod common;
 
 use std::sync::LazyLock;
 
-use common::{AUDIO_FEATURES, FRAME, SPEECH2LANDMARKS, at};
+use common::{AUDIO_FEATURES, FRAME, SPEECH2LANDMARKS, at, bus_error, photo, portrait};
 use gst::glib;
 use gst::prelude::*;
 use gst_controller::prelude::*;
-use gstportrait::landmark::indices::{BROW_LEFT, IRIS_LEFT, IRIS_RIGHT};
+use gstportrait::landmark::indices::{BROW_LEFT, IRIS_LEFT, IRIS_RIGHT, LIPS_OUTER};
+use gstportrait::photo::context;
 use gstportrait::tensor::{FrameMeta, buffer, meta};
 
 /// Frames a second.
@@ -92,6 +93,19 @@ impl Run {
         run
     }
 
+    /// The person of the portrait, with a second photo.
+    fn with_second_photo(path: Option<&str>) -> Self {
+        let element = SPEECH2LANDMARKS.element();
+        element.set_context(&context::make(&portrait()));
+        element.set_property("portrait-open", path);
+        element.set_property("ease-in", 0u32);
+        element.set_property_from_str("blink", "off");
+        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_live(false);
+        harness.set_src_caps((SPEECH2LANDMARKS.input_caps)());
+        Self { harness, frames: 0 }
+    }
+
     fn element(&self) -> gst::Element {
         self.harness.element().unwrap()
     }
@@ -152,6 +166,33 @@ fn the_face_begins_as_the_photo_whatever_is_said_and_eases_into_speech() {
     for (i, (plain, eased)) in plain.iter().zip(&eased).enumerate() {
         assert_eq!(plain == eased, i >= 6, "frame {i}");
     }
+}
+
+/// The second photo shows somebody else here: what matters is what it moves and what it leaves.
+#[test]
+fn a_second_photo_moves_the_mouth_and_leaves_its_opening_and_the_rest() {
+    let open = photo("portrait-astronaut.png");
+    let [one, two] = [None, open.to_str()].map(|path| Run::with_second_photo(path).speech());
+    assert_eq!(one.len(), two.len());
+    for (one, two) in one.iter().zip(&two) {
+        let way = |i: usize| (0..3).map(|k| (one.points[i][k] - two.points[i][k]).abs()).fold(0.0, f32::max);
+        assert!(mean(LIPS_OUTER.iter().map(|&i| way(i))) > 1e-3, "the lips move");
+        assert!((one.gap() - two.gap()).abs() < 1e-4, "{} {}", one.gap(), two.gap());
+        assert!(BROW_LEFT.iter().chain(&IRIS_LEFT).all(|&i| way(i) == 0.0), "brows and eyes stay");
+    }
+}
+
+#[test]
+fn a_second_photo_that_is_not_there_is_an_error_that_names_it() {
+    let element = SPEECH2LANDMARKS.element();
+    element.set_context(&context::make(&portrait()));
+    element.set_property("portrait-open", "nowhere/open.jpg");
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    assert!(element.set_state(gst::State::Paused).is_err());
+    element.set_state(gst::State::Null).unwrap();
+    let (text, _) = bus_error(&bus).unwrap();
+    assert!(text.contains("nowhere/open.jpg"), "{text}");
 }
 
 #[test]

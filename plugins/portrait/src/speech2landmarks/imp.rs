@@ -5,6 +5,9 @@
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
  * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
  * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink.
+ * A second photo of the person (`portrait-open`) tells better how the mouth is held while talking; it is read when the
+ * element starts.
+ *
  * All but the length of the way in may change while the pipeline plays, numbers by keyframes too (GstController), and is
  * written on each frame as it was applied (`PortraitEmotionMeta`, `PortraitFaceMeta`). Changes are ramps, never jumps.
  * Eyes as in a reference video are not made here but in `landmarks2latents`, by a video that drives them.
@@ -18,6 +21,7 @@
  *
  * Since: 0.1
  */
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -29,10 +33,12 @@ use tch::Tensor;
 
 use super::edits::{APPLIED, Edits};
 use super::ramp::{Ramp, most_per_frame};
+use super::second::SecondLook;
 use super::settings::{Controls, Settings, param_specs};
 use crate::element::{StageCaps, lock, pad_templates, sync_controls, time_segment};
 use crate::emotion::EMOTION_LEN;
 use crate::landmark::neutral::close_mouth;
+use crate::landmark::region::Regions;
 use crate::pack::{Pack, PackError, Stage};
 use crate::photo::{Portrait, context};
 use crate::presentation::Presentation;
@@ -54,6 +60,10 @@ struct State {
     caps: StageCaps,
     /// Normalised landmarks of the person at rest, `[N, 3]`.
     identity: Tensor,
+    /// Those of the second photo, as it shows them.
+    open: Option<Tensor>,
+    /// What the second photo changes.
+    second: Option<SecondLook>,
     /// Frames a second of the stream.
     fps: f32,
     presentation: Presentation,
@@ -81,6 +91,8 @@ impl State {
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
         Ok(Self {
             identity: stage.input(1, neutral.as_flattened())?,
+            open: None,
+            second: None,
             fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
             presentation: Presentation::default(),
             hidden: stage.zero_input(3)?,
@@ -98,6 +110,26 @@ impl State {
         })
     }
 
+    /// Takes the normalised landmarks of the person's second photo.
+    fn look_again(&mut self, photo: &[[f32; 3]]) -> Result<(), PackError> {
+        self.open = Some(self.stage.input(1, photo.as_flattened())?);
+        self.compare()
+    }
+
+    /// What the second photo changes, by what the network says of either in silence.
+    fn compare(&mut self) -> Result<(), PackError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let mut faces = [&self.identity, open].map(|_| vec![[0.0; 3]; self.landmarks.len() / 3]);
+        for (identity, face) in [&self.identity, open].into_iter().zip(&mut faces) {
+            let zero = |input| self.stage.zero_input(input);
+            let [landmarks, _] =
+                self.stage.run_for(&[zero(0)?, identity.shallow_clone(), zero(2)?, zero(3)?])?;
+            self.stage.read(&landmarks, face.as_flattened_mut())?;
+        }
+        self.second = Some(SecondLook::new(&Regions::new(self.pack.mean_face()), &faces[0], &faces[1]));
+        Ok(())
+    }
+
     /// Takes the network that was trained for features with that look-ahead, in samples.
     fn choose_stage(&mut self, look_ahead: Option<i32>) -> Result<(), PackError> {
         let look_ahead = look_ahead.and_then(|samples| usize::try_from(samples).ok());
@@ -105,6 +137,7 @@ impl State {
         let stage = self.pack.stage(name, self.stage.device())?;
         if !Arc::ptr_eq(&stage, &self.stage) {
             self.stage = stage;
+            self.compare()?;
             self.reset()?;
         }
         Ok(())
@@ -132,6 +165,9 @@ impl State {
         self.stage.read(&landmarks, &mut self.landmarks)?;
         self.hidden = hidden;
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
+        if let Some(second) = &self.second {
+            second.apply(points);
+        }
         let face = self.edits.apply(points, &controls.face(), self.fps, blink);
         Ok(Applied { emotion, face })
     }
@@ -233,7 +269,21 @@ impl BaseTransformImpl for Speech2Landmarks {
             gst::info!(CAT, imp = self, "no portrait is announced: the pack's mean face speaks");
         }
         let settings = lock(&self.settings).clone();
-        let state = State::new(&settings, portrait.as_deref()).map_err(|e| pack_error_message(&e))?;
+        let failed = |error: PackError| pack_error_message(&error);
+        let mut state = State::new(&settings, portrait.as_deref()).map_err(failed)?;
+        match (&settings.portrait_open, &portrait) {
+            (Some(path), Some(_)) => {
+                let _threads = settings.model.limit_threads();
+                let second = Portrait::analyse(Path::new(path), &state.pack, state.stage.device());
+                state.look_again(&second.map_err(|e| e.to_message())?.neutral).map_err(failed)?;
+            }
+            (Some(_), None) => gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("portrait-open is a second photo, but no first one is announced: set `portrait` of facesynth")
+            ),
+            (None, _) => {}
+        }
         self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())

@@ -11,6 +11,7 @@ mod gaze;
 mod imp;
 mod lids;
 mod ramp;
+mod second;
 mod settings;
 
 pub(crate) use settings::param_specs;
