@@ -274,8 +274,12 @@ impl BaseTransformImpl for Speech2Landmarks {
         match (&settings.portrait_open, &portrait) {
             (Some(path), Some(_)) => {
                 let _threads = settings.model.limit_threads();
-                let second = Portrait::analyse(Path::new(path), &state.pack, state.stage.device());
-                state.look_again(&second.map_err(|e| e.to_message())?.neutral).map_err(failed)?;
+                let second = Portrait::analyse(Path::new(path), &state.pack, state.stage.device())
+                    .map_err(|e| e.to_message())?;
+                for warning in &second.warnings {
+                    gst::element_imp_warning!(self, gst::StreamError::Decode, ("{warning}"));
+                }
+                state.look_again(&second.neutral).map_err(failed)?;
             }
             (Some(_), None) => gst::element_imp_warning!(
                 self,
