@@ -81,16 +81,22 @@ struct Run {
 impl Run {
     /// Eyes that do not blink by themselves and a face that speaks at once, so that nothing moves but what a test moves.
     fn new() -> Self {
-        let run = Self::easing_in();
-        run.element().set_property("ease-in", 0u32);
-        run
+        Self::easing_in().at_once()
     }
 
     /// The same, but for the way in.
     fn easing_in() -> Self {
-        let run = Self { harness: SPEECH2LANDMARKS.harness(), frames: 0 };
-        run.element().set_property_from_str("blink", "off");
-        run
+        Self::around(&SPEECH2LANDMARKS.element())
+    }
+
+    fn around(element: &gst::Element) -> Self {
+        element.set_property_from_str("blink", "off");
+        Self { harness: SPEECH2LANDMARKS.harness_of(element), frames: 0 }
+    }
+
+    fn at_once(self) -> Self {
+        self.element().set_property("ease-in", 0u32);
+        self
     }
 
     /// The person of the portrait, with a second photo.
@@ -98,12 +104,7 @@ impl Run {
         let element = SPEECH2LANDMARKS.element();
         element.set_context(&context::make(&portrait()));
         element.set_property("portrait-open", path);
-        element.set_property("ease-in", 0u32);
-        element.set_property_from_str("blink", "off");
-        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
-        harness.set_live(false);
-        harness.set_src_caps((SPEECH2LANDMARKS.input_caps)());
-        Self { harness, frames: 0 }
+        Self::around(&element).at_once()
     }
 
     fn element(&self) -> gst::Element {

@@ -23,7 +23,6 @@
  *
  * Since: 0.1
  */
-use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -66,10 +65,7 @@ impl FaceSynth {
             )
         })?;
         let (pack, device) = settings.model.open().map_err(|e| pack_error_message(&e))?;
-        let portrait = Portrait::analyse(Path::new(path), &pack, device).map_err(|e| e.to_message())?;
-        for warning in &portrait.warnings {
-            gst::element_imp_warning!(self, gst::StreamError::Decode, ("{warning}"));
-        }
+        let portrait = context::analyse(&*self.obj(), path, &pack, device)?;
         *lock(&self.portrait) = Some(portrait.clone());
         context::announce(&*self.obj(), &portrait);
         Ok(portrait)

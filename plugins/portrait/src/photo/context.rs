@@ -4,13 +4,16 @@
 //! neighbours ([`from_neighbours`]), then the application and the bins around it ([`ask`]); if nobody has one, it analyses its
 //! photo itself and tells everybody ([`announce`]). Elements that have one answer their neighbours' queries ([`answer`]).
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
+use tch::Device;
 
 use super::Portrait;
 use crate::element::lock;
+use crate::pack::Pack;
 
 /// Type of the context. Its structure holds `portrait` (a boxed `GstPortraitPhoto`) and `location` (the file, a string).
 pub const CONTEXT_TYPE: &str = "gst.portrait.photo";
@@ -19,6 +22,23 @@ pub const CONTEXT_TYPE: &str = "gst.portrait.photo";
 #[derive(Clone, Debug, glib::Boxed)]
 #[boxed_type(name = "GstPortraitPhoto")]
 struct Boxed(Arc<Portrait>);
+
+/// Analyses the photo of an element's property; what the user should know of it goes to the bus.
+///
+/// # Errors
+/// As [`Portrait::analyse`], for the bus.
+pub fn analyse(
+    element: &impl IsA<gst::Element>,
+    path: &str,
+    pack: &Arc<Pack>,
+    device: Device,
+) -> Result<Arc<Portrait>, gst::ErrorMessage> {
+    let portrait = Portrait::analyse(Path::new(path), pack, device).map_err(|e| e.to_message())?;
+    for warning in &portrait.warnings {
+        gst::element_warning!(element, gst::StreamError::Decode, ("{warning}"));
+    }
+    Ok(portrait)
+}
 
 /// A context that carries a portrait.
 pub fn make(portrait: &Arc<Portrait>) -> gst::Context {

@@ -47,12 +47,10 @@ impl Painters {
         let tint = Tint::new(source.picture, source.side, points, rows);
         let load = |name, parts: &[Part], appearance_at, code| {
             let patch = |&part: &Part| {
-                Patch::new(part, points, rows).with_iris(points, rows).with_lips(
-                    source.picture,
-                    source.side,
-                    points,
-                    rows,
-                )
+                Patch::new(part, points, rows)
+                    .with_iris(points, rows)
+                    .with_lips(source.picture, source.side, points, rows)
+                    .with_teeth(points, rows)
             };
             Painter::new(
                 pack.stage(name, device)?,

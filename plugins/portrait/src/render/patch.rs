@@ -100,7 +100,7 @@ impl Patch {
             lids: part.eye().map(|eye| Lids::new(Flow::lids(rows, source, eye))).filter(|l| l.open > CLOSED),
             iris: None,
             lips: None,
-            teeth: (part == Part::Mouth).then(|| Teeth::new(source, rows, side)),
+            teeth: None,
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
@@ -123,6 +123,12 @@ impl Patch {
     /// The same with lips that close over an open mouth of the square RGB8 photo.
     pub fn with_lips(mut self, rgb: &[u8], side: usize, source: &[Point], rows: &Rows) -> Self {
         self.lips = if self.part == Part::Mouth { Lips::new(rgb, side, source, rows) } else { None };
+        self
+    }
+
+    /// The same with softer paint for teeth that the photo with these points does not show.
+    pub fn with_teeth(mut self, source: &[Point], rows: &Rows) -> Self {
+        self.teeth = (self.part == Part::Mouth).then(|| Teeth::new(source, rows, self.side()));
         self
     }
 

@@ -21,7 +21,6 @@
  *
  * Since: 0.1
  */
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -119,14 +118,15 @@ impl State {
     /// What the second photo changes, by what the network says of either in silence.
     fn compare(&mut self) -> Result<(), PackError> {
         let Some(open) = &self.open else { return Ok(()) };
-        let mut faces = [&self.identity, open].map(|_| vec![[0.0; 3]; self.landmarks.len() / 3]);
-        for (identity, face) in [&self.identity, open].into_iter().zip(&mut faces) {
-            let zero = |input| self.stage.zero_input(input);
-            let [landmarks, _] =
-                self.stage.run_for(&[zero(0)?, identity.shallow_clone(), zero(2)?, zero(3)?])?;
-            self.stage.read(&landmarks, face.as_flattened_mut())?;
-        }
-        self.second = Some(SecondLook::new(&Regions::new(self.pack.mean_face()), &faces[0], &faces[1]));
+        let zero = |input| self.stage.zero_input(input);
+        let told = |identity: &Tensor| {
+            let inputs = [zero(0)?, identity.shallow_clone(), zero(2)?, zero(3)?];
+            let [landmarks, _] = self.stage.run_for(&inputs)?;
+            let mut face = vec![[0.0; 3]; landmarks.numel() / 3];
+            self.stage.read(&landmarks, face.as_flattened_mut()).map(|()| face)
+        };
+        let regions = Regions::new(self.pack.mean_face());
+        self.second = Some(SecondLook::new(&regions, &told(&self.identity)?, &told(open)?));
         Ok(())
     }
 
@@ -274,11 +274,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         match (&settings.portrait_open, &portrait) {
             (Some(path), Some(_)) => {
                 let _threads = settings.model.limit_threads();
-                let second = Portrait::analyse(Path::new(path), &state.pack, state.stage.device())
-                    .map_err(|e| e.to_message())?;
-                for warning in &second.warnings {
-                    gst::element_imp_warning!(self, gst::StreamError::Decode, ("{warning}"));
-                }
+                let second = context::analyse(&*self.obj(), path, &state.pack, state.stage.device())?;
                 state.look_again(&second.neutral).map_err(failed)?;
             }
             (Some(_), None) => gst::element_imp_warning!(

@@ -139,8 +139,12 @@ impl Fixture {
     /// A harness around the element, with its input caps set. Its source is not live: what comes out does not depend on a
     /// clock.
     pub fn harness(&self) -> gst_check::Harness {
-        let element = self.element();
-        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        self.harness_of(&self.element())
+    }
+
+    /// The same around an element that was set up further.
+    pub fn harness_of(&self, element: &gst::Element) -> gst_check::Harness {
+        let mut harness = gst_check::Harness::with_element(element, Some("sink"), Some("src"));
         harness.set_live(false);
         if self.factory == "audiofeatures" {
             // It asked its source on the way to PLAYING, where the harness puts it before it can be told.
