@@ -55,7 +55,7 @@ fn main() -> Result<()> {
         eye_code: &zeros[..code("eyes", 2)?],
     };
     let start = Instant::now();
-    let mut renderer = Renderer::new(&source, &pack, tch::Device::Cpu)?;
+    let mut renderer = Renderer::new(&source, None, &pack, tch::Device::Cpu)?;
     let matrix = Matrix::new(0.2126, 0.0722, false, true);
     let format = Format { layout: Layout::Rgb, straight: true, matrix };
     renderer.set_output(&source, &Output { still, format, background: Background::Keep })?;

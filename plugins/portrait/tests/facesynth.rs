@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::{FACESYNTH, FRAME, init, portrait};
+use common::{FACESYNTH, FRAME, at, bus_error, init, pack, photo, portrait};
 use gst::prelude::*;
 use gst_video::prelude::*;
-use gstportrait::tensor::{FrameMeta, meta};
+use gstportrait::landmark::indices::LIPS_OUTER;
+use gstportrait::landmark::neutral::open_mouth;
+use gstportrait::tensor::{FrameMeta, buffer, meta};
 
 /// A picture carries what the stages knew, and that it is synthetic.
 #[test]
@@ -120,4 +122,62 @@ fn full_framing_has_the_size_of_the_photo() {
     let photo = &portrait().photo;
     assert_eq!((info.width() as usize, info.height() as usize), (photo.width, photo.height));
     assert_eq!(picture.size(), info.size());
+}
+
+/// A picture of the photo with its mouth open by `gap`, with that second photo, and the corners of a box around the lips.
+fn mouth(second: Option<&str>, gap: f32) -> (Vec<u8>, [[usize; 2]; 2]) {
+    let portrait = portrait();
+    let mut face = portrait.neutral.clone();
+    open_mouth(&mut face, gap);
+    let mut posed = face.clone();
+    portrait.pose.apply(&face, &mut posed);
+    let mut latents = portrait.source_latents.clone();
+    for (row, &index) in
+        latents.as_chunks_mut::<3>().0.iter_mut().zip(&pack().manifest().latents.control_points)
+    {
+        *row = posed[index];
+    }
+    let element = FACESYNTH.element();
+    element.set_property("portrait-open", second.map(|name| photo(name).to_str().unwrap().to_owned()));
+    let mut harness = FACESYNTH.harness_of(&element);
+    harness.push(at(0, buffer::from_f32(&latents))).unwrap();
+    let picture = harness.pull().unwrap().map_readable().unwrap().to_vec();
+    let side = portrait.picture.width as f32;
+    let lips = || LIPS_OUTER.iter().map(|&i| [posed[i][0] * side, posed[i][1] * side]);
+    let [low, high] =
+        [f32::min, f32::max].map(|of| lips().reduce(|a, b| [of(a[0], b[0]), of(a[1], b[1])]).unwrap());
+    (picture, [low.map(|v| v as usize), high.map(|v| v as usize + 1)])
+}
+
+/// The second photo shows somebody else here, who smiles with her teeth: they are seen, and no pixel beside them changes.
+#[test]
+fn a_second_photo_shows_the_inside_of_an_open_mouth_and_nothing_else() {
+    let teeth = Some("portrait-astronaut.png");
+    let ((one, [low, high]), (two, _)) = (mouth(None, 0.12), mouth(teeth, 0.12));
+    let side = portrait().picture.width;
+    let way = |i: usize| (0..3).map(|c| one[i * 3 + c].abs_diff(two[i * 3 + c])).max().unwrap();
+    let inside =
+        |i: usize| (low[0]..high[0]).contains(&(i % side)) && (low[1]..high[1]).contains(&(i / side));
+    let (lips, around): (Vec<usize>, Vec<usize>) = (0..side * side).partition(|&i| inside(i));
+    assert!(around.into_iter().all(|i| way(i) == 0));
+    assert!(lips.into_iter().filter(|&i| way(i) > 24).count() > 100, "the teeth are seen");
+    assert!(mouth(None, 0.0).0 == mouth(teeth, 0.0).0, "lips that are shut hide them");
+}
+
+#[test]
+fn a_second_photo_that_shows_no_more_changes_no_picture() {
+    let same = Some("portrait-grace-hopper.jpg");
+    assert!(mouth(None, 0.12).0 == mouth(same, 0.12).0);
+}
+
+#[test]
+fn a_second_photo_that_is_not_there_is_an_error_that_names_it() {
+    let element = FACESYNTH.element();
+    element.set_property("portrait-open", "nowhere/open.jpg");
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    assert!(element.set_state(gst::State::Paused).is_err());
+    element.set_state(gst::State::Null).unwrap();
+    let (text, _) = bus_error(&bus).unwrap();
+    assert!(text.contains("nowhere/open.jpg"), "{text}");
 }

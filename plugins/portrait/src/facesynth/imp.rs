@@ -10,6 +10,9 @@
  * Squares have 64 to 2160 pixels; the whole photo has its own size up to 3840x2160. At another rate than that of the
  * latents the motion is interpolated, which adds half a frame of both rates to the latency.
  *
+ * A second photo of the person (`portrait-open`), taken from the front with the mouth open as in speech, shows what the
+ * first one hides: the inside of the mouth, teeth above all, is then drawn from it, in the light of the first.
+ *
  * With `background=transparent` the person is cut out: RGBA and BGRA with straight alpha, which is what compositor,
  * glvideomixer and PNG take, or premultiplied, which is what cairo and most GPU toolkits take.
  *
@@ -23,7 +26,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -37,7 +40,7 @@ use super::settings::{Look, Settings, param_specs};
 use super::state::State;
 use super::{Background, formats, pool, source};
 use crate::element::{lock, pad_templates, tensor_caps, time_segment};
-use crate::photo::{Portrait, context};
+use crate::photo::{Photos, context};
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::{TensorKind, meta};
@@ -50,14 +53,14 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct FaceSynth {
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
-    /// The analysed photo, apart from the state: context queries must not wait for a frame.
-    portrait: Mutex<Option<Arc<Portrait>>>,
+    /// The analysed photos, apart from the state: context queries must not wait for a frame.
+    photos: Mutex<Option<Photos>>,
     stats: Stats,
 }
 
 impl FaceSynth {
-    /// Analyses the photo and tells the elements before this one.
-    fn open_portrait(&self, settings: &Settings) -> Result<Arc<Portrait>, gst::ErrorMessage> {
+    /// Analyses the photos and tells the elements before this one.
+    fn open_photos(&self, settings: &Settings) -> Result<Photos, gst::ErrorMessage> {
         let path = settings.portrait.as_deref().ok_or_else(|| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
@@ -65,10 +68,12 @@ impl FaceSynth {
             )
         })?;
         let (pack, device) = settings.model.open().map_err(|e| pack_error_message(&e))?;
-        let portrait = context::analyse(&*self.obj(), path, &pack, device)?;
-        *lock(&self.portrait) = Some(portrait.clone());
-        context::announce(&*self.obj(), &portrait);
-        Ok(portrait)
+        let analyse = |path| context::analyse(&*self.obj(), path, &pack, device);
+        let open = settings.portrait_open.as_deref();
+        let photos = Photos { portrait: analyse(path)?, open: open.map(analyse).transpose()? };
+        *lock(&self.photos) = Some(photos.clone());
+        context::announce(&*self.obj(), &photos);
+        Ok(photos)
     }
 
     /// Draws the picture of that timestamp with the state locked and the model's threads limited; a failure is posted.
@@ -211,8 +216,8 @@ impl BaseTransformImpl for FaceSynth {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let _threads = settings.model.limit_threads();
-        let portrait = self.open_portrait(&settings)?;
-        let state = State::new(&settings, portrait).map_err(|e| source::render_error_message(&e))?;
+        let photos = self.open_photos(&settings)?;
+        let state = State::new(&settings, photos).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.sizes());
         self.stats.reset();
         *lock(&self.state) = Some(state);
@@ -221,7 +226,7 @@ impl BaseTransformImpl for FaceSynth {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
-        *lock(&self.portrait) = None;
+        *lock(&self.photos) = None;
         Ok(())
     }
 
@@ -290,8 +295,8 @@ impl BaseTransformImpl for FaceSynth {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        let portrait = lock(&self.portrait).clone();
-        if context::answer(query, portrait.as_ref()) {
+        let photos = lock(&self.photos).clone();
+        if context::answer(query, photos.as_ref()) {
             return true;
         }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);

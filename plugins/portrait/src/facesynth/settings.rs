@@ -16,6 +16,8 @@ const BLACK: u32 = 0xff00_0000;
 pub struct Settings {
     pub model: ModelSettings,
     pub portrait: Option<String>,
+    /// Path of a second photo of the person.
+    pub portrait_open: Option<String>,
     pub framing: Framing,
     pub look: Look,
 }
@@ -54,6 +56,7 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &glib::Value) {
         match name {
             "portrait" => self.portrait = value.get().unwrap_or_default(),
+            "portrait-open" => self.portrait_open = value.get().unwrap_or_default(),
             "framing" => self.framing = value.get().unwrap_or_default(),
             "background" => self.look.background = value.get().unwrap_or_default(),
             "background-color" => self.look.color = value.get().unwrap_or(BLACK),
@@ -68,6 +71,7 @@ impl Settings {
     pub fn get(&self, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "portrait" => self.portrait.to_value(),
+            "portrait-open" => self.portrait_open.to_value(),
             "framing" => self.framing.to_value(),
             "background" => self.look.background.to_value(),
             "background-color" => self.look.color.to_value(),
@@ -84,6 +88,15 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("portrait")
             .nick("Portrait")
             .blurb("Photo of the face to animate: path of a PNG, JPEG or WebP file")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("portrait-open")
+            .nick("Portrait, open")
+            .blurb(
+                "Second photo of the same person, best from the front with the mouth open: path of a PNG, JPEG or WebP file; \
+                 the inside of the mouth is drawn from it, and the mouth held while talking as both photos tell (none = all \
+                 from the portrait)",
+            )
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("framing", Framing::default())

@@ -14,7 +14,7 @@ use crate::element::check_input;
 use crate::landmark::indices::LIPS_OUTER;
 use crate::landmark::pose::Pose;
 use crate::pack::Pack;
-use crate::photo::Portrait;
+use crate::photo::{Photos, Portrait};
 use crate::render::{self, Output, Planes, RenderError, Renderer};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
@@ -43,15 +43,17 @@ struct Video {
 }
 
 impl State {
-    pub fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, RenderError> {
+    pub fn new(settings: &Settings, photos: Photos) -> Result<Self, RenderError> {
         let (pack, device) = settings.model.open()?;
         let manifest = pack.manifest();
         let latent_shape = vec![manifest.latents.count, 3];
         let numbers = latent_shape.iter().product();
+        let Photos { portrait, open } = photos;
+        let open = open.as_deref().map(source::of);
         Ok(Self {
             resampler: None,
             mixer: Mixer::new(&manifest.latents.control_points, &LIPS_OUTER, numbers),
-            renderer: Renderer::new(&source::of(&portrait), &pack, device)?,
+            renderer: Renderer::new(&source::of(&portrait), open.as_ref(), &pack, device)?,
             framing: settings.framing,
             id: pack.id(),
             latents: vec![0.0; numbers],

@@ -31,7 +31,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -44,7 +44,7 @@ use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
 use crate::element::{StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment};
 use crate::landmark::pose::Pose;
-use crate::photo::{Portrait, context};
+use crate::photo::{Photos, context};
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
@@ -63,7 +63,7 @@ const DEFAULT_RATE: f32 = 25.0;
 #[derive(Default)]
 pub struct Landmarks2Latents {
     settings: Mutex<Settings>,
-    portrait: Mutex<Option<Arc<Portrait>>>,
+    photos: Mutex<Option<Photos>>,
     state: Mutex<Option<State>>,
     pub(super) pose: PosePad,
     /// Whether the next frame has to ask if a source is live.
@@ -243,8 +243,8 @@ impl ElementImpl for Landmarks2Latents {
     }
 
     fn set_context(&self, context: &gst::Context) {
-        if let Some(portrait) = context::read(context) {
-            *lock(&self.portrait) = Some(portrait);
+        if let Some(photos) = context::read(context) {
+            *lock(&self.photos) = Some(photos);
         }
         self.parent_set_context(context);
     }
@@ -273,14 +273,14 @@ impl BaseTransformImpl for Landmarks2Latents {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let portrait = context::find(&*self.obj(), &self.portrait).ok_or_else(|| {
+        let photos = context::find(&*self.obj(), &self.photos).ok_or_else(|| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
                 ("no portrait is announced: put a facesynth with its property `portrait` set behind this element")
             )
         })?;
         let settings = lock(&self.settings).clone();
-        let state = State::new(&settings, portrait).map_err(|e| pack_error_message(&e))?;
+        let state = State::new(&settings, photos.portrait).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
@@ -288,7 +288,7 @@ impl BaseTransformImpl for Landmarks2Latents {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
-        *lock(&self.portrait) = None;
+        *lock(&self.photos) = None;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
-//! Sharing a portrait between the elements of a pipeline: GstContext of the type [`CONTEXT_TYPE`].
+//! Sharing the photos of a person between the elements of a pipeline: GstContext of the type [`CONTEXT_TYPE`].
 //!
-//! The order is GStreamer's: an element that needs the portrait and was not given one by its own property asks its
+//! The order is GStreamer's: an element that needs the photos and was not given one by its own property asks its
 //! neighbours ([`from_neighbours`]), then the application and the bins around it ([`ask`]); if nobody has one, it analyses its
 //! photo itself and tells everybody ([`announce`]). Elements that have one answer their neighbours' queries ([`answer`]).
 
@@ -15,8 +15,24 @@ use super::Portrait;
 use crate::element::lock;
 use crate::pack::Pack;
 
-/// Type of the context. Its structure holds `portrait` (a boxed `GstPortraitPhoto`) and `location` (the file, a string).
+/// Type of the context. Its structure holds `portrait` and, where there is a second photo, `open` (boxed
+/// `GstPortraitPhoto`), and `location` (the portrait's file, a string).
 pub const CONTEXT_TYPE: &str = "gst.portrait.photo";
+
+/// The photos of a person, analysed.
+#[derive(Clone, Debug)]
+pub struct Photos {
+    /// The one that is animated.
+    pub portrait: Arc<Portrait>,
+    /// Another one, with the mouth open.
+    pub open: Option<Arc<Portrait>>,
+}
+
+impl From<Arc<Portrait>> for Photos {
+    fn from(portrait: Arc<Portrait>) -> Self {
+        Self { portrait, open: None }
+    }
+}
 
 /// A portrait as a GValue.
 #[derive(Clone, Debug, glib::Boxed)]
@@ -40,27 +56,31 @@ pub fn analyse(
     Ok(portrait)
 }
 
-/// A context that carries a portrait.
-pub fn make(portrait: &Arc<Portrait>) -> gst::Context {
+/// A context that carries photos.
+pub fn make(photos: &Photos) -> gst::Context {
     let mut context = gst::Context::new(CONTEXT_TYPE, true);
     if let Some(context) = context.get_mut() {
         let s = context.structure_mut();
-        s.set("portrait", Boxed(Arc::clone(portrait)));
-        s.set("location", portrait.path.to_string_lossy().as_ref());
+        s.set("portrait", Boxed(Arc::clone(&photos.portrait)));
+        s.set("location", photos.portrait.path.to_string_lossy().as_ref());
+        if let Some(open) = &photos.open {
+            s.set("open", Boxed(Arc::clone(open)));
+        }
     }
     context
 }
 
-/// The portrait in a context, `None` where it is another kind of context.
-pub fn read(context: &gst::ContextRef) -> Option<Arc<Portrait>> {
+/// The photos in a context, `None` where it is another kind of context.
+pub fn read(context: &gst::ContextRef) -> Option<Photos> {
     if !context.has_context_type(CONTEXT_TYPE) {
         return None;
     }
-    context.structure().get::<Boxed>("portrait").ok().map(|b| b.0)
+    let photo = |name| context.structure().get::<Boxed>(name).ok().map(|boxed| boxed.0);
+    photo("portrait").map(|portrait| Photos { portrait, open: photo("open") })
 }
 
 /// Asks the elements downstream, then upstream. To be called without a lock that a query handler takes.
-pub fn from_neighbours(element: &impl IsA<gst::Element>) -> Option<Arc<Portrait>> {
+pub fn from_neighbours(element: &impl IsA<gst::Element>) -> Option<Photos> {
     let element = element.as_ref();
     element.src_pads().into_iter().chain(element.sink_pads()).find_map(|pad| {
         let mut query = gst::query::Context::new(CONTEXT_TYPE);
@@ -78,16 +98,16 @@ pub fn ask(element: &impl IsA<gst::Element>) {
 }
 
 /// Tells the application and the bins around the element, which hand it to elements that ask later.
-pub fn announce(element: &impl IsA<gst::Element>, portrait: &Arc<Portrait>) {
+pub fn announce(element: &impl IsA<gst::Element>, photos: &Photos) {
     let element = element.as_ref();
-    let message = gst::message::HaveContext::builder(make(portrait)).src(element).build();
+    let message = gst::message::HaveContext::builder(make(photos)).src(element).build();
     let _ = element.post_message(message);
 }
 
 /// The portrait for an element that has none of its own: of its neighbours, else whatever bins and application put into
 /// `slot` (by the element's `set_context`) before or when asked, else what they gave it in an earlier life, which the
 /// element forgot at its stop but GStreamer keeps with it.
-pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Arc<Portrait>>>) -> Option<Arc<Portrait>> {
+pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Photos>>) -> Option<Photos> {
     let found = from_neighbours(element);
     if found.is_none() && lock(slot).is_none() {
         ask(element);
@@ -102,13 +122,13 @@ pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Arc<Portrait>>
 
 /// Answers a CONTEXT query for the portrait; `false` where the query is about something else or there is no portrait yet: then
 /// the default handler is to have it.
-pub fn answer(query: &mut gst::QueryRef, portrait: Option<&Arc<Portrait>>) -> bool {
-    let (gst::QueryViewMut::Context(query), Some(portrait)) = (query.view_mut(), portrait) else {
+pub fn answer(query: &mut gst::QueryRef, photos: Option<&Photos>) -> bool {
+    let (gst::QueryViewMut::Context(query), Some(photos)) = (query.view_mut(), photos) else {
         return false;
     };
     if query.context_type() != CONTEXT_TYPE {
         return false;
     }
-    query.set_context(&make(portrait));
+    query.set_context(&make(photos));
     true
 }

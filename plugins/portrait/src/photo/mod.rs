@@ -11,6 +11,7 @@ mod portrait;
 mod read;
 mod whole;
 
+pub use context::Photos;
 pub use crop::Crop;
 pub use error::PhotoError;
 pub use portrait::{Picture, Portrait};

@@ -10,6 +10,7 @@ use super::format::{Planes, Sheet};
 use super::head::Head;
 use super::layers::Layers;
 use super::math::{Tap, smooth_step, tap};
+use super::painter::Painted;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
@@ -169,19 +170,19 @@ impl Canvas {
     ///
     /// # Errors
     /// Where `out` is too small.
-    pub fn draw(&mut self, patches: &[&Frame], out: &mut Planes<'_>) -> Result<(), RenderError> {
+    pub fn draw(&mut self, painted: Painted<'_>, out: &mut Planes<'_>) -> Result<(), RenderError> {
         let (width, height) = self.size();
         let layout = self.scene.sheet.format().layout;
         if !out.fits(layout, width, height) {
             return Err(RenderError::Output { width, height, layout });
         }
-        self.scene.activate(patches);
+        self.scene.activate(&painted.patches);
         let (scene, [above, below]) = (&self.scene, &mut self.lines);
         let middle = scene.middle;
         let (mut upper, mut lower) = (out.take(layout, middle), out.take(layout, height - middle));
         workers::beside(
-            || scene.draw_band(0..middle, patches, above, &mut upper),
-            || scene.draw_band(middle..height, patches, below, &mut lower),
+            || scene.draw_band(0..middle, painted, above, &mut upper),
+            || scene.draw_band(middle..height, painted, below, &mut lower),
         );
         Ok(())
     }
@@ -206,7 +207,7 @@ impl Scene {
     }
 
     /// Draws the output rows `rows` into planes that begin with the first of them.
-    fn draw_band(&self, rows: Range<usize>, patches: &[&Frame], line: &mut Line, out: &mut Planes<'_>) {
+    fn draw_band(&self, rows: Range<usize>, painted: Painted<'_>, line: &mut Line, out: &mut Planes<'_>) {
         self.sheet.copy(rows.clone(), out);
         let region = self.raster.region;
         let drawn = rows.start.max(region.y)..rows.end.min(region.y + region.height);
@@ -216,7 +217,7 @@ impl Scene {
             for y in drawn {
                 let at = (y - rows.start) * out.strides[0] + region.x * pixel;
                 let row = &mut out.data[0][at..][..region.width * pixel];
-                self.draw_row(y - region.y, patches, line, |span, pixels| {
+                self.draw_row(y - region.y, painted, line, |span, pixels| {
                     format.store(pixels, &mut row[span.start * pixel..span.end * pixel]);
                 });
             }
@@ -240,7 +241,7 @@ impl Scene {
                 row[around.start * 3..around.end * 3].copy_from_slice(still);
                 if drawn.contains(&(first + k)) {
                     let row = &mut row[region.x * 3..][..region.width * 3];
-                    self.draw_row(first + k - region.y, patches, line, |span, pixels| {
+                    self.draw_row(first + k - region.y, painted, line, |span, pixels| {
                         remap::store(pixels, &mut row[span.start * 3..span.end * 3]);
                         let (start, end) = (region.x + span.start, region.x + span.end);
                         columns = columns.start.min(start)..columns.end.max(end);
@@ -258,7 +259,7 @@ impl Scene {
     fn draw_row(
         &self,
         y: usize,
-        patches: &[&Frame],
+        painted: Painted<'_>,
         line: &mut Line,
         mut store: impl FnMut(Range<usize>, &[[f32; 4]]),
     ) {
@@ -272,7 +273,7 @@ impl Scene {
             }
             let span = self.first_column[first]..self.first_column[last];
             if !span.is_empty() {
-                self.draw_run(y, first..last, patches, line);
+                self.draw_run(y, first..last, painted, line);
                 store(span.clone(), &line.pixels[span]);
             }
             next = last;
@@ -280,7 +281,7 @@ impl Scene {
     }
 
     /// Draws a run of cells in a row of the region.
-    fn draw_run(&self, y: usize, cells: Range<usize>, patches: &[&Frame], line: &mut Line) {
+    fn draw_run(&self, y: usize, cells: Range<usize>, painted: Painted<'_>, line: &mut Line) {
         let (scale, width) = (self.raster.scale, self.layers.width);
         let (start, end) = (self.first_column[cells.start], self.first_column[cells.end]);
         for cell in cells {
@@ -299,26 +300,30 @@ impl Scene {
             let at = unit * scale + self.raster.origin[0] - self.raster.region.x as f32;
             (at.clamp(0.0, width as f32) as usize).clamp(start, end)
         };
-        let span = |patch: &Frame| {
-            let [left, top, right, bottom] = patch.bounds;
+        let span = |[left, top, right, bottom]: [f32; 4]| {
             let inside = v >= top && v <= bottom;
             inside.then(|| (column(left), column(right + 1.0 / scale))).filter(|(a, b)| a < b)
         };
-        for patch in patches {
-            if let Some((a, b)) = span(patch) {
+        for patch in painted.patches {
+            if let Some((a, b)) = span(patch.bounds) {
                 let (fx, fy) = (&mut fx[a - start..b - start], &mut fy[a - start..b - start]);
                 patch::blend_flow(patch, [self.raster.unit_x(a), 1.0 / scale, v], scale, fx, fy);
             }
         }
         self.sample(y, start, end, fx, fy, &mut line.pixels[start..end]);
-        for patch in patches.iter().filter(|p| p.painted) {
-            let Some((a, b)) = span(patch) else { continue };
+        for patch in painted.patches.iter().filter(|p| p.painted) {
+            let Some((a, b)) = span(patch.bounds) else { continue };
             let run = [self.raster.unit_x(a), 1.0 / scale, v];
             let ([sx, sy], under) = &mut line.under;
             let (sx, sy, under) = (&mut sx[a..b], &mut sy[a..b], &mut under[a..b]);
             patch::seen_flow(patch, run, scale, sx, sy);
             self.sample(y, a, b, sx, sy, under);
             patch::blend_paint(patch, run, under, &mut line.pixels[a..b]);
+        }
+        if let Some(inside) = painted.inside
+            && let Some((a, b)) = span(inside.bounds)
+        {
+            inside.blend([self.raster.unit_x(a), 1.0 / scale, v], &mut line.pixels[a..b]);
         }
     }
 

@@ -45,6 +45,11 @@ impl Shapes {
         self.side
     }
 
+    /// How far each cell of the coarse grid lies inside of the opening that was drawn last, in patch units.
+    pub fn depth(&self) -> &[f32] {
+        &self.coarse[0]
+    }
+
     /// Three planes into `out`. Mouth: tanh of 25 and 4 times the opening's distance, of 25 times the lips'. Eye: tanh of
     /// 25 and 4 times the lids' distance, the iris.
     pub fn draw(&mut self, points: &[Point], to_patch: &Affine, rows: &Rows, out: &mut [f32]) {

@@ -10,6 +10,7 @@ mod cutout;
 mod flow;
 mod format;
 mod head;
+mod inside;
 mod iris;
 mod layers;
 mod lips;
@@ -170,16 +171,23 @@ struct Geometry {
 }
 
 impl Renderer {
-    /// A renderer of that source with a pack's painters.
+    /// A renderer of that source with a pack's painters; where the photo `open` of the person shows more of the mouth's
+    /// inside, it is drawn from there.
     ///
     /// # Errors
-    /// Where the source's parts do not fit together, or the pack has no painters that fit.
-    pub fn new(source: &Source<'_>, pack: &Arc<Pack>, device: Device) -> Result<Self, RenderError> {
+    /// Where a source's parts do not fit together, or the pack has no painters that fit.
+    pub fn new(
+        source: &Source<'_>,
+        open: Option<&Source<'_>>,
+        pack: &Arc<Pack>,
+        device: Device,
+    ) -> Result<Self, RenderError> {
         check(source)?;
+        open.map_or(Ok(()), check)?;
         let latents = &pack.manifest().latents;
         let geometry =
             Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())?;
-        let painters = Painters::new(pack, device, source, &geometry.driving, &geometry.rows)?;
+        let painters = Painters::new(pack, device, source, open, &geometry.driving, &geometry.rows)?;
         if painters.code_len() != latents.code_rows * 3 {
             return Err(RenderError::Latents(
                 "the mouth code does not fit the pack's mouth painter".to_owned(),
@@ -224,18 +232,21 @@ impl Renderer {
         let start = Instant::now();
         let code = self.geometry.pose(latents)?;
         let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
-        let Painters { mouth, eyes } = &mut self.painters;
+        let Painters { mouth, eyes, inside } = &mut self.painters;
         let (mut mouth_painted, mut eyes_painted) = (Ok(()), Ok(()));
+        let photo = (source.picture, source.side);
         workers::beside(
             || {
                 canvas.pose(smooth, driving, rows);
-                eyes_painted = eyes.paint(fine, driving, rows, source, None);
+                let painted = eyes.paint(fine, driving, rows, photo, None);
+                let inside = inside.as_mut().map_or(Ok(()), |inside| inside.paint(driving, rows, code));
+                eyes_painted = painted.and(inside);
             },
-            || mouth_painted = mouth.paint(fine, driving, rows, source, Some(code)),
+            || mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code)),
         );
         mouth_painted.and(eyes_painted)?;
         let painted = Instant::now();
-        canvas.draw(&self.painters.frames(), out)?;
+        canvas.draw(self.painters.painted(), out)?;
         self.timings = Timings { paint: painted - start, compose: painted.elapsed() };
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
 use super::flow::Flow;
+use super::inside::{Inside, Shown};
 use super::maps::CHANNELS;
 use super::patch::{Frame, Patch};
 use super::points::{Point, Rows};
@@ -30,10 +31,21 @@ pub struct Painter {
 pub struct Painters {
     pub mouth: Painter,
     pub eyes: Painter,
+    /// The mouth as a second photo shows it.
+    pub inside: Option<Inside>,
+}
+
+/// What the painters made of a frame.
+#[derive(Clone, Copy)]
+pub struct Painted<'a> {
+    /// The regions in the order in which they are drawn.
+    pub patches: [&'a Frame; 3],
+    /// What goes over them.
+    pub inside: Option<Shown<'a>>,
 }
 
 impl Painters {
-    /// Loads the painters of a pack for a source.
+    /// Loads the painters of a pack for a source, with a second one that may show more of the mouth.
     ///
     /// # Errors
     /// Where a stage is missing or takes other shapes than these.
@@ -41,6 +53,7 @@ impl Painters {
         pack: &Pack,
         device: Device,
         source: &Source<'_>,
+        open: Option<&Source<'_>>,
         points: &[Point],
         rows: &Rows,
     ) -> Result<Self, RenderError> {
@@ -60,7 +73,9 @@ impl Painters {
                 code,
             )
         };
+        let inside = |open| Inside::new(pack, device, [source, open], points, rows, tint).transpose();
         Ok(Self {
+            inside: open.and_then(inside).transpose()?,
             mouth: load("mouth", &[Part::Mouth], 3, source.mouth_code)?,
             eyes: load("eyes", &[Part::EyeRight, Part::EyeLeft], 2, source.eye_code)?,
         })
@@ -71,14 +86,22 @@ impl Painters {
         self.mouth.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
     }
 
-    /// The regions in the order in which they are drawn.
-    pub fn frames(&self) -> [&Frame; 3] {
-        [self.mouth.patches[0].frame(), self.eyes.patches[0].frame(), self.eyes.patches[1].frame()]
+    /// What is to be drawn of the frame.
+    pub fn painted(&self) -> Painted<'_> {
+        let [right, left] = [0, 1].map(|eye| self.eyes.patches[eye].frame());
+        Painted {
+            patches: [self.mouth.patch().frame(), right, left],
+            inside: self.inside.as_ref().and_then(Inside::shown),
+        }
     }
 }
 
 impl Painter {
-    fn new(
+    /// One that paints those regions; its stage takes the appearance at that input.
+    ///
+    /// # Errors
+    /// Where the stage takes other shapes than the regions have.
+    pub fn new(
         stage: Arc<Stage>,
         patches: Vec<Patch>,
         tint: Tint,
@@ -110,8 +133,13 @@ impl Painter {
         })
     }
 
-    /// Places the regions in the driving picture, prepares the network's inputs and runs it; `code` is the code of the
-    /// frame, where the network takes one.
+    /// The region, of a painter of one.
+    pub fn patch(&self) -> &Patch {
+        &self.patches[0]
+    }
+
+    /// Places the regions in the driving picture, prepares the network's inputs from the square RGB8 photo and runs it; `code` is
+    /// the code of the frame, where the network takes one.
     ///
     /// # Errors
     /// What libtorch says, or numbers that are not finite.
@@ -120,7 +148,7 @@ impl Painter {
         flow: &Flow,
         driving: &[Point],
         rows: &Rows,
-        source: &Source<'_>,
+        (rgb, side): (&[u8], usize),
         code: Option<&[f32]>,
     ) -> Result<(), RenderError> {
         let (patches, maps) = (self.patch.values(), self.maps.values());
@@ -129,7 +157,7 @@ impl Painter {
         let inputs = patches.chunks_exact_mut(patch_len).zip(maps.chunks_exact_mut(maps_len));
         for (region, (patch, maps)) in self.patches.iter_mut().zip(inputs) {
             region.pose(flow, driving, rows);
-            region.inputs(driving, rows, source.picture, source.side, patch, maps);
+            region.inputs(driving, rows, rgb, side, patch, maps);
         }
         let code = code.map(|code| self.stage.input(2, code)).transpose()?;
         self.run(code)

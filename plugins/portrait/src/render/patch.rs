@@ -137,6 +137,11 @@ impl Patch {
         self.frame.side
     }
 
+    /// How far each cell of the coarse grid lies inside of the frame's opening (of mouth or lids), in patch units.
+    pub fn depth(&self) -> &[f32] {
+        self.shapes.depth()
+    }
+
     /// What the compositor needs.
     pub fn frame(&self) -> &Frame {
         &self.frame
@@ -361,8 +366,9 @@ pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixe
     }
 }
 
+/// A bilinear sample of a square plane of `C` channels.
 #[inline(always)]
-fn bilinear<const C: usize>(plane: &[[f32; C]], side: usize, x: f32, y: f32) -> [f32; C] {
+pub fn bilinear<const C: usize>(plane: &[[f32; C]], side: usize, x: f32, y: f32) -> [f32; C] {
     let (tx, ty) = (tap(x, side), tap(y, side));
     let (above, below) = (&plane[ty.a * side..][..side], &plane[ty.b * side..][..side]);
     let (a, b, c, d) = (&above[tx.a], &above[tx.b], &below[tx.a], &below[tx.b]);

@@ -8,6 +8,7 @@
 use multiversion::multiversion;
 
 use super::layers::{Layers, STEPS};
+use super::points::Point;
 
 /// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there, four
 /// bytes a pixel. Pixels come out multiplied by their alpha.
@@ -118,6 +119,27 @@ fn over(
             }
         }
     }
+}
+
+/// A Catmull-Rom sample of an RGB8 square at a place in pixels, clamped at its border.
+pub fn sharp(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
+    let last = (side - 1) as f32;
+    let taps = [x, y].map(|v| {
+        let v = within(v, last);
+        let first = v as usize;
+        (first, catmull_rom(v - first as f32))
+    });
+    let mut sum = [0.0; 3];
+    let at = |first: usize, k: usize| (first + k).saturating_sub(1).min(side - 1);
+    for (j, wy) in taps[1].1.into_iter().enumerate() {
+        for (i, wx) in taps[0].1.into_iter().enumerate() {
+            let pixel = &rgb[(at(taps[1].0, j) * side + at(taps[0].0, i)) * 3..][..3];
+            for (sum, value) in sum.iter_mut().zip(pixel) {
+                *sum += f32::from(*value) * (wx * wy);
+            }
+        }
+    }
+    sum
 }
 
 /// Rounds a run of pixels to RGB8.

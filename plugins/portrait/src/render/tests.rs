@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::head::{CROWN as HAIR, Head};
+use super::painter::Painted;
 use super::patch::Patch;
 use super::points::Rows;
 use super::roi::{Affine, Part, region};
@@ -234,14 +235,14 @@ impl Plain {
         for patch in &mut self.patches {
             patch.pose(fine, driving, rows);
         }
-        let frames = [self.patches[0].frame(), self.patches[1].frame(), self.patches[2].frame()];
+        let patches = [self.patches[0].frame(), self.patches[1].frame(), self.patches[2].frame()];
         let mut planes = Planes::default();
         for ((i, (w, _)), plane) in sizes.iter().enumerate().zip(&mut out) {
             let end = plane.len() - guard;
             planes.data[i] = &mut plane[..end];
             planes.strides[i] = w + 5;
         }
-        self.canvas.draw(&frames, &mut planes).unwrap();
+        self.canvas.draw(Painted { patches, inside: None }, &mut planes).unwrap();
         out.iter()
             .zip(sizes)
             .map(|(plane, (w, h))| {
@@ -351,7 +352,7 @@ fn the_same_latents_give_the_same_bytes() {
 fn unusable_input_is_refused() {
     let made = Made::new(512);
     let pack = Pack::open(DEFAULT_PACK).unwrap();
-    let mut renderer = Renderer::new(&made.source(), &pack, Device::Cpu).unwrap();
+    let mut renderer = Renderer::new(&made.source(), None, &pack, Device::Cpu).unwrap();
     let count = pack.manifest().latents.count * 3;
     let mut out = vec![0; 512 * 512 * 3];
     let mut latents = vec![0.5; count];
@@ -373,9 +374,9 @@ fn unusable_input_is_refused() {
         assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::Latents(_))));
     }
     let source = Source { matte: &made.matte[1..], ..made.source() };
-    assert!(Renderer::new(&source, &pack, Device::Cpu).is_err());
+    assert!(Renderer::new(&source, None, &pack, Device::Cpu).is_err());
     let source = Source { landmarks: &made.landmarks[1..], ..made.source() };
-    assert!(Renderer::new(&source, &pack, Device::Cpu).is_err());
+    assert!(Renderer::new(&source, None, &pack, Device::Cpu).is_err());
     let mut output = made.output(Framing::Full);
     output.still.origin = [900.0, 0.0];
     assert!(renderer.set_output(&made.source(), &output).is_err(), "the crop is beside the photo");

@@ -18,20 +18,11 @@ pub struct Tint(f32);
 impl Tint {
     /// That of the face in a square RGB8 photo with these control points.
     pub fn new(rgb: &[u8], side: usize, points: &[Point], rows: &Rows) -> Self {
-        let inside = gather(points, &rows.inside);
-        let pixels = |axis: usize| {
-            let values = inside.iter().map(|p| (p[axis] * side as f32).clamp(0.0, (side - 1) as f32));
-            let (low, high) = values.fold((f32::MAX, 0.0_f32), |(low, high), v| (low.min(v), high.max(v)));
-            low as usize..high as usize + 1
-        };
         let (mut range, mut highest) = (0_u64, 1_u64);
-        for y in pixels(1) {
-            let row = &rgb[y * side * 3..][..side * 3];
-            for &[r, g, b] in &row.as_chunks::<3>().0[pixels(0)] {
-                let high = r.max(g).max(b);
-                range += u64::from(high - r.min(g).min(b));
-                highest += u64::from(high);
-            }
+        for &[r, g, b] in face(rgb, side, points, rows) {
+            let high = r.max(g).max(b);
+            range += u64::from(high - r.min(g).min(b));
+            highest += u64::from(high);
         }
         let saturation = range as f32 / highest as f32;
         Self(smooth_step((saturation - SATURATION.0) / (SATURATION.1 - SATURATION.0)))
@@ -46,13 +37,33 @@ impl Tint {
             let (red, rest) = region.split_at_mut(area);
             let (green, blue) = rest.split_at_mut(area);
             for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
-                let luma = *r * LUMA[0] + *g * LUMA[1] + *b * LUMA[2];
-                for channel in [r, g, b] {
-                    *channel = luma + (*channel - luma) * self.0;
-                }
+                [*r, *g, *b] = self.of([*r, *g, *b]);
             }
         }
     }
+
+    /// A colour, or a change of one, with as much colour as paint may have.
+    pub fn of(self, colour: [f32; 3]) -> [f32; 3] {
+        let luma = colour[0] * LUMA[0] + colour[1] * LUMA[1] + colour[2] * LUMA[2];
+        colour.map(|channel| luma + (channel - luma) * self.0)
+    }
+}
+
+/// Pixels of the box around the inner face in a square RGB8 photo with these control points.
+pub fn face<'a>(
+    rgb: &'a [u8],
+    side: usize,
+    points: &[Point],
+    rows: &Rows,
+) -> impl Iterator<Item = &'a [u8; 3]> + use<'a> {
+    let inside = gather(points, &rows.inside);
+    let pixels = |axis: usize| {
+        let values = inside.iter().map(|p| (p[axis] * side as f32).clamp(0.0, (side - 1) as f32));
+        let (low, high) = values.fold((f32::MAX, 0.0_f32), |(low, high), v| (low.min(v), high.max(v)));
+        low as usize..high as usize + 1
+    };
+    let (columns, lines) = (pixels(0), pixels(1));
+    lines.flat_map(move |y| &rgb[y * side * 3..][..side * 3].as_chunks::<3>().0[columns.clone()])
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
  * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
  * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink.
- * A second photo of the person (`portrait-open`) tells better how the mouth is held while talking; it is read when the
- * element starts.
+ * A second photo of the person (`portrait-open` of facesynth) tells better how the mouth is held while talking.
  *
  * All but the length of the way in may change while the pipeline plays, numbers by keyframes too (GstController), and is
  * written on each frame as it was applied (`PortraitEmotionMeta`, `PortraitFaceMeta`). Changes are ramps, never jumps.
@@ -39,7 +38,7 @@ use crate::emotion::EMOTION_LEN;
 use crate::landmark::neutral::close_mouth;
 use crate::landmark::region::Regions;
 use crate::pack::{Pack, PackError, Stage};
-use crate::photo::{Portrait, context};
+use crate::photo::{Photos, context};
 use crate::presentation::Presentation;
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
@@ -80,17 +79,18 @@ struct Applied {
 }
 
 impl State {
-    fn new(settings: &Settings, portrait: Option<&Portrait>) -> Result<Self, PackError> {
+    fn new(settings: &Settings, photos: Option<&Photos>) -> Result<Self, PackError> {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
         let stage = pack.stage("speech2landmarks", device)?;
-        let photo = portrait.map_or(pack.mean_face(), |p| &p.neutral);
+        let photo = photos.map_or(pack.mean_face(), |p| &p.portrait.neutral);
         let mut neutral = photo.to_vec();
         close_mouth(&mut neutral);
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
-        Ok(Self {
+        let open = photos.and_then(|p| p.open.as_ref());
+        let mut state = Self {
             identity: stage.input(1, neutral.as_flattened())?,
-            open: None,
+            open: open.map(|open| stage.input(1, open.neutral.as_flattened())).transpose()?,
             second: None,
             fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
             presentation: Presentation::default(),
@@ -106,13 +106,9 @@ impl State {
             landmarks: vec![0.0; neutral.len() * 3],
             stage,
             pack,
-        })
-    }
-
-    /// Takes the normalised landmarks of the person's second photo.
-    fn look_again(&mut self, photo: &[[f32; 3]]) -> Result<(), PackError> {
-        self.open = Some(self.stage.input(1, photo.as_flattened())?);
-        self.compare()
+        };
+        state.compare()?;
+        Ok(state)
     }
 
     /// What the second photo changes, by what the network says of either in silence.
@@ -181,7 +177,7 @@ fn frames_a_second(rate: gst::Fraction) -> Option<f32> {
 #[derive(Default)]
 pub struct Speech2Landmarks {
     settings: Mutex<Settings>,
-    portrait: Mutex<Option<Arc<Portrait>>>,
+    photos: Mutex<Option<Photos>>,
     state: Mutex<Option<State>>,
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
@@ -251,8 +247,8 @@ impl ElementImpl for Speech2Landmarks {
     }
 
     fn set_context(&self, context: &gst::Context) {
-        if let Some(portrait) = context::read(context) {
-            *lock(&self.portrait) = Some(portrait);
+        if let Some(photos) = context::read(context) {
+            *lock(&self.photos) = Some(photos);
         }
         self.parent_set_context(context);
     }
@@ -264,26 +260,12 @@ impl BaseTransformImpl for Speech2Landmarks {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let portrait = context::find(&*self.obj(), &self.portrait);
-        if portrait.is_none() {
+        let photos = context::find(&*self.obj(), &self.photos);
+        if photos.is_none() {
             gst::info!(CAT, imp = self, "no portrait is announced: the pack's mean face speaks");
         }
         let settings = lock(&self.settings).clone();
-        let failed = |error: PackError| pack_error_message(&error);
-        let mut state = State::new(&settings, portrait.as_deref()).map_err(failed)?;
-        match (&settings.portrait_open, &portrait) {
-            (Some(path), Some(_)) => {
-                let _threads = settings.model.limit_threads();
-                let second = context::analyse(&*self.obj(), path, &state.pack, state.stage.device())?;
-                state.look_again(&second.neutral).map_err(failed)?;
-            }
-            (Some(_), None) => gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("portrait-open is a second photo, but no first one is announced: set `portrait` of facesynth")
-            ),
-            (None, _) => {}
-        }
+        let state = State::new(&settings, photos.as_ref()).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
         *lock(&self.state) = Some(state);
         Ok(())
@@ -291,7 +273,7 @@ impl BaseTransformImpl for Speech2Landmarks {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
-        *lock(&self.portrait) = None;
+        *lock(&self.photos) = None;
         Ok(())
     }
 

@@ -31,8 +31,6 @@ pub struct Settings {
     pub model: ModelSettings,
     /// Seed of blinks and looks away.
     pub seed: u32,
-    /// Path of a second photo of the person.
-    pub portrait_open: Option<String>,
     /// What may change from frame to frame.
     pub controls: Controls,
     /// The mix as it was written; `controls` has its weights.
@@ -61,7 +59,6 @@ impl Default for Settings {
         Self {
             model: ModelSettings::default(),
             seed: 0,
-            portrait_open: None,
             mix_text: None,
             controls: Controls {
                 emotion: Emotion::default(),
@@ -144,7 +141,6 @@ impl Settings {
             "mouth-base" => store(&mut controls.gains.base, value),
             "ease-in" => store_uint(&mut controls.ease_in_ms, value),
             "seed" => self.seed = value.get().unwrap_or_default(),
-            "portrait-open" => self.portrait_open = value.get().unwrap_or_default(),
             name => {
                 self.model.set(name, value);
             }
@@ -174,7 +170,6 @@ impl Settings {
             "mouth-base" => controls.gains.base.to_value(),
             "ease-in" => controls.ease_in_ms.to_value(),
             "seed" => self.seed.to_value(),
-            "portrait-open" => self.portrait_open.to_value(),
             name => return self.model.get(name),
         })
     }
@@ -201,7 +196,7 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
     specs.extend(emotion_specs());
     specs.extend(eye_specs());
     specs.extend(gain_specs());
-    specs.extend([portrait_open_param_spec(), ease_in_param_spec(), seed_param_spec(), stats::param_spec()]);
+    specs.extend([ease_in_param_spec(), seed_param_spec(), stats::param_spec()]);
     specs
 }
 
@@ -215,17 +210,6 @@ fn milliseconds(name: &str, nick: &str, blurb: &str, range: (u32, u32), default:
         .default_value(default)
         .mutable_playing()
         .controllable()
-        .build()
-}
-
-fn portrait_open_param_spec() -> glib::ParamSpec {
-    glib::ParamSpecString::builder("portrait-open")
-        .nick("Portrait, open")
-        .blurb(
-            "Second photo of the same person, best with the mouth open: path of a PNG, JPEG or WebP file; the mouth is then \
-             held while talking as both photos tell (none = as the portrait alone tells)",
-        )
-        .mutable_ready()
         .build()
 }
 

@@ -97,7 +97,7 @@ pub const LANDMARKS2LATENTS: Fixture = Fixture {
         meta::attach(buffer.get_mut().unwrap(), FrameMeta::Emotion, &[8], &[0.0; 8]);
         at(n, buffer)
     },
-    prepare: |element| element.set_context(&context::make(&portrait())),
+    prepare: |element| element.set_context(&context::make(&portrait().into())),
     delay: 0,
 };
 
