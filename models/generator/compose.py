@@ -3,7 +3,7 @@
 The person (matte of the photo) is warped over a clean background plate; mouth and eyes are painted. Imported by
 evaluate.py and render.py; clarity before speed. What the renderer adds is not here: hair and ears behind
 the face, an outline that does not fold, irises and lids that slide, lips that grow over the photo's teeth, grey paint in grey
-photos, softer teeth in smiles.
+photos, softer teeth in smiles, the light of the first photo on the second.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from .model import Part
 
 FLOW = 64
 """The flow of the whole picture is computed on a FLOW x FLOW grid and upsampled."""
+
+OPEN, WIDER, TAKES, EDGE = 0.05, 1.2, (0.35, 0.6), 0.04
+"""When and how far the inside of the mouth is that of a second photo: see inside.rs of the renderer."""
 
 
 @dataclass
@@ -75,9 +78,16 @@ class Compositor:
 
     @torch.no_grad()
     def __call__(
-        self, p: Photo, D: torch.Tensor, learned: torch.Tensor | None = None, truth: torch.Tensor | None = None
+        self,
+        p: Photo,
+        D: torch.Tensor,
+        learned: torch.Tensor | None = None,
+        truth: torch.Tensor | None = None,
+        second: Photo | None = None,
     ) -> torch.Tensor:
-        """The picture for landmarks D [1,478,3]; learned = mouth code [1,6], else the truth's, else the prior's."""
+        """The picture for landmarks D [1,478,3]; learned = mouth code [1,6], else the truth's, else the prior's;
+        second = another photo of the person, whose mouth is open.
+        """
         n = self.n
         fl = self.flow(p.L, D)
         painted = []
@@ -115,4 +125,21 @@ class Compositor:
             beyond = torch.stack([-fl[:, 0], fl[:, 0] - 1, -fl[:, 1]], 1).amax(1, keepdim=True)
             m = sample(p.matte, fl) * (1 - beyond * 256).clamp(0, 1)
             out = out * m + p.plate * (1 - m)
+        if second is not None and self.opening(second.L) > max(OPEN, WIDER * self.opening(p.L)):
+            inside = self.inside(second.L, D)
+            out = out * (1 - inside) + self(second, D, learned, truth) * inside
         return out
+
+    def opening(self, L: torch.Tensor) -> float:
+        """How far a mouth is open, in its own widths."""
+        up, lo = L[0, self.geo.mid_upper, :2], L[0, self.geo.mid_lower, :2]
+        return float((lo - up).norm(dim=1).mean() / (up[-1] - up[0]).norm())
+
+    def inside(self, second: torch.Tensor, D: torch.Tensor) -> torch.Tensor:
+        """How much of each pixel [1,1,n,n] is taken from a second photo with those landmarks."""
+        n, soft = self.n, lambda x: x.clamp(0, 1) ** 2 * (3 - 2 * x.clamp(0, 1))
+        T = self.geo.roi(D, MOUTH)
+        lips = affine_inverse(T, D[:, self.geo.lips[1], :2])
+        depth = self.geo.sdf(affine_inverse(T, grid(n) / 2 + 0.5), lips).view(1, 1, n, n)
+        share = (self.opening(D) / self.opening(second) - TAKES[0]) / (TAKES[1] - TAKES[0])
+        return soft(torch.tensor(share)) * soft(depth / EDGE)

@@ -7,7 +7,8 @@
 give 2 * PAIRS of them, smaller ones PAIRS / 2. Then every real clip is driven through time from its first frame: how
 restless is the background where the truth stands still, and (with --identity, see identity.py) how far does the face
 get from the photo's. Columns of the sheets: photo, truth, analytic warp, painted (code
-predicted from landmarks), painted (code of the truth: an upper bound). Sheets hold clips' frames: look at them, do not
+predicted from landmarks), painted (code of the truth: an upper bound), painted with a second photo: the frame with the
+widest mouth that is at least SECOND frames away from the truth. Sheets hold clips' frames: look at them, do not
 publish them.
 """
 
@@ -32,6 +33,9 @@ from .weights import load_part
 PROTOTYPE = """| prototype: analytic (its own pairs) | 21.33 | .760 | 21.14/18.88 | .691/.619 | .47/.36 | 22.89 | .73 |
 | prototype: learned (its own pairs) | 21.53 | .765 | 23.32/21.44 | .750/.700 | .21/.12 | 24.39 | .44 |
 | prototype: learned + donor mouth (its own pairs) | 21.45 | .764 | 22.13/19.15 | .731/.661 | .38/.68 | 24.39 | .44 |"""
+
+
+SECOND = 8
 
 
 def choose(clips: list[Clip], n: int, seed: int = 3) -> list[tuple[Clip, int, int]]:
@@ -122,17 +126,21 @@ def main() -> None:
         learned = None
         if l2l is not None:
             learned = mouth_code(mouth, l2l, src, S, D)
+        far = [k for k in range(len(c.mouth)) if abs(k - j) >= SECOND]
+        k = max(far, key=lambda k: c.mouth[k], default=i)
+        second = full.photo(picture(c.crops[k]), torch.from_numpy(c.lm[k : k + 1]))
         V = {
             "photo": src,
             "analytic": bare(p, D),
             "painted, no plate": plain(p.__class__(src, S, None, None, p.looks), D, learned),
             "painted": full(p, D, learned),
             "painted, true code": full(p, D, truth=truth),
+            "painted, second photo": full(p, D, learned, second=second),
         }
         for k, v in V.items():
             rows.setdefault(k, []).append({**measure(v, truth, D), "open": float(c.mouth[j] - c.mouth[i])})
-        cols = [src, truth, V["analytic"], V["painted"], V["painted, true code"]]
-        Ls = [S, D, D, D, D]
+        cols = [src, truth, V["analytic"], V["painted"], V["painted, true code"], V["painted, second photo"]]
+        Ls = [S, *[D] * 5]
         mouths.append(np.concatenate([zoomed(x, L, OUTER, 0.25, 210) for x, L in zip(cols, Ls)], 1))
         eyes_sheet.append(
             np.concatenate([zoomed(x, L, EYE_R + EYE_L, 0.15, 300)[40:160] for x, L in zip(cols[:4], Ls)], 1)

@@ -1,5 +1,6 @@
 //! The scripts in `pipelines/` run as they stand, and so does the command-line program.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -135,6 +136,8 @@ fn animate_writes_a_film() {
         animate()
             .arg(data("portrait-grace-hopper.jpg"))
             .arg(speech(dir.path()))
+            .arg("--portrait-open")
+            .arg(data("portrait-astronaut.png"))
             .args(["--emotion", "happy", "--emotion-intensity", "0.5", "--framing", "full", "--output"])
             .arg(&film),
     );
@@ -149,11 +152,15 @@ fn animate_says_in_one_line_what_is_wrong() {
     std::fs::write(&text, "no picture").unwrap();
     let wav = speech(dir.path());
     let missing = dir.path().join("missing.wav");
-    for (photo, audio, named) in [
-        (text.as_path(), wav.as_ref(), "photo.png"),
-        (data("portrait-grace-hopper.jpg").as_path(), missing.as_os_str(), "missing.wav"),
+    let portrait = data("portrait-grace-hopper.jpg");
+    let none = dir.path().join("open.jpg");
+    for (photo, audio, open, named) in [
+        (text.as_path(), wav.as_ref(), None, "photo.png"),
+        (portrait.as_path(), missing.as_os_str(), None, "missing.wav"),
+        (portrait.as_path(), wav.as_ref(), Some(&none), "open.jpg"),
     ] {
-        let output = animate().arg(photo).arg(audio).current_dir(dir.path()).output().unwrap();
+        let open = open.iter().flat_map(|path| [OsStr::new("--portrait-open"), path.as_os_str()]);
+        let output = animate().arg(photo).arg(audio).args(open).current_dir(dir.path()).output().unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said.trim_end().lines().count(), 1, "{said}");

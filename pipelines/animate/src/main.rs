@@ -20,6 +20,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 struct Args {
     /// Photo with a face in it (PNG, JPEG or WebP)
     photo: PathBuf,
+    /// Second photo of the same person, with the mouth open: teeth are drawn from it
+    #[arg(long)]
+    portrait_open: Option<PathBuf>,
     /// Recording of speech, in any format that GStreamer decodes
     audio: PathBuf,
     /// MP4 file to write
@@ -77,14 +80,15 @@ fn nick(value: &impl ValueEnum) -> String {
 }
 
 fn check_inputs(args: &Args) -> Result<()> {
-    for file in [&args.photo, &args.audio] {
+    let inputs = || [&args.photo, &args.audio].into_iter().chain(&args.portrait_open);
+    for file in inputs() {
         if file.is_dir() {
             bail!("{} is a folder, not a file", file.display());
         }
         std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
     let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
-    if same(&args.output, &args.photo) || same(&args.output, &args.audio) {
+    if inputs().any(|input| same(&args.output, input)) {
         bail!("{} would be overwritten: choose another --output", args.output.display());
     }
     Ok(())
@@ -96,6 +100,7 @@ fn run(args: &Args) -> Result<()> {
     let film = film::Film::new(&args.audio, &args.output)?;
     let head = &film.head;
     head.set_property("portrait", args.photo.display().to_string());
+    head.set_property("portrait-open", args.portrait_open.as_ref().map(|path| path.display().to_string()));
     head.set_property("model-pack", &args.model_pack);
     head.set_property("device", &args.device);
     head.set_property("num-threads", args.num_threads);

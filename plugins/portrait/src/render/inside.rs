@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn squeezed_rows_are_mixed_and_others_are_not() {
         let picture: Vec<u8> =
-            (0..SIDE * SIDE).flat_map(|i| [if i / SIDE % 3 == 0 { 240 } else { 0 }; 3]).collect();
+            (0..SIDE * SIDE).flat_map(|i| [if (i / SIDE).is_multiple_of(3) { 240 } else { 0 }; 3]).collect();
         let half = 32;
         let mut frame = Frame { half, seen: vec![[0.0; 2]; half * half], side: 2, ..Frame::default() };
         frame.to_patch.m = [[2.0, 0.0], [0.0, 2.0]];
