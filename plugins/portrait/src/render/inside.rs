@@ -18,9 +18,10 @@ use super::tint::{self, Tint};
 use super::{RenderError, Source, remap};
 use crate::pack::Pack;
 
-/// A mouth that opens less than this, in widths, shows nothing; and how much farther than the first photo's it has to open.
+/// A mouth that opens less than this, in widths, shows nothing; and how many times as far as the first photo's it has to be
+/// open: what that one shows fits better.
 const OPEN: f32 = 0.05;
-const WIDER: f32 = 1.2;
+const WIDER: f32 = 2.0;
 /// Openings of a frame, as shares of the photo's, up to which nothing is taken from it and from which on all is: teeth that are
 /// squeezed to less are not a mouth's.
 const TAKES: (f32, f32) = (0.35, 0.6);
