@@ -4,8 +4,6 @@
 //! the mouth from there too, and what lies between the lips is taken from that, in the light of the first photo. The lips
 //! and all around them stay those of the first.
 
-use std::sync::Arc;
-
 use tch::Device;
 
 use super::flow::{Flow, Gate};
@@ -78,12 +76,11 @@ impl Inside {
             return Ok(None);
         }
         let patches = vec![Patch::new(Part::Mouth, &wider, rows)];
-        let stage = pack.stage("mouth", device)?;
         let light = [(source, points), (open, &wider)].map(|(s, points)| light(s, points, rows));
         let gain = std::array::from_fn(|c| (light[0][c] / light[1][c]).clamp(LIGHT.0, LIGHT.1));
         Ok(Some(Self {
             flow: Flow::new(rows, &wider),
-            painter: Painter::new(Arc::clone(&stage), patches, tint, 3, open.mouth_code)?,
+            painter: Painter::new(pack.stage("mouth", device)?, patches, tint, 3, open.mouth_code)?,
             picture: relit(open.picture, gain, tint),
             side: open.side,
             open: second,
