@@ -23,7 +23,7 @@ from .model import Part
 FLOW = 64
 """The flow of the whole picture is computed on a FLOW x FLOW grid and upsampled."""
 
-OPEN, WIDER, TAKES, EDGE = 0.05, 2.0, (0.35, 0.6), 0.04
+OPEN, WIDER, TAKES, EDGE = 0.05, 2.0, (0.5, 0.75), 0.04
 """When and how far the inside of the mouth is that of a second photo: see inside.rs of the renderer."""
 
 

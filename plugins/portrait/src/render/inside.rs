@@ -22,7 +22,7 @@ const OPEN: f32 = 0.05;
 const WIDER: f32 = 2.0;
 /// Openings of a frame, as shares of the photo's, up to which nothing is taken from it and from which on all is: teeth that are
 /// squeezed to less are not a mouth's.
-const TAKES: (f32, f32) = (0.35, 0.6);
+const TAKES: (f32, f32) = (0.5, 0.75);
 /// Width of the soft edge inside of the lips, in patch units.
 const EDGE: f32 = 0.04;
 /// Rows of the photo beside the one that is seen from which on they count.
