@@ -36,6 +36,7 @@ PROTOTYPE = """| prototype: analytic (its own pairs) | 21.33 | .760 | 21.14/18.8
 
 
 SECOND = 8
+"""Frames between the truth and a second photo, at least."""
 
 
 def choose(clips: list[Clip], n: int, seed: int = 3) -> list[tuple[Clip, int, int]]:

@@ -104,7 +104,7 @@ pub fn announce(element: &impl IsA<gst::Element>, photos: &Photos) {
     let _ = element.post_message(message);
 }
 
-/// The portrait for an element that has none of its own: of its neighbours, else whatever bins and application put into
+/// The photos for an element that has none of its own: of its neighbours, else whatever bins and application put into
 /// `slot` (by the element's `set_context`) before or when asked, else what they gave it in an earlier life, which the
 /// element forgot at its stop but GStreamer keeps with it.
 pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Photos>>) -> Option<Photos> {
@@ -120,7 +120,7 @@ pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Photos>>) -> O
     slot.clone().or_else(kept)
 }
 
-/// Answers a CONTEXT query for the portrait; `false` where the query is about something else or there is no portrait yet: then
+/// Answers a CONTEXT query for the photos; `false` where the query is about something else or there are none yet: then
 /// the default handler is to have it.
 pub fn answer(query: &mut gst::QueryRef, photos: Option<&Photos>) -> bool {
     let (gst::QueryViewMut::Context(query), Some(photos)) = (query.view_mut(), photos) else {

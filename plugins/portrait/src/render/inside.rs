@@ -77,11 +77,10 @@ impl Inside {
         }
         let patches = vec![Patch::new(Part::Mouth, &wider, rows)];
         let light = [(source, points), (open, &wider)].map(|(s, points)| light(s, points, rows));
-        let gain = std::array::from_fn(|c| (light[0][c] / light[1][c]).clamp(LIGHT.0, LIGHT.1));
         Ok(Some(Self {
             flow: Flow::new(rows, &wider),
             painter: Painter::new(pack.stage("mouth", device)?, patches, tint, 3, open.mouth_code)?,
-            picture: relit(open.picture, gain, tint),
+            picture: relit(open.picture, light, tint),
             side: open.side,
             open: second,
             bounds: [0.0; 4],
@@ -89,16 +88,22 @@ impl Inside {
         }))
     }
 
-    /// Paints the mouth of a frame, if it is open.
+    /// Paints the mouth of a frame, if it is open so far, in widths.
     ///
     /// # Errors
     /// As [`Painter::paint`].
-    pub fn paint(&mut self, driving: &[Point], rows: &Rows, code: &[f32]) -> Result<(), RenderError> {
-        self.flow.pose(driving, &[]);
-        self.share = smooth_step((self.flow.opening() / self.open - TAKES.0) / (TAKES.1 - TAKES.0));
+    pub fn paint(
+        &mut self,
+        opening: f32,
+        driving: &[Point],
+        rows: &Rows,
+        code: &[f32],
+    ) -> Result<(), RenderError> {
+        self.share = smooth_step((opening / self.open - TAKES.0) / (TAKES.1 - TAKES.0));
         if self.share <= 0.0 {
             return Ok(());
         }
+        self.flow.pose(driving, &[]);
         self.bounds = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
         for [x, y] in gather(driving, &rows.lips_inner) {
             let [left, top, right, bottom] = self.bounds;
@@ -177,8 +182,9 @@ fn light(source: &Source<'_>, points: &[Point], rows: &Rows) -> [f32; 3] {
     sum.map(|sum| sum as f32 / count as f32)
 }
 
-/// A photo with its channels multiplied by `gain`, and no more colour than `tint`.
-fn relit(rgb: &[u8], gain: [f32; 3], tint: Tint) -> Vec<u8> {
+/// The second photo in the light of the first, of the light of both, with no more colour than `tint`.
+fn relit(rgb: &[u8], [first, second]: [[f32; 3]; 2], tint: Tint) -> Vec<u8> {
+    let gain: [f32; 3] = std::array::from_fn(|c| (first[c] / second[c]).clamp(LIGHT.0, LIGHT.1));
     // A saturating cast.
     let pixel = |p: &[u8; 3]| tint.of([0, 1, 2].map(|c| f32::from(p[c]) * gain[c])).map(|v| (v + 0.5) as u8);
     rgb.as_chunks::<3>().0.iter().flat_map(pixel).collect()
@@ -188,17 +194,7 @@ fn relit(rgb: &[u8], gain: [f32; 3], tint: Tint) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const SIDE: usize = 64;
-
-    /// A photo of one colour whose inner face is the box in the middle, with its tint.
-    fn photo(colour: [u8; 3]) -> (Vec<u8>, Vec<Point>, Rows) {
-        let rows = Rows::new(&(0..478).collect::<Vec<_>>()).unwrap();
-        let mut points = vec![[0.5; 2]; 478];
-        for (i, row) in rows.inside.into_iter().enumerate() {
-            points[row] = [0.3 + 0.4 * (i % 2) as f32, 0.3 + 0.4 * (i / 2 % 2) as f32];
-        }
-        (colour.repeat(SIDE * SIDE), points, rows)
-    }
+    use crate::render::tint::tests::{SIDE, face};
 
     fn source(picture: &[u8]) -> Source<'_> {
         Source { side: SIDE, picture, landmarks: &[], matte: &[], plate: &[], mouth_code: &[], eye_code: &[] }
@@ -211,10 +207,10 @@ mod tests {
             ([200, 150, 100], [50, 150, 255], [100, 150, 128]), // not brighter or darker than by two
             ([90, 90, 90], [180, 120, 90], [90, 90, 90]),
         ] {
-            let ((a, points, rows), (b, ..)) = (photo(first), photo(second));
-            let [from, to] = [&b, &a].map(|rgb| light(&source(rgb), &points, &rows));
-            let gain = std::array::from_fn(|c| (to[c] / from[c]).clamp(LIGHT.0, LIGHT.1));
-            let relit = relit(&b, gain, Tint::new(&a, SIDE, &points, &rows));
+            let (points, rows) = face();
+            let [a, b] = [first, second].map(|colour| colour.repeat(SIDE * SIDE));
+            let light = [&a, &b].map(|rgb| light(&source(rgb), &points, &rows));
+            let relit = relit(&b, light, Tint::new(&a, SIDE, &points, &rows));
             let near = relit.as_chunks::<3>().0.iter().all(|p| (0..3).all(|c| p[c].abs_diff(seen[c]) <= 1));
             assert!(near, "{first:?} {second:?}: {:?}", &relit[..3]);
         }

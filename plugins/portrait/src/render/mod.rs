@@ -239,7 +239,8 @@ impl Renderer {
             || {
                 canvas.pose(smooth, driving, rows);
                 let painted = eyes.paint(fine, driving, rows, photo, None);
-                let inside = inside.as_mut().map_or(Ok(()), |inside| inside.paint(driving, rows, code));
+                let opening = fine.opening();
+                let inside = inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));
                 eyes_painted = painted.and(inside);
             },
             || mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code)),

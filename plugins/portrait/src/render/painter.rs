@@ -73,9 +73,11 @@ impl Painters {
                 code,
             )
         };
-        let inside = |open| Inside::new(pack, device, [source, open], points, rows, tint).transpose();
         Ok(Self {
-            inside: open.and_then(inside).transpose()?,
+            inside: match open {
+                Some(open) => Inside::new(pack, device, [source, open], points, rows, tint)?,
+                None => None,
+            },
             mouth: load("mouth", &[Part::Mouth], 3, source.mouth_code)?,
             eyes: load("eyes", &[Part::EyeRight, Part::EyeLeft], 2, source.eye_code)?,
         })

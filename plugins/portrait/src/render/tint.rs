@@ -67,20 +67,27 @@ pub fn face<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    const SIDE: usize = 64;
+    /// Side of photos in pixels.
+    pub const SIDE: usize = 64;
 
-    /// The tint of a photo of one colour, around the face another.
-    fn tint(face: [u8; 3], around: [u8; 3]) -> Tint {
+    /// A face whose inner part is the box in the middle.
+    pub fn face() -> (Vec<Point>, Rows) {
         let rows = Rows::new(&(0..478).collect::<Vec<_>>()).unwrap();
         let mut points = vec![[0.5; 2]; 478];
         for (i, row) in rows.inside.into_iter().enumerate() {
             points[row] = [0.3 + 0.4 * (i % 2) as f32, 0.3 + 0.4 * (i / 2 % 2) as f32];
         }
+        (points, rows)
+    }
+
+    /// The tint of a photo of one colour, around the face another.
+    fn tint(inner: [u8; 3], around: [u8; 3]) -> Tint {
+        let (points, rows) = face();
         let inside = |v: usize| (19..46).contains(&v);
-        let pixel = |i: usize| if inside(i % SIDE) && inside(i / SIDE) { face } else { around };
+        let pixel = |i: usize| if inside(i % SIDE) && inside(i / SIDE) { inner } else { around };
         let rgb: Vec<u8> = (0..SIDE * SIDE).flat_map(pixel).collect();
         Tint::new(&rgb, SIDE, &points, &rows)
     }
