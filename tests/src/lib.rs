@@ -1,5 +1,6 @@
 //! What the tests across elements share; the tests themselves live in `tests/`.
 
+pub mod describe;
 pub mod machine;
 pub mod microphone;
 pub mod pipeline;

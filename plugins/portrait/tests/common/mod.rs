@@ -57,9 +57,30 @@ pub struct Fixture {
     pub prepare: fn(&gst::Element),
     /// Frames of latency.
     pub delay: u64,
+    /// What comes in.
+    pub input_kind: Input,
 }
 
-pub const FIXTURES: [Fixture; 4] = [AUDIO_FEATURES, SPEECH2LANDMARKS, LANDMARKS2LATENTS, FACESYNTH];
+/// What an element takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Sound, in buffers of any size.
+    Sound,
+    /// Pictures.
+    Pictures,
+    /// Tensors of the stage before.
+    Tensors,
+}
+
+pub const FIXTURES: [Fixture; 7] = [
+    AUDIO_FEATURES,
+    SPEECH2LANDMARKS,
+    LANDMARKS2LATENTS,
+    FACESYNTH,
+    FACELANDMARKS,
+    LANDMARKOVERLAY,
+    TALKINGHEAD,
+];
 
 pub const AUDIO_FEATURES: Fixture = Fixture {
     factory: "audiofeatures",
@@ -69,6 +90,7 @@ pub const AUDIO_FEATURES: Fixture = Fixture {
     input: |n| audio(n, FRAME_SAMPLES),
     prepare: |_| (),
     delay: 4,
+    input_kind: Input::Sound,
 };
 
 pub const SPEECH2LANDMARKS: Fixture = Fixture {
@@ -79,6 +101,7 @@ pub const SPEECH2LANDMARKS: Fixture = Fixture {
     input: |n| at(n, buffer::from_f32(&features(n))),
     prepare: |_| (),
     delay: 0,
+    input_kind: Input::Tensors,
 };
 
 pub const LANDMARKS2LATENTS: Fixture = Fixture {
@@ -99,6 +122,7 @@ pub const LANDMARKS2LATENTS: Fixture = Fixture {
     },
     prepare: |element| element.set_context(&context::make(&portrait().into())),
     delay: 0,
+    input_kind: Input::Tensors,
 };
 
 pub const FACESYNTH: Fixture = Fixture {
@@ -126,9 +150,69 @@ pub const FACESYNTH: Fixture = Fixture {
         element.set_property("portrait", portrait_path());
     },
     delay: 0,
+    input_kind: Input::Tensors,
+};
+
+/// Caps of the pictures that [`video`] gives.
+const VIDEO_CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=25/1";
+
+/// A frame of a video in which the photo's person moves sideways.
+fn video(n: u64) -> gst::Buffer {
+    static PHOTO: LazyLock<image::RgbImage> = LazyLock::new(|| {
+        let photo = image::open(portrait_path()).unwrap().into_rgb8();
+        image::imageops::thumbnail(&photo, 192, 225)
+    });
+    let mut frame = image::RgbImage::from_pixel(320, 240, image::Rgb([90, 110, 130]));
+    image::imageops::replace(&mut frame, &*PHOTO, 50 + 2 * n as i64, 8);
+    at(n, gst::Buffer::from_slice(frame.into_raw()))
+}
+
+pub const FACELANDMARKS: Fixture = Fixture {
+    factory: "facelandmarks",
+    klass: "Filter/Analyzer/Video",
+    input_caps: || VIDEO_CAPS.parse().unwrap(),
+    wrong_caps: "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1",
+    input: video,
+    prepare: |_| (),
+    delay: 0,
+    input_kind: Input::Pictures,
+};
+
+pub const LANDMARKOVERLAY: Fixture = Fixture {
+    factory: "landmarkoverlay",
+    klass: "Filter/Effect/Video",
+    input_caps: || VIDEO_CAPS.parse().unwrap(),
+    wrong_caps: "video/x-raw,format=GRAY16_LE,width=320,height=240,framerate=25/1",
+    input: |n| {
+        let mut buffer = video(n);
+        // A face that wanders over the picture.
+        let landmarks: Vec<f32> =
+            portrait().landmarks.iter().flat_map(|&[x, y, z]| [x + 0.01 * n as f32, y, z]).collect();
+        meta::attach(buffer.get_mut().unwrap(), FrameMeta::PictureLandmarks, &[478, 3], &landmarks);
+        buffer
+    },
+    prepare: |_| (),
+    delay: 0,
+    input_kind: Input::Pictures,
+};
+
+pub const TALKINGHEAD: Fixture = Fixture {
+    factory: "talkinghead",
+    klass: "Generic/Bin/Inference/Converter/Audio/Video",
+    input_caps: || audio_caps(16000, 1),
+    wrong_caps: "audio/mpeg,mpegversion=1,layer=3,rate=16000,channels=1",
+    input: |n| audio(n, FRAME_SAMPLES),
+    prepare: FACESYNTH.prepare,
+    delay: AUDIO_FEATURES.delay,
+    input_kind: Input::Sound,
 };
 
 impl Fixture {
+    /// Whether it opens a model pack.
+    pub fn has_model(&self) -> bool {
+        self.factory != "landmarkoverlay"
+    }
+
     pub fn element(&self) -> gst::Element {
         init();
         let element = gst::ElementFactory::make(self.factory).build().unwrap();
@@ -146,7 +230,7 @@ impl Fixture {
     pub fn harness_of(&self, element: &gst::Element) -> gst_check::Harness {
         let mut harness = gst_check::Harness::with_element(element, Some("sink"), Some("src"));
         harness.set_live(false);
-        if self.factory == "audiofeatures" {
+        if self.input_kind == Input::Sound {
             // It asked its source on the way to PLAYING, where the harness puts it before it can be told.
             element.set_state(gst::State::Ready).unwrap();
             element.set_state(gst::State::Playing).unwrap();
