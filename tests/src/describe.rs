@@ -129,8 +129,7 @@ fn signals(class: glib::Type) -> Vec<String> {
         let ids = gobject_ffi::g_signal_list_ids(class.into_glib(), &raw mut count);
         let names = (0..count as usize)
             .map(|i| {
-                let name: glib::GString =
-                    from_glib_none(gobject_ffi::g_signal_name(*ids.add(i)));
+                let name: glib::GString = from_glib_none(gobject_ffi::g_signal_name(*ids.add(i)));
                 name.to_string()
             })
             .collect();

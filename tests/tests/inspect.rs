@@ -45,7 +45,9 @@ fn gst_inspect_lists_every_element_and_property() {
         let element = gst::ElementFactory::make(name).build().unwrap();
         for spec in describe::own_properties(&element) {
             let shown = text.lines().any(|line| {
-                line.strip_prefix("  ").and_then(|l| l.split_once(':')).is_some_and(|(p, _)| p.trim() == spec.name())
+                line.strip_prefix("  ")
+                    .and_then(|l| l.split_once(':'))
+                    .is_some_and(|(p, _)| p.trim() == spec.name())
             });
             assert!(shown, "{name}: gst-inspect-1.0 does not show {}: {text}", spec.name());
         }

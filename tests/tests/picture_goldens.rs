@@ -97,7 +97,8 @@ fn check(name: &str, properties: &str) {
         let golden = image::open(&path).expect("a golden picture").into_rgb8();
         assert_eq!(golden.dimensions(), half.dimensions(), "{}", path.display());
         let (mean, worst) = similarity(&golden, &half);
-        let seen = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{moment}-seen.png"));
+        let seen =
+            std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{moment}-seen.png"));
         if mean < LEAST || worst < LEAST_SQUARE {
             half.save(&seen).expect("a temporary file can be written");
         }

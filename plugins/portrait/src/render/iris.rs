@@ -179,4 +179,18 @@ mod tests {
             assert!(source.windows(2).all(|s| s[1] > s[0]), "{way}: {source:?}");
         }
     }
+
+    /// An iris has 11.7 mm of the 64 mm that a patch shows, and its white gives way over 11.5 mm around it.
+    #[test]
+    fn the_disc_moves_as_a_whole_and_the_white_around_it_by_halves() {
+        let way = 0.02;
+        let (iris, [ux, _]) = moved([way, 0.0]);
+        let row = COARSE / 2 * COARSE..(COARSE / 2 + 1) * COARSE;
+        for i in row.filter(|&i| iris.x[i].abs() < 0.45) {
+            let away = (iris.x[i] - way).abs();
+            let due = ((0.57 - away) / 0.36).clamp(0.0, 1.0);
+            let share = -ux[i] / way;
+            assert!((share - due).abs() < 0.03, "{away}: {share} for {due}");
+        }
+    }
 }

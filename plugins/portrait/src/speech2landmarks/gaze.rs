@@ -140,3 +140,29 @@ impl LookAway {
         std::array::from_fn(|i| self.from[i] + (self.to[i] - self.from[i]) * t)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landmark::COUNT;
+
+    /// Fifteen degrees as ten faces' pictures showed them (see [`SHOWN_ASIDE`]), in distances of the outer eye corners.
+    #[test]
+    fn irises_go_as_far_as_pictures_show_fifteen_degrees() {
+        for (gaze, due) in [
+            ([15.0, 0.0], [-0.0434, 0.0]),
+            ([-15.0, 0.0], [0.0434, 0.0]),
+            ([0.0, 15.0], [0.0, 0.0523]),
+            ([0.0, -15.0], [0.0, -0.0451]),
+        ] {
+            let mut face = vec![[0.0; 3]; COUNT];
+            (face[EYE_CORNER_LEFT][0], face[EYE_CORNER_RIGHT][0]) = (-0.5, 0.5);
+            let down = turn_eyes(&mut face, gaze);
+            for iris in [IRIS_LEFT[0], IRIS_RIGHT[0]] {
+                let [x, y, _] = face[iris];
+                assert!((x - due[0]).abs() < 2e-4 && (y - due[1]).abs() < 2e-4, "{gaze:?}: {:?}", face[iris]);
+            }
+            assert!(down.iter().all(|way| (way - due[1]).abs() < 2e-4), "{gaze:?}: {down:?}");
+        }
+    }
+}
