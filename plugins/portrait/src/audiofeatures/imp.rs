@@ -32,6 +32,7 @@ use super::pulse::{Beat, Pulse};
 use super::settings::{Settings, param_specs};
 use super::state::{SAMPLE_BYTES, State};
 use crate::element::{lock, pad_templates};
+use crate::pack::SAMPLE_RATE;
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::TensorKind;
@@ -239,7 +240,7 @@ impl ElementImpl for AudioFeatures {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let audio = gst_audio::AudioCapsBuilder::new_interleaved()
                 .format(gst_audio::AUDIO_FORMAT_F32)
-                .rate(16000)
+                .rate(SAMPLE_RATE as i32)
                 .channels(1)
                 .build();
             pad_templates(audio, TensorKind::AudioFeatures.template_caps())

@@ -325,3 +325,25 @@ fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), buffer::S
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::seen::LAST;
+
+    /// The networks of a frame take the threads that were asked for, and the caller's own number is as it was.
+    #[test]
+    fn a_frame_takes_the_threads_that_the_property_says() {
+        gst::init().unwrap();
+        let element: super::super::FaceLandmarks = glib::Object::new();
+        element.set_property("num-threads", 3u32);
+        let mut h = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        h.set_src_caps_str("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
+        let before = tch::get_num_threads();
+        let mut frame = gst::Buffer::from_slice(vec![70u8; 64 * 64 * 3]);
+        frame.make_mut().set_pts(gst::ClockTime::ZERO);
+        h.push(frame).unwrap();
+        assert_eq!(LAST.get(), 3);
+        assert_eq!(tch::get_num_threads(), before);
+    }
+}

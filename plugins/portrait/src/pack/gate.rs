@@ -16,13 +16,29 @@ use crate::sync::lock;
 /// than without a gate, with four about as many.
 const PLACES_PER_CORE: usize = 4;
 
-static GATE: LazyLock<Gate> = LazyLock::new(|| {
-    Gate::new(PLACES_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from))
-});
+static GATE: LazyLock<Gate> = LazyLock::new(Gate::of_machine);
 
 /// Waits until the process has places for a pass of that many threads; they are taken until the guard is dropped.
 pub fn enter(threads: usize) -> Pass<'static> {
+    #[cfg(test)]
+    seen::LAST.set(threads);
     GATE.enter(threads)
+}
+
+/// What tests see of the passes of elements.
+#[cfg(test)]
+pub mod seen {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Threads of this thread's last pass.
+        pub static LAST: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Whether a thread waits for places of the process.
+    pub fn waits(thread: &std::thread::Thread) -> bool {
+        super::lock(&super::GATE.queue).waiting.iter().any(|waiter| waiter.thread.id() == thread.id())
+    }
 }
 
 /// A number of places, handed out in the order of arrival.
@@ -51,6 +67,10 @@ pub struct Pass<'g> {
 }
 
 impl Gate {
+    fn of_machine() -> Self {
+        Self::new(PLACES_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
     fn new(places: usize) -> Self {
         Self { places, queue: Mutex::new(Queue { free: places, waiting: VecDeque::new() }) }
     }
@@ -194,6 +214,21 @@ mod tests {
             drop(narrow);
         });
         assert_eq!(order.into_inner().unwrap(), [9, 1], "more threads than places: alone, but in turn");
+    }
+
+    /// Or many streams would starve the machine.
+    #[test]
+    fn the_process_runs_four_threads_a_core_and_the_next_one_waits() {
+        let gate = Gate::of_machine();
+        let places = 4 * std::thread::available_parallelism().unwrap().get();
+        let mut held: Vec<Pass<'_>> = (0..places).map(|_| gate.enter(1)).collect();
+        assert_eq!(waiting(&gate), 0);
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| drop(gate.enter(1)));
+            wait_until(|| waiting(&gate) == 1 || next.is_finished());
+            assert_eq!(waiting(&gate), 1);
+            held.pop();
+        });
     }
 
     #[test]

@@ -3,25 +3,36 @@
 //! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
+mod archive;
+mod float16;
 mod gate;
 mod locate;
 mod manifest;
+mod pickle;
+mod promise;
+mod script;
+mod shapes;
 mod stage;
 mod threads;
 mod trust;
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use safetensors::{Dtype, SafeTensors};
 
+#[cfg(test)]
+pub use gate::seen;
 pub use locate::set_plugin_file;
 pub use manifest::{HeadPoses, Manifest};
+pub use promise::SAMPLE_RATE;
 pub use stage::{Stage, parse_device};
 pub use threads::ThreadLimit;
 
 use crate::sync::lock;
+use manifest::Weights;
 
 /// Emotion labels in the order of the emotion vector; the zero vector is neutral.
 pub const EMOTIONS: [&str; 8] =
@@ -32,6 +43,12 @@ pub const DEFAULT_PACK: &str = "lite";
 
 /// Numbers in a pose: yaw, pitch, roll in degrees, x, y, z, scale in picture units.
 pub const POSE_LEN: usize = 7;
+
+/// Largest manifest and mean face.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
+
+/// Largest file of a stage.
+const MAX_STAGE_BYTES: u64 = 2 << 30;
 
 /// Why a pack or one of its stages cannot be used; the text names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -88,13 +105,25 @@ pub enum PackError {
     },
     /// A model uses an operator outside of the allow-list.
     #[error(
-        "{path:?} uses the operator {operator:?}, which models of a pack may not use: export the model without it"
+        "{path:?} uses the operator {operator:?}, which models of a pack may not use: export the model without it \
+         (torch.jit.freeze removes much)"
     )]
     Operator {
         /// The file.
         path: PathBuf,
         /// The operator.
         operator: String,
+    },
+    /// A model holds something else that it may not.
+    #[error(
+        "{path:?} is not loaded, as {reason}: models of a pack hold plain tensors and known operators alone; export the model \
+         without that (torch.jit.freeze removes much)"
+    )]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The manifest has no such stage.
     #[error("model pack {pack} has no stage {stage:?}: use a pack that has it")]
@@ -154,11 +183,11 @@ impl Pack {
 
     fn read(dir: &Path) -> Result<Self, PackError> {
         let path = dir.join("pack.toml");
-        let text = read_file(&path)?;
+        let text = read_file(&path, MAX_TEXT_BYTES)?;
         trust::check_manifest(dir, &text)?;
         let manifest = Manifest::parse(&path, &text)?;
         let mean_path = dir.join(&manifest.landmarks.mean_face);
-        let mean_face = trust::check_file(&mean_path, &manifest.landmarks.mean_face_sha256)?;
+        let mean_face = trust::check_file(&mean_path, &manifest.landmarks.mean_face_sha256, MAX_TEXT_BYTES)?;
         let mean_face = parse_mean_face(&mean_path, &mean_face, manifest.landmarks.count)?;
         Ok(Self { dir: dir.to_owned(), manifest, stages: Mutex::default(), mean_face })
     }
@@ -186,7 +215,7 @@ impl Pack {
     /// Loads a stage on a device, or returns the one that another element of the process loaded.
     ///
     /// # Errors
-    /// Where the manifest has no such stage, its file is damaged or uses forbidden operators, or libtorch refuses.
+    /// Where the manifest has no such stage, its file is damaged or holds what a model may not, or libtorch refuses.
     pub fn stage(&self, name: &str, device: tch::Device) -> Result<Arc<Stage>, PackError> {
         let key = (name.to_owned(), format!("{device:?}"));
         let mut stages = lock(&self.stages);
@@ -199,16 +228,34 @@ impl Pack {
             .get(name)
             .ok_or_else(|| PackError::NoStage { pack: self.id(), stage: name.to_owned() })?;
         let path = self.dir.join(&entry.file);
-        let bytes = trust::check_file(&path, &entry.sha256)?;
-        trust::check_operators(&path, &bytes)?;
-        let stage = Arc::new(Stage::load(name, entry, &bytes, device)?);
+        let bytes = trust::check_file(&path, &entry.sha256, MAX_STAGE_BYTES)?;
+        let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16)?;
+        let stage = Arc::new(Stage::load(name, entry, &checked, device)?);
         stages.insert(key, Arc::downgrade(&stage));
         Ok(stage)
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, PackError> {
-    std::fs::read(path).map_err(|source| PackError::Read { path: path.to_owned(), source })
+/// Reads a file of a pack that is no larger than that, and that lies in its folder: a link out of it, a device or a pipe is none.
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, PackError> {
+    let unreadable = |source| PackError::Read { path: path.to_owned(), source };
+    let wrong = |reason: String| PackError::Manifest { path: path.to_owned(), reason };
+    let own = path.canonicalize().map_err(unreadable)?;
+    let dir = path.parent().unwrap_or(Path::new("/")).canonicalize().map_err(unreadable)?;
+    if !own.starts_with(&dir) {
+        return Err(wrong(format!(
+            "it leads to {own:?}, out of the pack's folder, where a file of its own must stand"
+        )));
+    }
+    let metadata = own.metadata().map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > limit {
+        return Err(wrong(format!("it is no file of at most {limit} bytes")));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(&own)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    Ok(bytes)
 }
 
 /// The tensor `mean_face` of a safetensors file; `path` is for error messages.
@@ -267,6 +314,22 @@ mod tests {
             assert!(stage.run(&[]).is_err());
         }
         stage.run(&[stage.zero_input(0).unwrap()]).unwrap();
+    }
+
+    #[test]
+    fn a_stage_waits_while_other_streams_have_all_places() {
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let stage = pack.stage("pose", tch::Device::Cpu).unwrap();
+        let all = gate::enter(usize::MAX);
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| stage.run(&[]).is_err());
+            while !gate::seen::waits(run.thread()) {
+                assert!(!run.is_finished(), "it has not waited");
+                std::thread::yield_now();
+            }
+            drop(all);
+            assert!(run.join().unwrap());
+        });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
-use super::manifest::{StageEntry, TensorEntry, Weights};
+use super::manifest::{StageEntry, TensorEntry};
 use super::{PackError, gate};
 
 /// A stage of a pack on a device.
@@ -16,7 +16,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Loads a stage from the bytes of its file and runs it on zeros, so that a model of the wrong shape is an error here
+    /// Loads a stage from the checked bytes of its file (`archive::rebuild`) and runs it on zeros, so that a model of the wrong shape is an error here
     /// and not in the middle of a stream.
     pub(super) fn load(
         name: &str,
@@ -26,10 +26,7 @@ impl Stage {
     ) -> Result<Self, PackError> {
         let mut module =
             CModule::load_data_on_device(&mut &bytes[..], device).map_err(|e| torch(name, &e))?;
-        if entry.weights == Weights::Float16 {
-            module.to(device, Kind::Float, false);
-        }
-        module.set_eval();
+        module.f_set_eval().map_err(|e| torch(name, &e))?;
         let stage = Self {
             name: name.to_owned(),
             module,
@@ -76,6 +73,10 @@ impl Stage {
                 .collect(),
             _ => Vec::new(),
         };
+        // tch panics at the size of a tensor that is none.
+        if !tensors.iter().all(Tensor::defined) {
+            return Err(PackError::Torch { stage: self.name.clone(), reason: "gave no tensor".to_owned() });
+        }
         if tensors.len() == self.outputs.len() {
             return Ok(tensors);
         }

@@ -1,0 +1,43 @@
+//! Numbers of half precision, as a file stores them.
+
+/// The same numbers as float32. Both are little-endian; every number of half precision is one of float32 as well.
+pub fn widen(half: &[u8]) -> Vec<u8> {
+    let (numbers, _) = half.as_chunks::<2>();
+    numbers.iter().flat_map(|number| from_bits(u16::from_le_bytes(*number)).to_le_bytes()).collect()
+}
+
+/// IEEE 754 binary16.
+fn from_bits(bits: u16) -> f32 {
+    const FRACTION_BITS: u32 = 10;
+    const BIAS: i32 = 15;
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let exponent = i32::from(bits >> FRACTION_BITS & 0x1f);
+    let fraction = f32::from(bits & 0x3ff) / 1024.0;
+    sign * match exponent {
+        0 => fraction * 2f32.powi(1 - BIAS),
+        0x1f if fraction == 0.0 => f32::INFINITY,
+        0x1f => f32::NAN,
+        _ => (1.0 + fraction) * 2f32.powi(exponent - BIAS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// libtorch's own conversion is the measure.
+    #[test]
+    fn all_numbers_come_out_as_libtorch_widens_them() {
+        let all: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        let half = tch::Tensor::f_from_data_size(&all, &[1 << 16], tch::Kind::Half).unwrap();
+        let expected: Vec<f32> = half.to_kind(tch::Kind::Float).try_into().unwrap();
+        let widened = widen(&all);
+        let (found, _) = widened.as_chunks::<4>();
+        for (bits, (found, expected)) in
+            found.iter().map(|b| f32::from_le_bytes(*b)).zip(expected).enumerate()
+        {
+            let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+            assert!(same, "{bits:#06x}: {found}, {expected}");
+        }
+    }
+}
