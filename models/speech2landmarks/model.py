@@ -15,7 +15,7 @@ LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
 # What lies this much below the level (natural logarithm of power: 26 dB) is no voice; after so many frames without one, more
 # than the closure of a consonant or the gap between two words takes, the net forgets this share of what it was saying with
 # each frame. A recurrent net alone may go on for seconds, whatever it was trained on.
-VOICE, PAUSE, FORGET = 6.0, 4.0, 0.4
+VOICE, PAUSE, FORGET = 6.0, 8.0, 0.5
 STATE = PAST * BANDS + HIDDEN + 3
 LOW_AHEAD = 1280  # samples of look-ahead of the low-latency net
 
