@@ -221,11 +221,12 @@ def main() -> None:
     for k in ("data", "norm", "tts", "work", "build"):
         a.add_argument(f"--{k}", type=Path, required=True)
     a.add_argument("--stage", default="speech2landmarks")
+    a.add_argument("--without", nargs="*", default=[], help="clips to leave out, to compare with figures of a smaller set")
     o = a.parse_args()
     torch.set_num_threads(1)
     t = prepare(o.data, o.norm, o.tts, o.work)
     s = Stages(o.build, o.stage)
-    dev = [c for c in t["clips"] if c.split == "dev" and c.speech == "yes"]
+    dev = [c for c in t["clips"] if c.split == "dev" and c.speech == "yes" and c.name not in o.without]
     digest = hashlib.sha256((o.build / o.stage / f"{o.stage}.pt").read_bytes()).hexdigest()[:12]
     cache = o.work / f"eval4-{digest}.json"
     rows = json.loads(cache.read_text()) if cache.exists() else {}

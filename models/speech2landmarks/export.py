@@ -72,29 +72,13 @@ def assemble(work: Path, names: list[str], gain: float, width: float, brows: flo
     ).eval()
 
 
-def main() -> None:
-    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    a.add_argument("--work", type=Path, required=True)
-    a.add_argument("--checkpoint", nargs="+", default=["one"])
-    a.add_argument("--gain", type=float, default=1.0, help="gain of the opening")
-    a.add_argument("--width", type=float, default=1.0, help="gain of the mouth's width")
-    a.add_argument("--brows", type=float, default=1.0, help="gain of the brows")
-    a.add_argument("--low", action="store_true", help="the checkpoint is of the net with 80 ms of look-ahead")
-    a.add_argument("--samples", type=Path, required=True)
-    a.add_argument("--build", type=Path, required=True)
-    o = a.parse_args()
-    torch.set_num_threads(1)
-    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows)
+def leave(net: Speech2Landmarks, k: str, rows: torch.Tensor, face: torch.Tensor, build: Path) -> None:
+    """Write the stage `k` to its folder, its golden tensors from features of speech [n,4,128] and a face [478,3]."""
     stage = torch.jit.freeze(torch.jit.script(net))
-    k = "speech2landmarks-low" if o.low else "speech2landmarks"
-    out = o.build / k
+    out = build / k
     out.mkdir(parents=True, exist_ok=True)
     stage.save(str(out / f"{k}.part"))
     (out / f"{k}.part").rename(out / f"{k}.pt")
-    features = sibling("features", "model")
-    ahead = LOW_AHEAD if o.low else features.LOOK_AHEAD
-    rows = features.stream(features.load(o.build), wave(o.samples), ahead)
-    face = torch.from_numpy(prepare(Path(), Path(), Path(), o.work)["neutral"].astype(np.float32))
     emotion = torch.zeros(8)
     emotion[1] = 0.5
     exact = net.double()  # the golden numbers owe nothing to one machine's order of additions
@@ -116,15 +100,35 @@ def main() -> None:
         str(out / f"golden-{k}.safetensors"),
     )
     text = (
-        f'inputs = [{{name = "features", shape = [1, 4, {features.COLUMNS}]}}, '
+        f'inputs = [{{name = "features", shape = [1, 4, {rows.shape[2]}]}}, '
         '{name = "identity", shape = [478, 3]}, '
         f'{{name = "emotion", shape = [8]}}, {{name = "state", shape = [{STATE}]}}]\n'
         f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{STATE}]}}]\n'
     )
-    if o.low:
+    if k.endswith("-low"):
         text += f'[pack-extra.low-latency]\nlook-ahead-samples = {LOW_AHEAD}\nspeech2landmarks = "{k}"\n'
     (out / "stage.toml").write_text(text)
     print("exported", out)
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    a.add_argument("--work", type=Path, required=True)
+    a.add_argument("--checkpoint", nargs="+", default=["one"])
+    a.add_argument("--gain", type=float, default=1.0, help="gain of the opening")
+    a.add_argument("--width", type=float, default=1.0, help="gain of the mouth's width")
+    a.add_argument("--brows", type=float, default=1.0, help="gain of the brows")
+    a.add_argument("--low", action="store_true", help="the checkpoint is of the net with 80 ms of look-ahead")
+    a.add_argument("--samples", type=Path, required=True)
+    a.add_argument("--build", type=Path, required=True)
+    o = a.parse_args()
+    torch.set_num_threads(1)
+    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows)
+    k = "speech2landmarks-low" if o.low else "speech2landmarks"
+    features = sibling("features", "model")
+    rows = features.stream(features.load(o.build), wave(o.samples), LOW_AHEAD if o.low else features.LOOK_AHEAD)
+    face = torch.from_numpy(prepare(Path(), Path(), Path(), o.work)["neutral"].astype(np.float32))
+    leave(net, k, rows, face, o.build)
 
 
 if __name__ == "__main__":

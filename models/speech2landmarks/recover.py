@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from dataset import IDS, prepare
 from export import lively
-from model import Net
+from model import Net, Speech2Landmarks
 from paths import sibling
 from train import feel
 
@@ -30,6 +30,24 @@ def constants(path: Path) -> dict[tuple, list[torch.Tensor]]:
     for value in sibling("generator", "stage").constants(path):
         found.setdefault(tuple(value.shape), []).append(value)
     return found
+
+
+# Weights and tables of a frozen stage in the order of their use.
+NET = "rnn.weight_ih_l0 rnn.weight_hh_l0 rnn.bias_ih_l0 rnn.bias_hh_l0"
+TABLES = "low up lips ids mean strength"
+USED = f"{NET} {TABLES} c1.weight c1.bias c2.weight c2.bias ident.weight ident.bias film1.weight film2.weight heard.weight "
+USED += "heard.bias out.weight out.bias emo.weight one rest basis mean-face calm basis_calm pull"
+
+
+def stage(path: Path) -> Speech2Landmarks:
+    """The module that was frozen into a pack's stage, with its own tables: it gives the same numbers."""
+    found = sibling("generator", "stage").constants(path)
+    parts = dict(zip(USED.split(), found, strict=True))
+    net = Net(len(parts["basis"]), len(parts["ids"]))
+    state = net.state_dict()
+    net.load_state_dict({k: parts.get(k, v) for k, v in state.items()})
+    tables = {k: parts[k] for k in [*TABLES.split(), "rest", "basis", "calm", "basis_calm", "pull"]}
+    return Speech2Landmarks(net.eval(), tables | dict(basis_rest=parts["basis"])).eval()
 
 
 def main() -> None:

@@ -1,0 +1,48 @@
+"""Put stages that were made anew into a pack, the others left as they are to the bit.
+
+Run: python replace.py --build BUILD --pack packs/lite
+
+BUILD holds the folders that the stages' exporters leave (see export.py). Golden tensors, digests and shapes follow.
+"""
+
+import argparse
+import tomllib
+from pathlib import Path
+
+from export import STAGES, put, sha256, table, value
+from safetensors.numpy import load_file, save_file
+
+
+def text(pack: dict) -> str:
+    """pack.toml, in the order and form of export.py."""
+    lines = "".join(f"{k} = {value(v)}\n" for k, v in pack.items() if not isinstance(v, dict)) + "\n"
+    for k, v in pack.items():
+        if k == "stages":
+            lines += "".join(table(f"stages.{s}", entry) for s, entry in v.items())
+        elif isinstance(v, dict):
+            lines += table(k, v)
+    return lines
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    a.add_argument("--build", type=Path, required=True)
+    a.add_argument("--pack", type=Path, required=True)
+    o = a.parse_args()
+    pack = tomllib.loads((o.pack / "pack.toml").read_text())
+    golden = load_file(str(o.pack / pack["golden"]["file"]))
+    made = [s for s in STAGES if s in pack["stages"] and (o.build / s / f"{s}.pt").exists()]
+    for s in made:
+        t = tomllib.loads((o.build / s / "stage.toml").read_text())
+        f = put(o.build / s / f"{s}.pt", o.pack / f"{s}.pt")
+        pack["stages"][s] = {"file": f.name, "sha256": sha256(f)} | {k: t[k] for k in ("weights", "inputs", "outputs") if k in t}
+        golden = {k: v for k, v in golden.items() if not k.startswith((f"{s}.in.", f"{s}.out."))}
+        golden |= load_file(str(o.build / s / f"golden-{s}.safetensors"))
+    save_file(golden, str(o.pack / pack["golden"]["file"]))
+    pack["golden"]["sha256"] = sha256(o.pack / pack["golden"]["file"])
+    (o.pack / "pack.toml").write_text(text(pack))
+    print(o.pack / "pack.toml", "has new stages:", ", ".join(made) or "none")
+
+
+if __name__ == "__main__":
+    main()

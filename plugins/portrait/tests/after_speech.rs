@@ -1,0 +1,237 @@
+//! The mouth where no voice is: it shuts within half a second after speech, wherever that is cut off, and stays so; other
+//! sounds hardly move it.
+
+mod common;
+
+use common::{AUDIO_FEATURES, FRAME, FRAME_SAMPLES, SPEECH2LANDMARKS, audio_caps, init, photo};
+use gst::prelude::*;
+use gst_check::Harness;
+use gstportrait::tensor::buffer;
+
+/// Samples a second.
+const RATE: usize = 16_000;
+
+/// Frames from the end of the voice until the mouth must be shut: half a second, rounded up.
+const SHUT_AFTER: usize = 13;
+
+/// Frames for which it is watched from then on.
+const WATCHED: usize = 100;
+
+/// Opening of a shut mouth, in distances of the outer eye corners.
+const SHUT: f32 = 0.02;
+
+/// Opening that speech reaches.
+const OPEN: f32 = 0.08;
+
+/// Places in the bundled speech, in seconds, behind which the mouth stayed open for seconds; the last one is the end.
+const HEART: [f64; 3] = [3.4, 5.7, 20.0];
+const MICHAEL: [f64; 1] = [3.22];
+
+fn speech(voice: &str) -> Vec<f32> {
+    let wav = std::fs::read(photo(&format!("speech-{voice}.wav"))).unwrap();
+    wav[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32768.0).collect()
+}
+
+fn first(samples: &[f32], seconds: f64) -> Vec<f32> {
+    samples[..((seconds * RATE as f64) as usize).min(samples.len())].to_vec()
+}
+
+/// Numbers between -1 and 1 that look like chance and are the same on every machine.
+fn noise(count: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect()
+}
+
+/// `audiofeatures` and `speech2landmarks` of a pack's mean face, in one bin.
+fn voice_to_landmarks(look_ahead: &str) -> gst::Element {
+    init();
+    let (features, speech) = (AUDIO_FEATURES.element(), SPEECH2LANDMARKS.element());
+    features.set_property_from_str("look-ahead", look_ahead);
+    speech.set_property_from_str("blink", "off");
+    let bin = gst::Bin::new();
+    bin.add_many([&features, &speech]).unwrap();
+    features.link(&speech).unwrap();
+    for (element, name) in [(&features, "sink"), (&speech, "src")] {
+        bin.add_pad(&gst::GhostPad::with_target(&element.static_pad(name).unwrap()).unwrap()).unwrap();
+    }
+    bin.upcast()
+}
+
+/// Distance of the inner lips.
+fn opening(landmarks: &gst::Buffer) -> f32 {
+    let mut points = vec![[0.0f32; 3]; 478];
+    buffer::read_f32(landmarks, points.as_flattened_mut()).unwrap();
+    let across = |i: usize| (points[13][i] - points[14][i]).powi(2);
+    (0..3).map(across).sum::<f32>().sqrt()
+}
+
+fn audio(samples: &[f32], at: usize) -> gst::Buffer {
+    let mut buffer = buffer::from_f32(samples);
+    let time = |s: usize| gst::ClockTime::from_nseconds(s as u64 * 1_000_000_000 / RATE as u64);
+    let b = buffer.get_mut().unwrap();
+    b.set_pts(time(at));
+    b.set_duration(time(at + samples.len()) - time(at));
+    buffer
+}
+
+/// A stream that is not live.
+struct File {
+    harness: Harness,
+    at: usize,
+}
+
+impl File {
+    fn new(look_ahead: &str) -> Self {
+        let mut harness = Harness::with_element(&voice_to_landmarks(look_ahead), Some("sink"), Some("src"));
+        harness.set_live(false);
+        harness.element().unwrap().set_state(gst::State::Ready).unwrap();
+        harness.element().unwrap().set_state(gst::State::Playing).unwrap();
+        harness.set_src_caps(audio_caps(RATE as i32, 1));
+        Self { harness, at: 0 }
+    }
+
+    fn hear(&mut self, samples: &[f32]) {
+        self.harness.push(audio(samples, self.at)).unwrap();
+        self.at += samples.len();
+    }
+
+    /// Nothing for a while, as a valve or a codec with DTX tells it.
+    fn gap(&mut self, seconds: usize) {
+        let time = gst::ClockTime::from_nseconds(self.at as u64 * 1_000_000_000 / RATE as u64);
+        let long = gst::ClockTime::from_seconds(seconds as u64);
+        assert!(self.harness.push_event(gst::event::Gap::builder(time).duration(long).build()));
+        self.at += seconds * RATE;
+    }
+
+    /// Openings of all frames.
+    fn end(mut self) -> Vec<f32> {
+        self.harness.push_event(gst::event::Eos::new());
+        std::iter::from_fn(|| self.harness.try_pull()).map(|b| opening(&b)).collect()
+    }
+}
+
+/// The mouth spoke until `end` samples, and is shut from half a second later on.
+fn assert_shut_after(openings: &[f32], end: usize, what: &str) {
+    let end = end.div_ceil(FRAME_SAMPLES);
+    assert!(openings[..end].iter().any(|a| *a > OPEN), "{what}: nothing is said: {openings:?}");
+    let after = &openings[end + SHUT_AFTER - 1..];
+    assert!(after.len() >= WATCHED, "{what}: {} frames", after.len());
+    let widest = after.iter().copied().fold(0.0, f32::max);
+    assert!(widest < SHUT, "{what}: open by {widest} half a second after the voice and later: {after:?}");
+}
+
+fn cut_places() -> Vec<(String, Vec<f32>)> {
+    let (heart, michael) = (speech("af_heart"), speech("am_michael"));
+    let of = |name: &'static str, voice: &[f32], places: &[f64]| -> Vec<(String, Vec<f32>)> {
+        places.iter().map(|&at| (format!("{name} cut at {at} s"), first(voice, at))).collect()
+    };
+    [of("af_heart", &heart, &HEART), of("am_michael", &michael, &MICHAEL)].concat()
+}
+
+#[test]
+fn speech_that_is_cut_off_leaves_no_open_mouth() {
+    for look_ahead in ["quality", "low"] {
+        for (what, voice) in cut_places() {
+            let mut file = File::new(look_ahead);
+            file.hear(&voice);
+            file.hear(&vec![0.0; 5 * RATE]);
+            assert_shut_after(&file.end(), voice.len(), &format!("{what}, look-ahead {look_ahead}"));
+        }
+    }
+}
+
+/// A codec with DTX, and a valve that lets gaps through.
+#[test]
+fn a_gap_behind_speech_leaves_no_open_mouth() {
+    let voice = first(&speech("af_heart"), HEART[0]);
+    let mut file = File::new("quality");
+    file.hear(&voice);
+    file.gap(5);
+    assert_shut_after(&file.end(), voice.len(), "a gap");
+}
+
+#[test]
+fn comfort_noise_behind_speech_leaves_no_open_mouth() {
+    for (what, voice) in cut_places().into_iter().skip(1).step_by(2) {
+        for db in [-60, -45] {
+            let loud = 3f32.sqrt() * 10f32.powf(db as f32 / 20.0);
+            let mut file = File::new("quality");
+            file.hear(&voice);
+            file.hear(&noise(5 * RATE).iter().map(|x| x * loud).collect::<Vec<_>>());
+            assert_shut_after(&file.end(), voice.len(), &format!("{what}, noise of {db} dB"));
+        }
+    }
+}
+
+/// A flush that keeps the running time: the listener speaks, and the voice ends at once.
+#[test]
+fn an_interrupted_voice_leaves_no_open_mouth() {
+    for (what, voice) in cut_places() {
+        let element = voice_to_landmarks("quality");
+        let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.use_testclock();
+        let clock = harness.testclock().unwrap();
+        harness.set_live(true);
+        element.set_state(gst::State::Paused).unwrap();
+        element.set_state(gst::State::Playing).unwrap();
+        harness.set_src_caps(audio_caps(RATE as i32, 1));
+        let run_until = |time: gst::ClockTime| {
+            loop {
+                let next = clock.wait_for_next_pending_id().time();
+                if next > time {
+                    break;
+                }
+                if next > clock.time() {
+                    clock.set_time(next);
+                }
+                clock.process_next_clock_id();
+            }
+            if time > clock.time() {
+                clock.set_time(time);
+            }
+        };
+        harness.push(audio(&voice, 0)).unwrap();
+        clock.wait_for_next_pending_id();
+        // While the last word is spoken.
+        let now = gst::ClockTime::from_mseconds(voice.len() as u64 * 1000 / RATE as u64);
+        run_until(now);
+        harness.push_event(gst::event::FlushStart::new());
+        harness.push_event(gst::event::FlushStop::new(false));
+        run_until(now + FRAME * (SHUT_AFTER + WATCHED + 6) as u64);
+        let openings: Vec<f32> = std::iter::from_fn(|| harness.try_pull()).map(|b| opening(&b)).collect();
+        assert_shut_after(&openings, voice.len(), &format!("{what}, flushed"));
+    }
+}
+
+/// Clicks, a beat and bursts of noise: half of the opening that they had (0.027) is too much.
+#[test]
+fn drums_and_noise_hardly_open_the_mouth() {
+    let seconds = 8;
+    let hiss = noise(seconds * RATE);
+    // Four hits a second that die away within some hundredths, every second one with a low tone.
+    let drums = |i: usize| {
+        let (hit, t) = (i / (RATE / 4), (i % (RATE / 4)) as f32 / RATE as f32);
+        let tone = (std::f32::consts::TAU * 60.0 * t).sin() * (-t / 0.1).exp() * (hit % 2) as f32;
+        0.35 * (hiss[i] * (-t / 0.04).exp() + tone)
+    };
+    let bursts = |i: usize| if (i / (RATE / 5)) % 3 == 0 { 0.2 * hiss[i] } else { 0.0 };
+    let chord = |i: usize| {
+        let t = i as f32 / RATE as f32;
+        let root = [220.0, 174.6, 261.6, 196.0][(i / RATE) % 4];
+        let note = |f: f32| (1..6).map(|m| (std::f32::consts::TAU * f * m as f32 * t).sin() / m as f32).sum::<f32>();
+        0.08 * (note(root) + note(root * 1.25) + note(root * 1.5)) * (-t.fract() / 0.6).exp()
+    };
+    let sounds: [(&str, &dyn Fn(usize) -> f32); 3] = [("drums", &drums), ("bursts", &bursts), ("chords", &chord)];
+    for (what, sound) in sounds {
+        let mut file = File::new("quality");
+        file.hear(&(0..seconds * RATE).map(sound).collect::<Vec<_>>());
+        let openings = file.end();
+        let mean = openings.iter().sum::<f32>() / openings.len() as f32;
+        assert!(mean < 0.0135, "{what}: {mean}");
+    }
+}
