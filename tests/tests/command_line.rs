@@ -78,11 +78,24 @@ fn animate_takes_the_face_that_is_chosen() {
     // Pictures of 512 pixels side by side.
     let [left, right] = [portrait_tests::data("portrait-astronaut.png").display().to_string(), photo()];
     let source = |path: &str, decoder: &str| {
-        format!("filesrc location={path} ! {decoder} ! videoconvert ! videoscale add-borders=true \
-                 ! video/x-raw,format=RGB,width=512,height=512 ! mix.")
+        format!(
+            "filesrc location={path} ! {decoder} ! videoconvert ! videoscale add-borders=true \
+                 ! video/x-raw,format=RGB,width=512,height=512 ! mix."
+        )
     };
     let mut make = process::command("gst-launch-1.0");
-    make.args(["--quiet", "compositor", "name=mix", "sink_1::xpos=512", "!", "videoconvert", "!", "pngenc", "!", "filesink"]);
+    make.args([
+        "--quiet",
+        "compositor",
+        "name=mix",
+        "sink_1::xpos=512",
+        "!",
+        "videoconvert",
+        "!",
+        "pngenc",
+        "!",
+        "filesink",
+    ]);
     make.arg(format!("location={}", both.display()));
     make.args(words(&source(&left, "pngdec"))).args(words(&source(&right, "jpegdec")));
     process::run(&mut make);

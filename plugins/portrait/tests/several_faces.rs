@@ -227,7 +227,7 @@ fn a_number_that_is_not_there_is_one_warning_that_says_who_is() {
     }
     let warnings = video.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    for part in ["facelandmarks", "no face 3", "1 at 0.2", "2 at 0.7", "`face`"] {
+    for part in ["facelandmarks", "no face 3", "1 at 0.25,", "2 at 0.6", "`face`"] {
         assert!(warnings[0].contains(part), "{warnings:?}");
     }
     video.set("2");
@@ -364,7 +364,8 @@ fn talkinghead_animates_the_face_that_is_chosen() {
 fn a_face_that_is_not_in_the_photo_is_one_error_and_a_bad_text_one_warning_at_the_start() {
     init();
     let folder = tempfile::tempdir().unwrap();
-    for (face, error, warning) in [("3", Some("there is no face 3"), None), ("leftmost", None, Some("\"leftmost\""))]
+    for (face, error, warning) in
+        [("3", Some("there is no face 3"), None), ("leftmost", None, Some("\"leftmost\""))]
     {
         let pipeline = gst::Pipeline::new();
         let head = gst::ElementFactory::make("talkinghead").build().unwrap();

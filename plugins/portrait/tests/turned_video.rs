@@ -46,8 +46,7 @@ fn watch(frames: &[RgbImage], tag: Option<&str>) -> Seen {
     element.set_bus(Some(&bus));
     let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
     let (width, height) = frames[0].dimensions();
-    harness
-        .set_src_caps_str(&format!("video/x-raw,format=RGB,width={width},height={height},framerate=25/1"));
+    harness.set_src_caps_str(&format!("video/x-raw,format=RGB,width={width},height={height},framerate=25/1"));
     if let Some(tag) = tag {
         let mut tags = gst::TagList::new();
         let list = tags.make_mut();
@@ -107,7 +106,11 @@ fn a_video_on_its_side_moves_the_head_as_the_upright_one_and_it_is_said_once() {
         for (pose, expected) in seen.poses.iter().zip(&upright.poses) {
             same(pose, expected);
         }
-        assert!(seen.infos.len() == 1 && seen.infos[0].contains(&format!("{degrees} degrees")), "{:?}", seen.infos);
+        assert!(
+            seen.infos.len() == 1 && seen.infos[0].contains(&format!("{degrees} degrees")),
+            "{:?}",
+            seen.infos
+        );
         // Landmarks lie on the face in the frame as it came: from the forehead to the chin.
         let [forehead, chin] = [FOREHEAD, CHIN].map(|i| seen.points[i]);
         let down = [chin[0] - forehead[0], chin[1] - forehead[1]];

@@ -49,7 +49,8 @@ impl Face {
     /// The square that [`Detection::spot`] is, as the mesh sees the face.
     pub fn spot(&self) -> Option<Spot> {
         let at = |i: usize| self.landmarks.get(i).map(|p| [p[0], p[1]]);
-        let points = [at(IRIS_LEFT[0])?, at(IRIS_RIGHT[0])?, at(NOSE_TIP)?, at(LIPS_INNER[0])?, at(LIPS_INNER[10])?];
+        let points =
+            [at(IRIS_LEFT[0])?, at(IRIS_RIGHT[0])?, at(NOSE_TIP)?, at(LIPS_INNER[0])?, at(LIPS_INNER[10])?];
         // Both corners of the mouth count as one.
         let mouth = [(points[3][0] + points[4][0]) / 2.0, (points[3][1] + points[4][1]) / 2.0];
         Some(Spot::square(&[points[0], points[1], points[2], mouth], DETECTED * self.height()))
@@ -115,6 +116,20 @@ impl Finder {
         Ok(None)
     }
 
+    /// The face within one square of the picture of which the networks are surest, and how sure they are: 0 to 1.
+    pub fn find_best(&mut self, view: &RgbView<'_>, square: Roi) -> Result<Option<(f32, Face)>, PackError> {
+        let mut best: Option<(f32, Face)> = None;
+        for detection in self.detector.detect(view, square)? {
+            if let Some(face) = self.refine_one(view, &detection)? {
+                let score = detection.score * face.presence;
+                if best.as_ref().is_none_or(|(other, _)| score > *other) {
+                    best = Some((score, face));
+                }
+            }
+        }
+        Ok(best)
+    }
+
     /// Every face that the detector sees within one square of the picture, before the mesh has looked at it.
     pub fn detect(&mut self, view: &RgbView<'_>, square: Roi) -> Result<Vec<Detection>, PackError> {
         self.detector.detect(view, square)
@@ -140,11 +155,7 @@ impl Finder {
     }
 
     /// The landmarks of what the detector saw; `None` where the mesh sees no face there.
-    pub fn refine_one(
-        &mut self,
-        view: &RgbView<'_>,
-        found: &Detection,
-    ) -> Result<Option<Face>, PackError> {
+    pub fn refine_one(&mut self, view: &RgbView<'_>, found: &Detection) -> Result<Option<Face>, PackError> {
         let mut roi = found.roi();
         let mut face = None;
         for _ in 0..PASSES {

@@ -8,6 +8,9 @@ use crate::face::{FaceChoice, Spot};
 /// Seconds after which a face that is away loses its number.
 pub const GONE: f64 = 1.0;
 
+/// Seconds after which what was no face is looked at again: it may have been one that looked away.
+const LOOK_AGAIN: f64 = 0.5;
+
 /// Farthest from where a face is expected that it is taken for the same, in sides of its box; and that, for each second
 /// that it was away.
 const REACH: f32 = 0.8;
@@ -111,18 +114,18 @@ impl Crowd {
     pub fn follow(&mut self, spots: &[Spot], now: f64) -> Vec<usize> {
         self.people.retain(|p| match p.number {
             Some(_) => now - p.seen <= GONE,
-            // It is looked at again, in case that it was a face that looked away.
-            None => now - p.since <= GONE,
+            None => now - p.since <= LOOK_AGAIN,
         });
-        let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
+        // What is no face comes last: it may be the half of one that was hidden and shows itself again.
+        let mut pairs: Vec<(bool, f32, usize, usize)> = Vec::new();
         for (person, p) in self.people.iter().enumerate() {
-            pairs.extend(
-                spots.iter().enumerate().filter_map(|(spot, s)| Some((p.distance(s, now)?, person, spot))),
-            );
+            let pair =
+                |(spot, s): (usize, &Spot)| Some((p.number.is_none(), p.distance(s, now)?, person, spot));
+            pairs.extend(spots.iter().enumerate().filter_map(pair));
         }
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        pairs.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         let (mut followed, mut taken) = (vec![false; self.people.len()], vec![false; spots.len()]);
-        for (_, person, spot) in pairs {
+        for (_, _, person, spot) in pairs {
             if !followed[person] && !taken[spot] {
                 (followed[person], taken[spot]) = (true, true);
                 self.people[person].follow(spots[spot], now);
@@ -148,12 +151,7 @@ impl Crowd {
 
     /// The one that is chosen; numbers are their own. `shown` tells where a spot lies in the video as it is shown, whose
     /// size is `size`.
-    pub fn choose(
-        &self,
-        choice: FaceChoice,
-        shown: impl Fn(&Spot) -> Spot,
-        size: (f32, f32),
-    ) -> Option<u64> {
+    pub fn choose(&self, choice: FaceChoice, shown: impl Fn(&Spot) -> Spot, size: (f32, f32)) -> Option<u64> {
         if let FaceChoice::Number(number) = choice {
             return self.people().find(|p| p.number == Some(number)).map(|p| p.id);
         }
@@ -227,10 +225,18 @@ mod tests {
         let mut crowd = Crowd::default();
         crowd.add(spot(300.0), false, 0.0);
         assert!(crowd.is_empty());
-        assert!(crowd.follow(&[spot(300.0)], 0.5).is_empty());
-        assert_eq!(crowd.follow(&[spot(300.0)], 1.1), [0]);
-        crowd.add(spot(300.0), true, 1.1);
+        assert!(crowd.follow(&[spot(300.0)], 0.4).is_empty());
+        assert_eq!(crowd.follow(&[spot(300.0)], 0.6), [0]);
+        crowd.add(spot(300.0), true, 0.6);
         assert_eq!(crowd.people().map(|p| p.number).collect::<Vec<_>>(), [Some(1)]);
+    }
+
+    #[test]
+    fn a_face_that_shows_itself_again_is_not_taken_for_what_is_none() {
+        let mut crowd = Crowd::default();
+        watch(&mut crowd, 0, &[[200.0]; 3]);
+        crowd.add(spot(260.0), false, 3.0 * FRAME);
+        assert_eq!(watch(&mut crowd, 4, &[[255.0]]), [Some(1)]);
     }
 
     #[test]

@@ -61,7 +61,7 @@ mod tests {
 
     /// Stripes, moved; brighter by `light`.
     fn frame(shift: usize, light: u8) -> Vec<u8> {
-        let stripe = |x: usize| if (x + shift) / 20 % 2 == 0 { 60 } else { 110 };
+        let stripe = |x: usize| if ((x + shift) / 20).is_multiple_of(2) { 60 } else { 110 };
         (0..SIZE.0 * SIZE.1).flat_map(|i| [stripe(i % SIZE.0) + light; 3]).collect()
     }
 

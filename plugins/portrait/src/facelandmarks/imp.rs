@@ -55,7 +55,7 @@ use crate::presentation::Presentation;
 use crate::settings::{ModelSettings, pack_error_message};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
 });
 

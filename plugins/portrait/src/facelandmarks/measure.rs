@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_face_that_lies_tells_how_far_to_turn_and_one_that_is_tilted_does_not() {
-        for (degrees, quarters) in [(0.0, 0), (40.0, 0), (-40.0, 0), (90.0, 3), (70.0, 3), (180.0, 2), (-90.0, 1)]
+        for (degrees, quarters) in
+            [(0.0, 0), (40.0, 0), (-40.0, 0), (90.0, 3), (70.0, 3), (180.0, 2), (-90.0, 1)]
         {
             assert_eq!(quarters_to_upright(&rolled(degrees)), quarters, "{degrees}");
         }

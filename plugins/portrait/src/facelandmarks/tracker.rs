@@ -7,9 +7,11 @@ use tch::Device;
 
 use super::crowd::{Crowd, GONE, Person};
 use super::cut::Cuts;
+use super::imp::CAT;
 use super::measure::{Measure, Tracked, quarters_to_upright};
 use crate::face::{
-    Detection, Face, FaceChoice, Finder, Orientation, RgbView, Roi, Spot, from_farther_away, from_left, squares,
+    Detection, Face, FaceChoice, Finder, Orientation, RgbView, Roi, Spot, from_farther_away, from_left,
+    squares,
 };
 use crate::pack::{Pack, PackError};
 
@@ -18,6 +20,9 @@ const NEAR: f32 = 4.0;
 
 /// A part of the frame is searched for newcomers this often, in frames.
 const PART_EVERY: usize = 5;
+
+/// How much surer the networks must be of a face in a turned video.
+const SURER: f32 = 1.15;
 
 /// Seconds of a frame without a timestamp.
 const FRAME: f64 = 0.04;
@@ -134,9 +139,9 @@ impl Tracker {
         }
         let mut face = self.look(stored)?;
         // The first face tells whether the video lies on its side.
-        if let (false, Some(found)) = (self.settled, &face) {
+        if let (false, Some(spot)) = (self.settled, face.as_ref().and_then(Face::spot)) {
             self.settled = true;
-            let quarters = quarters_to_upright(&found.landmarks);
+            let quarters = self.quarters(stored, &spot)?;
             if quarters != 0 {
                 self.turn(quarters);
                 face = self.look(stored)?;
@@ -166,6 +171,26 @@ impl Tracker {
 
     fn look(&mut self, stored: &RgbView<'_>) -> Result<Option<Face>, PackError> {
         if self.choice == FaceChoice::Largest { self.largest(stored) } else { self.chosen(stored) }
+    }
+
+    /// By how many quarters more the video is to be turned so that the face there stands upright. The networks see a face in
+    /// one that stands on its head as well, but are less sure of it.
+    fn quarters(&mut self, stored: &RgbView<'_>, spot: &Spot) -> Result<u8, PackError> {
+        let centre = self.upright.to_stored(spot.centre(), self.size);
+        let (mut best, mut sure) = (0, 0.0);
+        for quarters in 0..4 {
+            let turned = self.upright.then_turned(quarters);
+            let [x, y] = turned.to_shown(centre, self.size);
+            let square = Roi { x, y, side: NEAR * spot.side(), angle: 0.0 };
+            let Some((score, face)) = self.finder.find_best(&stored.shown(turned), square)? else { continue };
+            let total = (quarters + quarters_to_upright(&face.landmarks)) % 4;
+            gst::debug!(CAT, "turned by {quarters}: a face of score {score}, upright by {total}");
+            let score = if total == 0 { SURER * score } else { score };
+            if score > sure {
+                (best, sure) = (total, score);
+            }
+        }
+        Ok(best)
     }
 
     /// The video is to be turned further: what was known of its faces lies elsewhere.
@@ -241,7 +266,8 @@ impl Tracker {
         }
         if face.is_none()
             && let Some(person) = self.crowd.get(id)
-            && let Some(index) = spots.iter().position(|spot| person.is_seen(self.now) && *spot == person.spot)
+            && let Some(index) =
+                spots.iter().position(|spot| person.is_seen(self.now) && *spot == person.spot)
         {
             face = self.finder.refine_one(&view, &seen[index])?.filter(|face| self.is_of(face, id));
         }
@@ -289,12 +315,7 @@ impl Tracker {
     }
 
     /// Follows those who are known, and takes up who is not; true where there are more faces than before.
-    fn meet(
-        &mut self,
-        view: &RgbView<'_>,
-        seen: &[Detection],
-        spots: &[Spot],
-    ) -> Result<bool, PackError> {
+    fn meet(&mut self, view: &RgbView<'_>, seen: &[Detection], spots: &[Spot]) -> Result<bool, PackError> {
         let new = self.crowd.follow(spots, self.now);
         let shown: Vec<Spot> = new.iter().map(|&index| self.shown(&spots[index])).collect();
         let mut grown = false;
