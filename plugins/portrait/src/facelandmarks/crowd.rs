@@ -19,8 +19,13 @@ const REACH_AWAY: f32 = 3.0;
 /// Most that a face grows or shrinks at once.
 const GROWTH: f32 = 1.8;
 
-/// Share of the newest motion in a face's velocity.
-const VELOCITY_SHARE: f32 = 0.4;
+/// Share of the newest frame in a face's velocity, and in its size.
+const VELOCITY_SHARE: f32 = 0.15;
+const SIDE_SHARE: f32 = 0.25;
+
+/// Part of its size that a face shrinks to at once when it is half hidden; what the detector sees then tells neither its
+/// size nor where it goes.
+const HIDDEN: f32 = 0.8;
 
 /// One who is or was in the picture.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,8 @@ pub struct Person {
     pub number: Option<usize>,
     /// Where the face is, or was last.
     pub spot: Spot,
+    /// Its usual size.
+    side: f32,
     /// Pixels a second.
     velocity: [f32; 2],
     /// When it was seen last, and first, in seconds.
@@ -61,8 +68,8 @@ impl Person {
 
     /// How far a face is from where this one is expected, as a part of how far it may be; `None` where it is another one.
     fn distance(&self, spot: &Spot, now: f64) -> Option<f32> {
-        let (expected, side) = (self.expected(now), self.spot.side().max(spot.side()));
-        let growth = side / self.spot.side().min(spot.side()).max(1.0);
+        let (expected, side) = (self.expected(now), self.side.max(spot.side()));
+        let growth = side / self.side.min(spot.side()).max(1.0);
         let ([ax, ay], [bx, by]) = (expected.centre(), spot.centre());
         let reach = (REACH + REACH_AWAY * (now - self.seen).max(0.0) as f32) * side;
         let distance = (ax - bx).hypot(ay - by);
@@ -72,7 +79,10 @@ impl Person {
     /// The face is there now.
     pub fn follow(&mut self, spot: Spot, now: f64) {
         let dt = (now - self.seen) as f32;
-        if dt > 0.0 {
+        if spot.side() >= HIDDEN * self.side {
+            self.side += SIDE_SHARE * (spot.side() - self.side);
+        }
+        if dt > 0.0 && spot.side() >= HIDDEN * self.side {
             let (from, to) = (self.spot.centre(), spot.centre());
             for axis in 0..2 {
                 let velocity = (to[axis] - from[axis]) / dt;
@@ -143,6 +153,7 @@ impl Crowd {
             id: self.last_id,
             number,
             spot,
+            side: spot.side(),
             velocity: [0.0; 2],
             seen: now,
             since: now,
@@ -200,6 +211,17 @@ mod tests {
         // The first one alone is seen, before the other.
         watch(&mut crowd, 20, &(20..27).map(|i| [at(i)[0]]).collect::<Vec<_>>());
         assert_eq!(watch(&mut crowd, 27, &(27..45).map(at).collect::<Vec<_>>()), [Some(2), Some(1)]);
+    }
+
+    #[test]
+    fn a_face_that_is_half_hidden_is_not_taken_for_a_small_one_that_stands_still() {
+        let mut crowd = Crowd::default();
+        watch(&mut crowd, 0, &(0..20).map(|i| [200.0 + 8.0 * i as f32]).collect::<Vec<_>>());
+        for index in 20..23 {
+            let half = Spot { bounds: [320.0, 120.0, 360.0, 160.0] };
+            assert!(crowd.follow(&[half], f64::from(index) * FRAME).is_empty());
+        }
+        assert_eq!(watch(&mut crowd, 30, &[[200.0 + 8.0 * 30.0]]), [Some(1)]);
     }
 
     #[test]

@@ -255,6 +255,7 @@ impl Tracker {
         let spots: Vec<Spot> = seen.iter().map(Detection::spot).collect();
         let grown = self.meet(&view, &seen, &spots)?;
         self.choose(grown);
+        gst::trace!(CAT, "seen {spots:?}, following {:?} of {:?}", self.followed, self.crowd);
         let Some(id) = self.followed else { return Ok(None) };
         let mut face = match self.roi {
             Some(roi) => self.finder.follow(&view, roi)?,
@@ -383,8 +384,12 @@ fn is_near(a: &Spot, b: &Spot, growth: f32) -> bool {
     (ax - bx).hypot(ay - by) <= SAME * large && large <= growth * small
 }
 
-/// Adds what is not seen yet.
+/// Adds what is not seen yet. Boxes of one face differ where a square cuts it or shows it small.
 fn add_new(seen: &mut Vec<Detection>, more: Vec<Detection>) {
-    let known = seen.clone();
-    seen.extend(more.into_iter().filter(|new| known.iter().all(|old| !old.is_same(new))));
+    for new in more {
+        let spot = new.spot();
+        if !seen.iter().any(|old| old.is_same(&new) || is_near(&old.spot(), &spot, f32::INFINITY)) {
+            seen.push(new);
+        }
+    }
 }
