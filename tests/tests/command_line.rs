@@ -69,3 +69,50 @@ fn a_photo_that_is_not_there_is_one_error_that_names_it() {
     assert_eq!(text.matches("ERROR: from element").count(), 1, "{text}");
     assert!(!text.contains("panicked"), "{text}");
 }
+
+/// Two people in one photo: a film of the chosen one, or one line that says who can be chosen.
+#[test]
+fn animate_takes_the_face_that_is_chosen() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, film, both) = (speech(dir.path()), dir.path().join("film.mp4"), dir.path().join("both.png"));
+    // Pictures of 512 pixels side by side.
+    let [left, right] = [portrait_tests::data("portrait-astronaut.png").display().to_string(), photo()];
+    let source = |path: &str, decoder: &str| {
+        format!(
+            "filesrc location={path} ! {decoder} ! videoconvert ! videoscale add-borders=true \
+                 ! video/x-raw,format=RGB,width=512,height=512 ! mix."
+        )
+    };
+    let mut make = process::command("gst-launch-1.0");
+    make.args([
+        "--quiet",
+        "compositor",
+        "name=mix",
+        "sink_1::xpos=512",
+        "!",
+        "videoconvert",
+        "!",
+        "pngenc",
+        "!",
+        "filesink",
+    ]);
+    make.arg(format!("location={}", both.display()));
+    make.args(words(&source(&left, "pngdec"))).args(words(&source(&right, "jpegdec")));
+    process::run(&mut make);
+
+    // …/target/debug/deps/THIS -> …/target/debug/animate
+    let exe = std::env::current_exe().unwrap();
+    let animate = |face: &str| {
+        let mut command = process::command(exe.parent().unwrap().join("../animate"));
+        command.args([&both, &wav]).arg("--output").arg(&film).args(["--face", face]).output().unwrap()
+    };
+    let output = animate("2");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(film.metadata().unwrap().len() > 1000);
+    for (face, named) in [("3", "there is no face 3"), ("middle", "--face middle"), ("0", "--face 0")] {
+        let output = animate(face);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.trim_end().lines().count() == 1, "{said}");
+        assert!(said.starts_with("error: ") && said.contains(named), "{said}");
+    }
+}

@@ -23,6 +23,9 @@ struct Args {
     /// Second photo of the same person, with the mouth open: teeth are drawn from it
     #[arg(long)]
     portrait_open: Option<PathBuf>,
+    /// Which face of the photo: largest, left, right, a number (1 = the first from the left) or x,y (0 to 1)
+    #[arg(long, default_value = "largest")]
+    face: String,
     /// Recording of speech, in any format that GStreamer decodes
     audio: PathBuf,
     /// MP4 file to write
@@ -101,6 +104,14 @@ fn run(args: &Args) -> Result<()> {
     let head = &film.head;
     head.set_property("portrait", args.photo.display().to_string());
     head.set_property("portrait-open", args.portrait_open.as_ref().map(|path| path.display().to_string()));
+    head.set_property("face", &args.face);
+    if head.property::<String>("face") != args.face {
+        bail!(
+            "--face {} names no face: write largest, left, right, a number (1 = the first from the left) or x,y (parts of the \
+             photo's width and height, 0 to 1)",
+            args.face
+        );
+    }
     head.set_property("model-pack", &args.model_pack);
     head.set_property("device", &args.device);
     head.set_property("num-threads", args.num_threads);

@@ -6,6 +6,7 @@
 use gst::glib;
 
 pub mod audiofeatures;
+mod complaint;
 mod element;
 mod emotion;
 pub mod face;

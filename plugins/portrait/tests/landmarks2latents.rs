@@ -255,6 +255,44 @@ fn a_loop_starts_again_without_a_jump_and_going_back_in_time_forgets() {
     assert_eq!(play(&mut harness, &mut second), first, "without a flush");
 }
 
+/// Somebody else is elsewhere in the video and looks elsewhere: no motion of the head that follows.
+#[test]
+fn another_face_takes_over_and_the_head_comes_to_rest_without_a_jump() {
+    let other = |n: u64| {
+        let mut buffer = buffer::from_f32(portrait().neutral.as_flattened());
+        let pose = Pose { yaw: 16.0, x: 0.9, y: 0.3, scale: 0.12, ..Pose::default() };
+        let b = buffer.get_mut().unwrap();
+        meta::attach(b, FrameMeta::Pose, &[7], &pose.to_array());
+        b.set_flags(if n == 6 { gst::BufferFlags::MARKER } else { gst::BufferFlags::empty() });
+        at(n, buffer)
+    };
+    let face = |n: u64| if n < 6 { video(n) } else { other(n) };
+    let rest = portrait().pose;
+    for on_pad in [false, true] {
+        let (element, bus) = element(&[]);
+        let mut harness = main_pad(&element);
+        let mut second = on_pad.then(|| pose_pad(&element));
+        let outs: Vec<Out> = (0..40)
+            .map(|n| match &mut second {
+                None => {
+                    harness.push(face(n)).unwrap();
+                    pull(&mut harness)
+                }
+                Some(second) => {
+                    second.push(face(n)).unwrap();
+                    speak(&mut harness, n)
+                }
+            })
+            .collect();
+        assert!((outs[5].pose.yaw - rest.yaw - 5.0).abs() < 1e-3);
+        assert!(largest_step(&outs).0 < 2.0, "{:?}", largest_step(&outs));
+        let (last, unit) = (outs[39].pose, rest.scale);
+        assert!((last.yaw - rest.yaw).abs() < 0.2, "{last:?}");
+        assert!((last.x - rest.x).abs() < 0.02 * unit && (last.scale / unit - 1.0).abs() < 0.02, "{last:?}");
+        assert_eq!(warnings(&bus), [""; 0]);
+    }
+}
+
 #[test]
 fn smoothing_and_absolute_angles() {
     let last = |properties: &[(&str, &str)]| {

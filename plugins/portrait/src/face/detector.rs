@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tch::Device;
 
 use super::sample::{Outside, RgbView, Roi, sample};
+use super::select::Spot;
 use crate::pack::{Pack, PackError, Stage};
 
 /// Side of the network's input.
@@ -47,6 +48,12 @@ impl Detection {
     pub fn side(&self) -> f32 {
         let [x0, y0, x1, y1] = self.bounds;
         (x1 - x0).max(y1 - y0)
+    }
+
+    /// A square around the middle of eyes, nose and mouth.
+    pub fn spot(&self) -> Spot {
+        let [left, right, nose, mouth, ..] = self.points;
+        Spot::square(&[left, right, nose, mouth], self.side())
     }
 
     /// The region in which the mesh looks for landmarks: eyes level.

@@ -5,7 +5,8 @@ use tch::Device;
 use super::detector::{Detection, Detector, suppress};
 use super::mesh::{MIN_PRESENCE, Mesh};
 use super::sample::{RgbView, Roi};
-use crate::landmark::indices::{CHIN, FOREHEAD, NOSE_TIP};
+use super::select::Spot;
+use crate::landmark::indices::{CHIN, FOREHEAD, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, NOSE_TIP};
 use crate::pack::{Pack, PackError};
 
 /// Side of the zoomed-out square over that of the picture: a face that fills the picture is too large for the detector.
@@ -20,6 +21,9 @@ const MAX_SQUARES: usize = 300;
 
 /// From one square to the next, in sides. A face that the squares twice as large missed is smaller than the overlap.
 const SQUARE_STEP: f32 = 0.6;
+
+/// Side of the detector's box over the height of the face.
+const DETECTED: f32 = 0.8;
 
 /// Times the mesh runs on a new face: the first region comes from the detector and is rough.
 const PASSES: usize = 2;
@@ -40,6 +44,16 @@ impl Face {
             (Some(a), Some(b)) => (a[0] - b[0]).hypot(a[1] - b[1]),
             _ => 0.0,
         }
+    }
+
+    /// The square that [`Detection::spot`] is, as the mesh sees the face.
+    pub fn spot(&self) -> Option<Spot> {
+        let at = |i: usize| self.landmarks.get(i).map(|p| [p[0], p[1]]);
+        let points =
+            [at(IRIS_LEFT[0])?, at(IRIS_RIGHT[0])?, at(NOSE_TIP)?, at(LIPS_INNER[0])?, at(LIPS_INNER[10])?];
+        // Both corners of the mouth count as one.
+        let mouth = [(points[3][0] + points[4][0]) / 2.0, (points[3][1] + points[4][1]) / 2.0];
+        Some(Spot::square(&[points[0], points[1], points[2], mouth], DETECTED * self.height()))
     }
 
     /// Two detections far apart can lead the mesh to one face.
@@ -102,6 +116,25 @@ impl Finder {
         Ok(None)
     }
 
+    /// The face within one square of the picture of which the networks are surest, and how sure they are: 0 to 1.
+    pub fn find_best(&mut self, view: &RgbView<'_>, square: Roi) -> Result<Option<(f32, Face)>, PackError> {
+        let mut best: Option<(f32, Face)> = None;
+        for detection in self.detector.detect(view, square)? {
+            if let Some(face) = self.refine_one(view, &detection)? {
+                let score = detection.score * face.presence;
+                if best.as_ref().is_none_or(|(other, _)| score > *other) {
+                    best = Some((score, face));
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    /// Every face that the detector sees within one square of the picture, before the mesh has looked at it.
+    pub fn detect(&mut self, view: &RgbView<'_>, square: Roi) -> Result<Vec<Detection>, PackError> {
+        self.detector.detect(view, square)
+    }
+
     /// Follows a face from the region where it was last; `None` where it is gone.
     pub fn follow(&mut self, view: &RgbView<'_>, roi: Roi) -> Result<Option<Face>, PackError> {
         let mut landmarks = Vec::new();
@@ -121,7 +154,8 @@ impl Finder {
         Ok(faces)
     }
 
-    fn refine_one(&mut self, view: &RgbView<'_>, found: &Detection) -> Result<Option<Face>, PackError> {
+    /// The landmarks of what the detector saw; `None` where the mesh sees no face there.
+    pub fn refine_one(&mut self, view: &RgbView<'_>, found: &Detection) -> Result<Option<Face>, PackError> {
         let mut roi = found.roi();
         let mut face = None;
         for _ in 0..PASSES {

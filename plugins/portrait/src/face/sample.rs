@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::orientation::Orientation;
+
 /// Samples a side of one network pixel at most: 8 cover a 16-fold reduction without gaps, beyond which a face would
 /// have vanished anyway.
 const MAX_SUPERSAMPLING: usize = 8;
@@ -9,11 +11,14 @@ const MAX_SUPERSAMPLING: usize = 8;
 /// From so many samples a side, single pixels do: their mean is as smooth as that of interpolated ones.
 const PLAIN_SAMPLES: usize = 3;
 
-/// A packed RGB picture of 8 bits a channel.
+/// A packed RGB picture of 8 bits a channel, as it is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct RgbView<'a> {
     data: &'a [u8],
-    stride: usize,
+    /// Byte of the upper left pixel, bytes to the next one in its row and in its column.
+    origin: isize,
+    across: isize,
+    along: isize,
     width: usize,
     height: usize,
 }
@@ -23,7 +28,22 @@ impl<'a> RgbView<'a> {
     pub fn new(data: &'a [u8], stride: usize, width: usize, height: usize) -> Option<Self> {
         let row = width.checked_mul(3)?;
         let needed = stride.checked_mul(height.checked_sub(1)?)?.checked_add(row)?;
-        (width > 0 && stride >= row && data.len() >= needed).then_some(Self { data, stride, width, height })
+        let along = isize::try_from(stride).ok()?;
+        let fits = width > 0 && stride >= row && data.len() >= needed;
+        fits.then_some(Self { data, origin: 0, across: 3, along, width, height })
+    }
+
+    /// The same picture turned, where this one is as it is stored.
+    pub fn shown(&self, orientation: Orientation) -> Self {
+        let (width, height) = orientation.size((self.width, self.height));
+        // Pixel centres lie at .5.
+        let byte = |u: f32, v: f32| {
+            let [x, y] = orientation.to_stored([u + 0.5, v + 0.5], (self.width, self.height));
+            self.origin + x as isize * self.across + y as isize * self.along
+        };
+        let origin = byte(0.0, 0.0);
+        let (across, along) = (byte(1.0, 0.0) - origin, byte(0.0, 1.0) - origin);
+        Self { data: self.data, origin, across, along, width, height }
     }
 
     /// Pixels in a row.
@@ -42,8 +62,13 @@ impl<'a> RgbView<'a> {
         Roi { x: w / 2.0, y: h / 2.0, side: w.max(h), angle: 0.0 }
     }
 
+    /// Grey level of a pixel, 0 to 255: the mean of its channels. Both numbers must lie within the picture.
+    pub(crate) fn grey(&self, x: usize, y: usize) -> f32 {
+        self.pixel(x, y).iter().sum::<f32>() / 3.0
+    }
+
     fn pixel(&self, x: usize, y: usize) -> [f32; 3] {
-        let at = y * self.stride + x * 3;
+        let at = (self.origin + x as isize * self.across + y as isize * self.along) as usize;
         [self.data[at], self.data[at + 1], self.data[at + 2]].map(f32::from)
     }
 }
@@ -198,6 +223,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_picture_is_sampled_as_it_is_shown() {
+        // Three by two pixels in padded rows: 1 2 3 over 4 5 6.
+        let mut data = vec![255u8; 2 * 11];
+        for i in 0..6 {
+            data[i / 3 * 11 + i % 3 * 3..][..3].fill(i as u8 + 1);
+        }
+        let view = RgbView::new(&data, 11, 3, 2).unwrap();
+        for (word, rows) in [
+            ("rotate-0", vec![[1, 2, 3].as_slice(), &[4, 5, 6]]),
+            ("rotate-90", vec![&[4, 1], &[5, 2], &[6, 3]]),
+            ("rotate-180", vec![&[6, 5, 4], &[3, 2, 1]]),
+            ("rotate-270", vec![&[3, 6], &[2, 5], &[1, 4]]),
+            ("flip-rotate-0", vec![&[3, 2, 1], &[6, 5, 4]]),
+            ("flip-rotate-90", vec![&[6, 3], &[5, 2], &[4, 1]]),
+            ("flip-rotate-180", vec![&[4, 5, 6], &[1, 2, 3]]),
+            ("flip-rotate-270", vec![&[1, 4], &[2, 5], &[3, 6]]),
+        ] {
+            let shown = view.shown(Orientation::from_tag(word).unwrap());
+            assert_eq!((shown.width(), shown.height()), (rows[0].len(), rows.len()), "{word}");
+            for (y, row) in rows.iter().enumerate() {
+                for (x, &value) in row.iter().enumerate() {
+                    assert_eq!(shown.pixel(x, y), [f32::from(value as u8); 3], "{word} at {x}, {y}");
+                }
+            }
+        }
+        let pixel = RgbView::new(&data, 3, 1, 1).unwrap();
+        assert_eq!(pixel.shown(Orientation::turn(1)).pixel(0, 0), [1.0; 3]);
     }
 
     #[test]

@@ -1,19 +1,28 @@
 /**
  * SECTION:element-facelandmarks
  *
- * Finds the largest face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
+ * Finds a face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
  * `other/tensors`, one buffer a frame, with the frame's time stamps. The payload is the landmarks with the head pose
  * removed; the pose, the landmarks in the frame and a neutral emotion vector ride along as metadata:
  *
  * - `PortraitLandmarksMeta` `[478, 3]`: the payload again.
- * - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the frame, for
- *   x too, so that a pose does not depend on the aspect ratio.
+ * - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the upright
+ *   frame, for x too, so that a pose does not depend on the aspect ratio.
  * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
  * - `PortraitEmotionMeta` `[8]`: zeros; the element does not judge expressions.
  *
  * A frame without a face repeats the last face, and before the first one the pack's mean face in the middle of the frame, so
  * that what follows always has something to draw; such buffers carry the GAP flag. Input buffers that carry it are not
- * looked at.
+ * looked at. A video that shows no face in its first second is told once, as a warning.
+ *
+ * `face` says which one of several faces is followed. `left`, `right` and a point choose among those that are there when the
+ * video begins, after a cut and when the property changes, which it may at any time; who was chosen is followed wherever the
+ * face goes. Numbers count from the left where the first faces are seen, then as they come; a face keeps its number until it
+ * was away for a second. The buffer with which another face begins than before carries the MARKER flag, so that what follows
+ * does not take the change for a motion.
+ *
+ * A video that lies on its side or is mirrored is put upright as its tag `image-orientation` says, which goes no further.
+ * Where a face lies on its side all the same, the video is turned by quarters until it does not.
  *
  * With QoS (property `qos`, on) frames that are late already are dropped before the networks run.
  *
@@ -33,16 +42,20 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 
-use super::tracker::{Tracked, Tracker};
+use super::absence::Absence;
+use super::measure::Tracked;
+use super::settings::{Settings, param_specs};
+use super::tracker::Tracker;
+use crate::complaint::Complaints;
 use crate::element::{carry_rate, lock, pad_templates, tensor_caps, time_segment};
-use crate::face::RgbView;
+use crate::face::{FaceChoice, Orientation, RgbView, places};
 use crate::landmark::COUNT;
 use crate::pack::{EMOTIONS, POSE_LEN, PackError};
 use crate::presentation::Presentation;
 use crate::settings::{ModelSettings, pack_error_message};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
 });
 
@@ -61,11 +74,15 @@ struct State {
     info: Option<gst_video::VideoInfo>,
     /// Whether the last frame showed a face, for the log.
     seen: bool,
+    absence: Absence,
+    /// Whether it was said that the video is turned.
+    told_turn: bool,
 }
 
 #[derive(Default)]
 pub struct FaceLandmarks {
-    settings: Mutex<ModelSettings>,
+    settings: Mutex<Settings>,
+    complaints: Complaints,
     /// Held while the networks run: nothing that a property getter needs is in here.
     state: Mutex<Option<State>>,
     /// `id/version` of the open pack, for caps queries from any thread.
@@ -97,14 +114,13 @@ impl ObjectSubclass for FaceLandmarks {
 
 impl ObjectImpl for FaceLandmarks {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(ModelSettings::param_specs);
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        if !lock(&self.settings).set(pspec.name(), value) {
-            gst::warning!(CAT, imp = self, "no property {}", pspec.name());
-        }
+        let stored = lock(&self.settings).set(pspec.name(), value);
+        self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -150,7 +166,8 @@ impl BaseTransformImpl for FaceLandmarks {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
+        let settings = lock(&self.settings).model.clone();
+        self.complaints.tell(&*self.obj());
         meta::register();
         let started = settings.open().and_then(|(pack, device)| {
             let tracker = Tracker::new(&pack, device)?;
@@ -162,8 +179,15 @@ impl BaseTransformImpl for FaceLandmarks {
             pack_error_message(&error)
         })?;
         *lock(&self.pack) = Some(id);
-        *lock(&self.state) =
-            Some(State { tracker, settings, presentation: Presentation::default(), info: None, seen: false });
+        *lock(&self.state) = Some(State {
+            tracker,
+            settings,
+            presentation: Presentation::default(),
+            info: None,
+            seen: false,
+            absence: Absence::default(),
+            told_turn: false,
+        });
         Ok(())
     }
 
@@ -242,12 +266,32 @@ impl BaseTransformImpl for FaceLandmarks {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if let Some(state) = lock(&self.state).as_mut()
-            && state.presentation.starts_with_event(&event)
-        {
-            state.tracker.reset();
+        let mut missing = None;
+        if let Some(state) = lock(&self.state).as_mut() {
+            if state.presentation.starts_with_event(&event) {
+                state.restart();
+            }
+            match event.view() {
+                gst::EventView::StreamStart(_) => state.tracker.set_orientation(Orientation::default()),
+                gst::EventView::Tag(tag) => {
+                    if let Some(orientation) = orientation(tag.tag()) {
+                        state.tracker.set_orientation(orientation);
+                    }
+                }
+                gst::EventView::Eos(_) if state.absence.is_due_at_end() => missing = Some(state.missing()),
+                _ => (),
+            }
         }
-        self.parent_sink_event(event)
+        if let Some(missing) = missing {
+            self.tell_missing(&missing);
+        }
+        match event.view() {
+            gst::EventView::Tag(tag) => match upright(tag) {
+                Some(event) => self.parent_sink_event(event),
+                None => true,
+            },
+            _ => self.parent_sink_event(event),
+        }
     }
 
     fn transform(
@@ -256,15 +300,18 @@ impl BaseTransformImpl for FaceLandmarks {
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let segment = time_segment(self.obj().upcast_ref());
+        let choice = lock(&self.settings).face.choice;
         let mut guard = lock(&self.state);
         let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
         if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
-            state.tracker.reset();
+            state.restart();
         }
         let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
         let _threads = state.settings.limit_threads();
         let (width, height) = (info.width() as usize, info.height() as usize);
-        let tracked = if inbuf.flags().contains(gst::BufferFlags::GAP) {
+        let time = segment.to_running_time(inbuf.pts());
+        let gap = inbuf.flags().contains(gst::BufferFlags::GAP);
+        let tracked = if gap {
             Ok(state.tracker.hold(width, height))
         } else {
             let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(inbuf, &info).ok();
@@ -281,33 +328,106 @@ impl BaseTransformImpl for FaceLandmarks {
                 );
                 return Err(gst::FlowError::Error);
             };
-            state.tracker.track(&view)
+            state.tracker.track(&view, choice, time.map(seconds))
         };
-        let written = match tracked {
-            Ok(tracked) => {
-                if tracked.found != state.seen {
-                    state.seen = tracked.found;
-                    gst::info!(
-                        CAT,
-                        imp = self,
-                        "{} the face at {:?}",
-                        if tracked.found { "found" } else { "lost" },
-                        inbuf.pts()
-                    );
-                }
-                write(tracked, outbuf)
-            }
+        let (found, written) = match tracked {
+            Ok(tracked) => (tracked.found, write(tracked, outbuf)),
             Err(error) => {
                 drop(guard);
                 return Err(self.pack_failed(&error));
             }
         };
+        if std::mem::replace(&mut state.seen, found) != found {
+            let what = if found { "found" } else { "lost" };
+            gst::info!(CAT, imp = self, "{what} the face at {:?}", inbuf.pts());
+        }
+        let missing = (!gap && state.absence.is_due(found, time)).then(|| state.missing());
+        let turned = state.tell_turn();
         drop(guard);
+        if let Some(missing) = missing {
+            self.tell_missing(&missing);
+        }
+        if let Some(degrees) = turned {
+            gst::element_imp_info!(
+                self,
+                gst::StreamError::Format,
+                ("the face lies on its side: the video is taken as turned by {degrees} degrees clockwise (said once)")
+            );
+        }
         written.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
             gst::element_imp_error!(self, gst::ResourceError::Write, ("{error}"));
             gst::FlowError::Error
         })
     }
+}
+
+impl State {
+    /// Another presentation begins.
+    fn restart(&mut self) {
+        self.tracker.reset();
+        self.absence.restart();
+    }
+
+    /// Degrees by which the video is turned, where that is to be said.
+    fn tell_turn(&mut self) -> Option<u32> {
+        let turned = self.tracker.turned();
+        (turned != 0 && !std::mem::replace(&mut self.told_turn, true)).then_some(turned)
+    }
+
+    /// What the faces are that are there instead of the one that is missing.
+    fn missing(&self) -> Missing {
+        let (faces, size) = self.tracker.faces();
+        Missing { count: faces.len(), places: places(&faces, size), was_seen: self.absence.was_seen() }
+    }
+}
+
+/// What there is to say of a face that is not there.
+struct Missing {
+    count: usize,
+    places: String,
+    was_seen: bool,
+}
+
+impl FaceLandmarks {
+    fn tell_missing(&self, missing: &Missing) {
+        let choice = lock(&self.settings).face.choice;
+        let name = self.obj().name();
+        let text = match (choice, missing) {
+            (FaceChoice::Number(number), Missing { count: 1.., .. }) => format!(
+                "{name} finds no face {number} in the video, only {} (x,y of the frame): the portrait holds still; set `face` to \
+                 one of these numbers, largest, left, right or x,y",
+                missing.places
+            ),
+            (_, Missing { was_seen: true, .. }) => format!(
+                "{name} has found no face in the video for a while: the portrait holds its last pose until one comes (said once)"
+            ),
+            _ => format!(
+                "{name} finds no face in the video: the portrait holds still until one comes; use a video of a person who looks \
+                 towards the camera, well lit, whose face takes up a tenth of the frame or more"
+            ),
+        };
+        gst::element_imp_warning!(self, gst::StreamError::WrongType, ("{text}"));
+    }
+}
+
+fn seconds(time: gst::ClockTime) -> f64 {
+    std::time::Duration::from(time).as_secs_f64()
+}
+
+/// How the video is to be shown, where the tags say that.
+fn orientation(tags: &gst::TagListRef) -> Option<Orientation> {
+    let tag = tags.get::<gst::tags::ImageOrientation>()?;
+    Orientation::from_tag(tag.get())
+}
+
+/// The tags for what follows: the landmarks are upright. `None` where nothing is left of them.
+fn upright(event: &gst::event::Tag) -> Option<gst::Event> {
+    let mut tags = event.tag_owned();
+    if orientation(&tags).is_none() {
+        return Some(event.to_owned().into());
+    }
+    tags.make_mut().remove::<gst::tags::ImageOrientation>();
+    (tags.n_tags() > 0).then(|| gst::event::Tag::builder(tags).seqnum(event.seqnum()).build())
 }
 
 /// Fills an output buffer: payload, metadata, GAP flag.
@@ -322,6 +442,11 @@ fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), buffer::S
         outbuf.unset_flags(gst::BufferFlags::GAP);
     } else {
         outbuf.set_flags(gst::BufferFlags::GAP);
+    }
+    if tracked.is_other {
+        outbuf.set_flags(gst::BufferFlags::MARKER);
+    } else {
+        outbuf.unset_flags(gst::BufferFlags::MARKER);
     }
     Ok(())
 }

@@ -3,7 +3,12 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod absence;
+mod crowd;
+mod cut;
 mod imp;
+mod measure;
+mod settings;
 mod tracker;
 
 glib::wrapper! {

@@ -13,6 +13,8 @@
  * A second photo of the person (`portrait-open`), taken from the front with the mouth open as in speech, shows what the
  * first one hides: the inside of the mouth, teeth above all, is then drawn from it, in the light of the first.
  *
+ * Where the photo shows several people, `face` chooses one of them; the others stay still.
+ *
  * With `background=transparent` the person is cut out: RGBA and BGRA with straight alpha, which is what compositor,
  * glvideomixer and PNG take, or premultiplied, which is what cairo and most GPU toolkits take.
  *
@@ -39,6 +41,7 @@ use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings, param_specs};
 use super::state::State;
 use super::{Background, formats, pool, source};
+use crate::complaint::Complaints;
 use crate::element::{lock, pad_templates, tensor_caps, time_segment};
 use crate::photo::{Photos, context};
 use crate::settings::pack_error_message;
@@ -55,6 +58,7 @@ pub struct FaceSynth {
     state: Mutex<Option<State>>,
     /// The analysed photos, apart from the state: context queries must not wait for a frame.
     photos: Mutex<Option<Photos>>,
+    complaints: Complaints,
     stats: Stats,
 }
 
@@ -68,9 +72,11 @@ impl FaceSynth {
             )
         })?;
         let (pack, device) = settings.model.open().map_err(|e| pack_error_message(&e))?;
-        let analyse = |path| context::analyse(&*self.obj(), path, &pack, device);
+        let (element, face) = (&*self.obj(), settings.face.choice);
+        let portrait = context::analyse(element, path, face, &pack, device)?;
         let open = settings.portrait_open.as_deref();
-        let photos = Photos { portrait: analyse(path)?, open: open.map(analyse).transpose()? };
+        let open = open.map(|path| context::analyse_second(element, path, face, &pack, device));
+        let photos = Photos { portrait, open: open.transpose()? };
         *lock(&self.photos) = Some(photos.clone());
         context::announce(&*self.obj(), &photos);
         Ok(photos)
@@ -169,9 +175,10 @@ impl ObjectImpl for FaceSynth {
         let background = |settings: &Settings| settings.look.background;
         let mut settings = lock(&self.settings);
         let before = background(&settings);
-        settings.set(pspec.name(), value);
+        let stored = settings.set(pspec.name(), value);
         let changed = background(&settings) != before;
         drop(settings);
+        self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
         if changed {
             // What is transparent needs a format that can be.
             self.obj().reconfigure_src();
@@ -215,6 +222,7 @@ impl BaseTransformImpl for FaceSynth {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
+        self.complaints.tell(&*self.obj());
         let _threads = settings.model.limit_threads();
         let photos = self.open_photos(&settings)?;
         let state = State::new(&settings, photos).map_err(|e| source::render_error_message(&e))?;

@@ -4,6 +4,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::{AlphaMode, Background, Framing};
+use crate::face::{ChoiceError, FaceProperty};
 use crate::render;
 use crate::settings::ModelSettings;
 use crate::stats;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub portrait: Option<String>,
     /// Path of a second photo of the person.
     pub portrait_open: Option<String>,
+    /// Which face of the photos.
+    pub face: FaceProperty,
     pub framing: Framing,
     pub look: Look,
 }
@@ -53,10 +56,14 @@ impl Look {
 
 impl Settings {
     /// Stores a property.
-    pub fn set(&mut self, name: &str, value: &glib::Value) {
+    ///
+    /// # Errors
+    /// Where a text chooses no face: the old one stays.
+    pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), ChoiceError> {
         match name {
             "portrait" => self.portrait = value.get().unwrap_or_default(),
             "portrait-open" => self.portrait_open = value.get().unwrap_or_default(),
+            "face" => return self.face.set(value),
             "framing" => self.framing = value.get().unwrap_or_default(),
             "background" => self.look.background = value.get().unwrap_or_default(),
             "background-color" => self.look.color = value.get().unwrap_or(BLACK),
@@ -65,6 +72,7 @@ impl Settings {
                 self.model.set(name, value);
             }
         }
+        Ok(())
     }
 
     /// Reads a property.
@@ -72,6 +80,7 @@ impl Settings {
         match pspec.name() {
             "portrait" => self.portrait.to_value(),
             "portrait-open" => self.portrait_open.to_value(),
+            "face" => self.face.text().to_value(),
             "framing" => self.framing.to_value(),
             "background" => self.look.background.to_value(),
             "background-color" => self.look.color.to_value(),
@@ -99,6 +108,12 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
             )
             .mutable_ready()
             .build(),
+        FaceProperty::param_spec(
+            "Which face of the photo is animated: largest, left, right, a number (1 = the first from the left) or x,y (the one \
+             nearest to that point: 0 to 1 of the width and the height, from the upper left corner); the same of a second photo, \
+             or its largest where that shows fewer",
+            false,
+        ),
         glib::ParamSpecEnum::builder_with_default("framing", Framing::default())
             .nick("Framing")
             .blurb("What the picture shows: a square around the face, or the whole photo")

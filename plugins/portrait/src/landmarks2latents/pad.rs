@@ -1,6 +1,7 @@
 //! The request pad `pose`: the face of a second video, as `facelandmarks` sends it.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -23,6 +24,8 @@ pub struct PosePad {
     pub track: Track,
     segment: Mutex<Segment>,
     presentation: Mutex<Presentation>,
+    /// How often another face took the place of the one before.
+    faces: AtomicU64,
 }
 
 /// The template.
@@ -117,7 +120,9 @@ impl PosePad {
             self.track.forget();
         }
         let lost = buffer.flags().contains(gst::BufferFlags::GAP);
-        self.track.push(Shot { start, end, pose, landmarks, lost })
+        let is_other = u64::from(buffer.flags().contains(gst::BufferFlags::MARKER));
+        let face = self.faces.fetch_add(is_other, Ordering::Relaxed) + is_other;
+        self.track.push(Shot { start, end, pose, landmarks, lost, face })
     }
 
     /// From when to when a buffer is shown; `None` outside of the segment.

@@ -25,6 +25,8 @@ pub struct FrameInput {
     pose: Option<Pose>,
     /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
     lost: bool,
+    /// Another face begins than the one before.
+    is_other: bool,
     /// There is a pad for a video, which may show a face yet.
     awaited: bool,
 }
@@ -37,6 +39,7 @@ impl FrameInput {
             emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
             pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
             lost: inbuf.flags().contains(gst::BufferFlags::GAP),
+            is_other: inbuf.flags().contains(gst::BufferFlags::MARKER),
             awaited,
         }
     }
@@ -77,6 +80,8 @@ pub struct State {
     main: Transfer,
     pad: Transfer,
     flushes: u64,
+    /// How often another face took the place of the one before on the main pad.
+    faces: u64,
     head: Head,
     blend: Blend,
     source: Option<Source>,
@@ -106,6 +111,7 @@ impl State {
             main: Transfer::default(),
             pad: Transfer::default(),
             flushes: 0,
+            faces: 0,
             head: Head::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
             source: None,
@@ -156,6 +162,10 @@ impl State {
             && std::mem::replace(&mut self.flushes, moment.turn.1) != moment.turn.1
         {
             self.pad = Transfer::default();
+        }
+        if input.is_other {
+            self.main = Transfer::default();
+            self.faces += 1;
         }
         let mut notices = Vec::new();
         let (base, source, within) = self.base_pose(input, moment, controls, features, &mut notices)?;
@@ -244,6 +254,7 @@ impl State {
                     }
                     (None, Some(_)) if input.lost && !self.main.has_started() => (rest, Within::Range),
                     (None, Some(pose)) => {
+                        source.turn = (0, self.faces);
                         self.main.pose(self.landmarks.as_chunks::<3>().0, pose, &rest, manner)
                     }
                     (None, None) => {

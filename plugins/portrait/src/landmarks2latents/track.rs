@@ -30,13 +30,15 @@ pub struct Shot {
     pub landmarks: Vec<[f32; 3]>,
     /// The frame shows no face: this is an earlier frame's.
     pub lost: bool,
+    /// How often another face had taken the place of the one before.
+    pub face: u64,
 }
 
 /// The answer to [`Track::at`].
 #[derive(Clone, Debug)]
 pub struct Moment {
     pub shot: Arc<Shot>,
-    /// How often the video had started again, and been flushed: the face may jump where these change.
+    /// How often the video had started again, and been flushed or shown another face: the face may jump where these change.
     pub turn: (u64, u64),
 }
 
@@ -211,10 +213,11 @@ impl Inner {
             let within = first.start + gst::ClockTime::from_nseconds(since % length);
             let index = self.record.partition_point(|shot| shot.start <= within).saturating_sub(1);
             let shot = Arc::clone(self.record.get(index)?);
-            return Some(Moment { shot, turn: (since / length, self.flushes) });
+            let faces = self.flushes + shot.face;
+            return Some(Moment { shot, turn: (since / length, faces) });
         }
         let shot = self.shots.front().filter(|shot| self.live || shot.start <= time)?;
-        Some(Moment { shot: Arc::clone(shot), turn: (0, self.flushes) })
+        Some(Moment { shot: Arc::clone(shot), turn: (0, self.flushes + shot.face) })
     }
 }
 
@@ -226,7 +229,7 @@ mod tests {
 
     fn shot(n: u64) -> Shot {
         let pose = Pose { yaw: n as f32, ..Pose::default() };
-        Shot { start: FRAME * n, end: FRAME * (n + 1), pose, landmarks: Vec::new(), lost: false }
+        Shot { start: FRAME * n, end: FRAME * (n + 1), pose, landmarks: Vec::new(), lost: false, face: 0 }
     }
 
     fn track(looping: bool, shots: u64) -> Track {
@@ -306,6 +309,18 @@ mod tests {
         assert_eq!(yaw(&track, FRAME * 3), None, "nothing of the first is shown or played again");
         track.push(shot(0)).unwrap();
         assert_eq!(track.at(FRAME * 3, || false).unwrap().turn, (0, 1), "the face may jump here");
+    }
+
+    #[test]
+    fn another_face_may_jump_and_when_the_video_starts_again_the_first_one_may() {
+        let track = Track::default();
+        track.start(true);
+        for n in 0..4 {
+            track.push(Shot { face: n / 2, ..shot(n) }).unwrap();
+        }
+        track.end_pad(true);
+        let turns: Vec<_> = (0..6).map(|n| track.at(FRAME * n, || true).unwrap().turn).collect();
+        assert_eq!(turns, [(0, 0), (0, 0), (0, 1), (0, 1), (1, 0), (1, 0)]);
     }
 
     #[test]

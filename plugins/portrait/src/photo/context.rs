@@ -11,8 +11,9 @@ use gst::glib;
 use gst::prelude::*;
 use tch::Device;
 
-use super::Portrait;
+use super::{PhotoError, Portrait};
 use crate::element::lock;
+use crate::face::FaceChoice;
 use crate::pack::Pack;
 
 /// Type of the context. Its structure holds `portrait` and, where there is a second photo, `open` (boxed
@@ -39,17 +40,43 @@ impl From<Arc<Portrait>> for Photos {
 #[boxed_type(name = "GstPortraitPhoto")]
 struct Boxed(Arc<Portrait>);
 
-/// Analyses the photo of an element's property; what the user should know of it goes to the bus.
+/// Analyses the chosen face in the photo of an element's property; what the user should know of it goes to the bus.
 ///
 /// # Errors
-/// As [`Portrait::analyse`], for the bus.
+/// As [`Portrait::analyse_face`], for the bus.
 pub fn analyse(
     element: &impl IsA<gst::Element>,
     path: &str,
+    face: FaceChoice,
     pack: &Arc<Pack>,
     device: Device,
 ) -> Result<Arc<Portrait>, gst::ErrorMessage> {
-    let portrait = Portrait::analyse(Path::new(path), pack, device).map_err(|e| e.to_message())?;
+    tell(element, Portrait::analyse_face(Path::new(path), face, pack, device))
+}
+
+/// The same of a second photo of the person: it may show fewer faces, of which the largest is taken then.
+///
+/// # Errors
+/// As [`analyse`].
+pub fn analyse_second(
+    element: &impl IsA<gst::Element>,
+    path: &str,
+    face: FaceChoice,
+    pack: &Arc<Pack>,
+    device: Device,
+) -> Result<Arc<Portrait>, gst::ErrorMessage> {
+    let analysed = match Portrait::analyse_face(Path::new(path), face, pack, device) {
+        Err(PhotoError::NoSuchFace { .. }) => Portrait::analyse(Path::new(path), pack, device),
+        analysed => analysed,
+    };
+    tell(element, analysed)
+}
+
+fn tell(
+    element: &impl IsA<gst::Element>,
+    analysed: Result<Arc<Portrait>, PhotoError>,
+) -> Result<Arc<Portrait>, gst::ErrorMessage> {
+    let portrait = analysed.map_err(|e| e.to_message())?;
     for warning in &portrait.warnings {
         gst::element_warning!(element, gst::StreamError::Decode, ("{warning}"));
     }

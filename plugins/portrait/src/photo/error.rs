@@ -89,6 +89,21 @@ pub enum PhotoError {
         /// Height of a usable face.
         needed: usize,
     },
+    /// Fewer faces than the number that was chosen.
+    #[error(
+        "there is no face {asked} in {path:?}: {faces} can be animated, from the left {places} (x,y of the photo); set `face` to \
+         one of these numbers, largest, left, right or x,y"
+    )]
+    NoSuchFace {
+        /// The file.
+        path: PathBuf,
+        /// What was chosen.
+        asked: String,
+        /// How many there are.
+        faces: usize,
+        /// Their numbers and where they are.
+        places: String,
+    },
     /// Most of the face is not in the photo.
     #[error(
         "the face in {path:?} is cut off: {outside} % of it lie outside of the photo; use a photo with the whole face"

@@ -10,7 +10,7 @@ use tch::{Device, Tensor};
 use super::crop::Crop;
 use super::error::PhotoError;
 use super::{matte, plate, read};
-use crate::face::{Face, Finder, RgbView};
+use crate::face::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
 use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::landmark::{COUNT, Pose, pose};
 use crate::pack::{Pack, PackError};
@@ -85,6 +85,8 @@ struct Key {
     path: PathBuf,
     modified: Option<SystemTime>,
     length: u64,
+    /// The chosen face, as text.
+    face: String,
     pack: PathBuf,
     id: String,
     device: String,
@@ -96,17 +98,31 @@ type Slot = Arc<Mutex<Weak<Portrait>>>;
 static ANALYSED: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
 
 impl Portrait {
-    /// Reads a photo, finds its face and measures all that the renderer needs. Elements and streams that ask for the same photo,
-    /// pack and device share one portrait for as long as somebody holds it.
+    /// As [`Portrait::analyse_face`] for the photo's largest face.
     ///
     /// # Errors
-    /// Where the file is no photo, it shows no usable face, or the pack's models fail.
+    /// The same.
     pub fn analyse(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Arc<Self>, PhotoError> {
+        Self::analyse_face(path, FaceChoice::default(), pack, device)
+    }
+
+    /// Reads a photo, finds the chosen one of its faces and measures all that the renderer needs. Elements and streams that ask
+    /// for the same face of the same photo, pack and device share one portrait for as long as somebody holds it.
+    ///
+    /// # Errors
+    /// Where the file is no photo, it shows no usable face or not so many, or the pack's models fail.
+    pub fn analyse_face(
+        path: &Path,
+        choice: FaceChoice,
+        pack: &Arc<Pack>,
+        device: Device,
+    ) -> Result<Arc<Self>, PhotoError> {
         let file = std::fs::metadata(path).ok();
         let key = Key {
             path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
             modified: file.as_ref().and_then(|m| m.modified().ok()),
             length: file.as_ref().map_or(0, std::fs::Metadata::len),
+            face: choice.to_string(),
             pack: pack.dir().to_owned(),
             id: pack.id(),
             device: format!("{device:?}"),
@@ -121,13 +137,18 @@ impl Portrait {
         if let Some(portrait) = shared.upgrade() {
             return Ok(portrait);
         }
-        let portrait = Arc::new(measure(path, pack, device)?);
+        let portrait = Arc::new(measure(path, choice, pack, device)?);
         *shared = Arc::downgrade(&portrait);
         Ok(portrait)
     }
 }
 
-fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, PhotoError> {
+fn measure(
+    path: &Path,
+    choice: FaceChoice,
+    pack: &Arc<Pack>,
+    device: Device,
+) -> Result<Portrait, PhotoError> {
     let failed = |source: PackError| PhotoError::Pack { path: path.to_owned(), source };
     let read::Photo { picture: photo, alpha } = read::read(path)?;
     let (width, height) = (photo.width, photo.height);
@@ -138,7 +159,7 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     let view = RgbView::new(&photo.rgb, width * 3, width, height).ok_or_else(too_small)?;
     let faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
     let mut warnings = Vec::new();
-    let face = choose(path, &faces, width, height, &mut warnings)?;
+    let face = choose(path, choice, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
     let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
     let crown = matte::crown(&photo, forehead, chin, pack, device).map_err(failed)?;
@@ -187,20 +208,41 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     })
 }
 
-/// The largest face, if it can be used.
+/// The chosen face, if it can be used.
 fn choose<'a>(
     path: &Path,
+    choice: FaceChoice,
     faces: &'a [Face],
     width: usize,
     height: usize,
     warnings: &mut Vec<String>,
 ) -> Result<&'a [[f32; 3]], PhotoError> {
     let path = path.to_owned();
-    let face = match faces.first() {
-        Some(face) if face.landmarks.len() == COUNT => face,
-        _ => return Err(PhotoError::NoFace { path }),
+    let found = |face: &Face| face.height().round() as usize;
+    let spotted = faces.iter().filter(|face| face.landmarks.len() == COUNT).filter_map(|face| {
+        Spot::around(face.landmarks.iter().map(|p| [p[0], p[1]])).map(|spot| (face, spot))
+    });
+    let (mut usable, small): (Vec<_>, Vec<_>) = spotted.partition(|(face, _)| found(face) >= MIN_FACE);
+    // Faces in the background neither count nor can be chosen; where there are no others it is said why.
+    if usable.is_empty() {
+        usable = small;
+    }
+    if usable.is_empty() {
+        return Err(PhotoError::NoFace { path });
+    }
+    let spots: Vec<Spot> = usable.iter().map(|(_, spot)| *spot).collect();
+    let size = (width as f32, height as f32);
+    let places = || {
+        let numbered: Vec<_> = (1..).zip(from_left(&spots)).map(|(n, index)| (n, spots[index])).collect();
+        places(&numbered, size)
     };
-    let found = face.height().round() as usize;
+    // They come in the order of their height.
+    let chosen = if choice == FaceChoice::Largest { Some(0) } else { choice.among(&spots, size) };
+    let Some((face, _)) = chosen.and_then(|index| usable.get(index)) else {
+        let (asked, faces) = (choice.to_string(), spots.len());
+        return Err(PhotoError::NoSuchFace { path, asked, faces, places: places() });
+    };
+    let found = found(face);
     if found < MIN_FACE {
         return Err(PhotoError::FaceTooSmall { path, found, needed: MIN_FACE });
     }
@@ -210,10 +252,12 @@ fn choose<'a>(
     if outside > CUT || lips > LIPS_CUT * LIPS_OUTER.len() as f32 {
         return Err(PhotoError::FaceCut { path, outside: (100.0 * outside).round() as usize });
     }
-    if faces.len() > 1 {
+    if spots.len() > 1 && choice == FaceChoice::Largest {
         warnings.push(format!(
-            "{path:?} shows {} faces: the largest is animated; crop the photo to choose another",
-            faces.len()
+            "{path:?} shows {} faces, from the left {}: the largest is animated; set the property `face` to a number, left, \
+             right or x,y to choose another",
+            spots.len(),
+            places()
         ));
     }
     if outside > NEAR_CUT {

@@ -33,6 +33,7 @@ use super::edits::{APPLIED, Edits};
 use super::ramp::{Ramp, most_per_frame};
 use super::second::SecondLook;
 use super::settings::{Controls, Settings, param_specs};
+use crate::complaint::Complaints;
 use crate::element::{StageCaps, lock, pad_templates, sync_controls, time_segment};
 use crate::emotion::EMOTION_LEN;
 use crate::landmark::neutral::close_mouth;
@@ -181,6 +182,7 @@ pub struct Speech2Landmarks {
     state: Mutex<Option<State>>,
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
+    complaints: Complaints,
     stats: Stats,
 }
 
@@ -211,9 +213,7 @@ impl ObjectImpl for Speech2Landmarks {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         // No lock while a message is on its way: its handlers may read properties.
         let stored = lock(&self.settings).set(pspec.name(), value);
-        if let Err(error) = stored {
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{}: {error}", pspec.name()));
-        }
+        self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -265,6 +265,7 @@ impl BaseTransformImpl for Speech2Landmarks {
             gst::info!(CAT, imp = self, "no portrait is announced: the pack's mean face speaks");
         }
         let settings = lock(&self.settings).clone();
+        self.complaints.tell(&*self.obj());
         let state = State::new(&settings, photos.as_ref()).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
         *lock(&self.state) = Some(state);
