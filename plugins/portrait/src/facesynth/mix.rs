@@ -2,6 +2,7 @@
 
 use super::resample::Shot;
 use crate::landmark::indices::LIPS_INNER;
+use crate::photo::handover::marked;
 use crate::tensor::{FrameMeta, buffer, meta};
 
 /// Upper and lower middle of the lips' inner edge, and its corners.
@@ -35,11 +36,15 @@ impl Mixer {
     }
 
     /// Latents of a frame. Lips that touch in one of the moments touch in the frame that is nearest to it, or sounds that
-    /// close the mouth for one moment only would be lost between two frames.
+    /// close the mouth for one moment only would be lost between two frames. Where the two are made for two people the
+    /// nearest one's are taken.
     ///
     /// # Errors
     /// Where a buffer does not hold latents of that length.
     pub fn latents(&mut self, shot: &Shot, out: &mut [f32]) -> Result<(), buffer::SizeError> {
+        if of_two_people(shot) {
+            return buffer::read_f32(shot.nearest(), out);
+        }
         for (buffer, values) in shot.between.iter().zip(&mut self.latents) {
             buffer::read_f32(buffer, values)?;
         }
@@ -68,8 +73,17 @@ impl Mixer {
     }
 }
 
+/// Whether its latents are made for two photos: nothing of them can be mixed.
+fn of_two_people(shot: &Shot) -> bool {
+    let [a, b] = shot.between.each_ref().map(|buffer| marked(buffer));
+    a != b
+}
+
 /// Puts what the stages knew of both moments onto the frame, mixed. What only one of them has stays as it came.
 pub fn metadata(shot: &Shot, frame: &mut gst::BufferRef) {
+    if of_two_people(shot) {
+        return;
+    }
     for kind in FrameMeta::ALL {
         // These two follow from the mixed ones.
         if matches!(kind, FrameMeta::Latents | FrameMeta::PictureLandmarks) {

@@ -11,7 +11,7 @@ use gst::glib;
 use gst::prelude::*;
 use tch::Device;
 
-use super::Portrait;
+use super::{PhotoError, Portrait};
 use crate::element::lock;
 use crate::pack::Pack;
 
@@ -28,6 +28,17 @@ pub struct Photos {
     pub open: Option<Arc<Portrait>>,
 }
 
+impl Photos {
+    /// Whether they are the same analyses.
+    pub fn same(&self, other: &Self) -> bool {
+        let open = match (&self.open, &other.open) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        open && Arc::ptr_eq(&self.portrait, &other.portrait)
+    }
+}
+
 impl From<Arc<Portrait>> for Photos {
     fn from(portrait: Arc<Portrait>) -> Self {
         Self { portrait, open: None }
@@ -42,14 +53,14 @@ struct Boxed(Arc<Portrait>);
 /// Analyses the photo of an element's property; what the user should know of it goes to the bus.
 ///
 /// # Errors
-/// As [`Portrait::analyse`], for the bus.
+/// As [`Portrait::analyse`].
 pub fn analyse(
     element: &impl IsA<gst::Element>,
     path: &str,
     pack: &Arc<Pack>,
     device: Device,
-) -> Result<Arc<Portrait>, gst::ErrorMessage> {
-    let portrait = Portrait::analyse(Path::new(path), pack, device).map_err(|e| e.to_message())?;
+) -> Result<Arc<Portrait>, PhotoError> {
+    let portrait = Portrait::analyse(Path::new(path), pack, device)?;
     for warning in &portrait.warnings {
         gst::element_warning!(element, gst::StreamError::Decode, ("{warning}"));
     }
