@@ -67,11 +67,17 @@ fn follows(fixture: Fixture) -> usize {
         let switch = spec.is::<glib::ParamSpecBoolean>();
         let choices = if switch { [0.0, 1.0] } else { [0.25, 0.625] };
         let before = share(&element, spec);
-        let chosen = choices.into_iter().max_by(|a, b| (a - before).abs().total_cmp(&(b - before).abs())).unwrap();
+        let chosen =
+            choices.into_iter().max_by(|a, b| (a - before).abs().total_cmp(&(b - before).abs())).unwrap();
         hold(&element, spec.name(), chosen);
         wanted.push(chosen);
     }
-    let mut harness = fixture.harness_of(&element);
+    let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.set_live(false);
+    // It asked its source on the way to PLAYING, where the harness puts it before it can be told.
+    element.set_state(gst::State::Ready).unwrap();
+    element.set_state(gst::State::Playing).unwrap();
+    harness.set_src_caps((fixture.input_caps)());
     for n in 0..FRAMES {
         harness.push((fixture.input)(n)).unwrap();
     }
@@ -134,7 +140,8 @@ fn keyframes_of_the_background_are_seen_in_each_picture() {
         source.set_mode(gst_controller::InterpolationMode::Linear);
         source.set(gst::ClockTime::ZERO, f64::from(GREEN));
         source.set(FRAME * LAST, f64::from(BLUE));
-        let binding = gst_controller::DirectControlBinding::new_absolute(&element, "background-color", &source);
+        let binding =
+            gst_controller::DirectControlBinding::new_absolute(&element, "background-color", &source);
         element.add_control_binding(&binding).unwrap();
         let mut seen = Vec::new();
         for n in 0..=LAST {
@@ -145,7 +152,10 @@ fn keyframes_of_the_background_are_seen_in_each_picture() {
                 let [a, r, g, b] = colour.to_be_bytes();
                 assert_eq!(found[..4], [r, g, b, a], "{framing}, frame {n}");
             }
-            assert!(found == picture(&mut coloured(framing, &caps, colour), n), "{framing} {format}, frame {n}");
+            assert!(
+                found == picture(&mut coloured(framing, &caps, colour), n),
+                "{framing} {format}, frame {n}"
+            );
         }
         assert_eq!((seen[0], seen[LAST as usize]), (GREEN, BLUE));
         assert!(seen.is_sorted_by(|a, b| a > b), "{seen:x?}");
@@ -198,7 +208,10 @@ fn backgrounds_change_while_playing() {
         for (n, (background, alpha)) in (0..).zip(changes) {
             element.set_property_from_str("background", background);
             element.set_property_from_str("alpha-mode", alpha);
-            assert!(picture(&mut harness, n) == fresh(background, alpha, n), "{framing}: {background} {alpha}");
+            assert!(
+                picture(&mut harness, n) == fresh(background, alpha, n),
+                "{framing}: {background} {alpha}"
+            );
         }
     }
 }

@@ -91,7 +91,12 @@ impl Drop for Playing {
 
 /// Plays until pictures are those of an element that was started with what `set` sets, to the bit, having been those of
 /// one that was never touched; returns how many came before.
-fn change(mut playing: Playing, mut before: Playing, mut after: Playing, set: impl FnOnce(&gst::Element)) -> usize {
+fn change(
+    mut playing: Playing,
+    mut before: Playing,
+    mut after: Playing,
+    set: impl FnOnce(&gst::Element),
+) -> usize {
     for input in [&mut before, &mut after] {
         input.input = playing.input;
     }
@@ -186,7 +191,9 @@ fn the_second_photo_comes_and_goes() {
         playing
     };
     change(speaking(plain()), plain(), open(), |element| element.set_property("portrait-open", astronaut()));
-    change(speaking(open()), open(), plain(), |element| element.set_property("portrait-open", None::<String>));
+    change(speaking(open()), open(), plain(), |element| {
+        element.set_property("portrait-open", None::<String>)
+    });
 }
 
 /// A file that was written anew is read anew; one that was not changes nothing.
@@ -198,7 +205,8 @@ fn the_same_file_is_read_again_where_it_changed() {
     std::fs::copy(photo("portrait-grace-hopper.jpg"), &file).unwrap();
     let file = file.to_str().unwrap();
     let new = Playing::new(&[("portrait", &astronaut())]);
-    change(Playing::new(&[("portrait", file)]), Playing::new(&[]), new, |element| {
+    let playing = || Playing::new(&[("portrait", file)]);
+    change(playing(), playing(), new, |element| {
         element.set_property("portrait", file);
         std::fs::copy(photo("portrait-astronaut.png"), file).unwrap();
         element.set_property("portrait", file);
@@ -233,6 +241,7 @@ fn a_photo_that_came_too_late_is_that_of_the_next_start() {
     element.set_property("portrait", astronaut());
     element.set_state(gst::State::Ready).unwrap();
     assert_eq!(playing.get("portrait"), Some(astronaut()));
+    drop(playing);
     let mut harness = FACESYNTH.harness_of(&element);
     element.set_state(gst::State::Playing).unwrap();
     harness.push((FACESYNTH.input)(0)).unwrap();

@@ -5,6 +5,7 @@
 //! photos that are set one after another the newest counts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -19,14 +20,10 @@ use super::person::Person;
 use super::settings::{Paths, Settings};
 use super::{Background, source};
 use crate::element::{lock, time_segment};
+use crate::pack::CallOff;
 use crate::photo::handover::Handover;
 use crate::photo::{PhotoError, Photos, context};
 use crate::render::RenderError;
-
-/// How much less urgent than the streams the thread is, on the scale of `nice`: on a busy machine pictures come in time and
-/// the new person later.
-#[cfg(target_os = "linux")]
-const NICENESS: libc::c_int = 10;
 
 /// Why photos cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +59,8 @@ impl Fault {
 pub struct Newcomers {
     desk: Mutex<Desk>,
     woken: Condvar,
+    /// What is being prepared is for nothing: the element stopped, or newer photos were set.
+    outdated: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -100,9 +99,13 @@ impl Newcomers {
         (desk.open, desk.used) = (true, used);
     }
 
-    /// The element stops. Waits for no more than the photo that is just being analysed.
+    /// The element stops. Waits for no more than a pass of a network.
     pub fn stop(&self) {
-        let mut old = std::mem::take(&mut *lock(&self.desk));
+        let mut old = {
+            let mut desk = lock(&self.desk);
+            self.outdated.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *desk)
+        };
         self.woken.notify_all();
         if let Some(worker) = old.worker.take()
             && worker.thread().id() != std::thread::current().id()
@@ -119,6 +122,7 @@ impl Newcomers {
             return Ok(());
         }
         desk.asked = true;
+        self.outdated.store(true, Ordering::Relaxed);
         self.woken.notify_all();
         if desk.worker.is_none() {
             let (own, element) = (Arc::clone(self), element.downgrade());
@@ -129,11 +133,7 @@ impl Newcomers {
     }
 
     fn work(&self, element: &glib::WeakRef<super::FaceSynth>) {
-        #[cfg(target_os = "linux")]
-        // SAFETY: a system call without pointers; 0 is the calling thread. That it may be refused does no harm.
-        unsafe {
-            libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS);
-        }
+        let _watch = CallOff::watch(&self.outdated);
         loop {
             match self.next() {
                 Task::End => return,
@@ -162,6 +162,7 @@ impl Newcomers {
                 return Task::Tidy(std::mem::take(&mut desk.gone));
             }
             if std::mem::take(&mut desk.asked) {
+                self.outdated.store(false, Ordering::Relaxed);
                 return Task::Look;
             }
             desk = self.wait(desk);
@@ -172,10 +173,8 @@ impl Newcomers {
         self.woken.wait(desk).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether what is being prepared is for nothing: the element stopped, or newer photos were set.
     fn is_outdated(&self) -> bool {
-        let desk = lock(&self.desk);
-        !desk.open || desk.asked
+        self.outdated.load(Ordering::Relaxed)
     }
 
     /// Whether nothing is to be done for these photos, as they are announced or, with nobody else on the way, `shown`.
@@ -183,7 +182,9 @@ impl Newcomers {
         let mut desk = lock(&self.desk);
         let before = match &desk.ready {
             Some(ready) if ready.handover.photos.same(photos) => None,
-            Some(ready) if shown.is_some_and(|s| s.same(photos)) && ready.handover.withdraw() => desk.ready.take(),
+            Some(ready) if shown.is_some_and(|s| s.same(photos)) && ready.handover.withdraw() => {
+                desk.ready.take()
+            }
             None if shown.is_some_and(|s| s.same(photos)) => None,
             _ => return false,
         };
@@ -260,7 +261,9 @@ impl FaceSynth {
     fn look(&self) {
         let settings = lock(&self.settings).clone();
         let _threads = settings.model.limit_threads();
-        if let Err(fault) = self.prepare(&settings) {
+        if let Err(fault) = self.prepare(&settings)
+            && !self.newcomers.is_outdated()
+        {
             self.refuse(&settings.paths(), &fault);
         }
     }

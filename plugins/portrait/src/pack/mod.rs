@@ -3,6 +3,7 @@
 //! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
+mod calloff;
 mod gate;
 mod locate;
 mod manifest;
@@ -16,6 +17,7 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use safetensors::{Dtype, SafeTensors};
 
+pub use calloff::CallOff;
 pub use locate::set_plugin_file;
 pub use manifest::{HeadPoses, Manifest};
 pub use stage::{Stage, parse_device};

@@ -123,12 +123,7 @@ pub struct Sheet {
 
 impl Sheet {
     /// A picture whose rows are `row(y, pixels)`: red, green, blue, alpha, 0 to 255, multiplied by the alpha.
-    pub fn new(
-        format: Format,
-        width: usize,
-        height: usize,
-        row: impl FnMut(usize, &mut [[f32; 4]]),
-    ) -> Self {
+    pub fn new(format: Format, width: usize, height: usize, row: impl FnMut(usize, &mut [[f32; 4]])) -> Self {
         let layout = format.layout;
         let plane = |p: usize| {
             let used = p < layout.planes();

@@ -362,7 +362,9 @@ impl BaseTransformImpl for Speech2Landmarks {
         let result = buffer::read_f32(inbuf, &mut state.features)
             .map_err(|e| e.to_string())
             .and_then(|()| {
-                newcomer.map_or(Ok(()), |(person, leads)| state.go_on_as(person, leads).map_err(|e| e.to_string()))
+                newcomer.map_or(Ok(()), |(person, leads)| {
+                    state.go_on_as(person, leads).map_err(|e| e.to_string())
+                })
             })
             .and_then(|()| if anew { state.reset().map_err(|e| e.to_string()) } else { Ok(()) })
             .and_then(|()| state.step(&controls, blink).map_err(|e| e.to_string()))
