@@ -1,24 +1,55 @@
-//! What must not wait for a picture that is being drawn.
+//! What must not wait for a picture that is being drawn, nor make it wait.
 
-use std::sync::mpsc;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::FaceSynth;
+use super::person::Person;
+use super::settings::Look;
+use super::{AlphaMode, Background, FaceSynth, Framing};
 use crate::element::lock;
-use crate::pack::{DEFAULT_PACK, Pack};
+use crate::pack::{CallOff, DEFAULT_PACK, Pack};
+use crate::photo::Portrait;
 use crate::tensor::{TensorInfo, TensorKind, meta};
+
+const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/portrait-grace-hopper.jpg");
+
+#[test]
+fn changes_of_the_background_run_no_network_again() {
+    gst::init().unwrap();
+    let models = (&Pack::open(DEFAULT_PACK).unwrap(), tch::Device::Cpu);
+    let portrait = Portrait::analyse(Path::new(PHOTO), models.0, models.1).unwrap();
+    let (width, height) = (portrait.photo.width as u32, portrait.photo.height as u32);
+    for framing in [Framing::Crop, Framing::Full] {
+        let mut person = Person::new(Arc::clone(&portrait).into(), models.0, models.1).unwrap();
+        let (width, height) = if framing == Framing::Crop { (512, 512) } else { (width, height) };
+        let info =
+            gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgba, width, height).build().unwrap();
+        let mut set = |background, color, alpha| {
+            person.set_output(&info, Look { background, color, alpha }, framing, models)
+        };
+        set(Background::Transparent, 0, AlphaMode::Straight).unwrap();
+        // A network that runs from now on is an error.
+        let _watch = CallOff::watch(&Arc::new(AtomicBool::new(true)));
+        for alpha in [AlphaMode::Straight, AlphaMode::Premultiplied] {
+            for background in [Background::Color, Background::Keep, Background::Transparent] {
+                set(background, 0xff00_ff00, alpha).unwrap();
+            }
+        }
+    }
+}
 
 #[test]
 fn queries_and_properties_do_not_wait_for_a_picture() {
     gst::init().unwrap();
     meta::register();
     let element: FaceSynth = glib::Object::builder().build();
-    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/portrait-grace-hopper.jpg");
-    element.set_property("portrait", photo);
+    element.set_property("portrait", PHOTO);
     element.set_state(gst::State::Paused).unwrap();
     let pack = Pack::open(DEFAULT_PACK).unwrap();
     let latents = TensorInfo {
@@ -41,7 +72,7 @@ fn queries_and_properties_do_not_wait_for_a_picture() {
         step("getters");
         asking.set_property("background-color", 7u32);
         asking.set_property_from_str("background", "color");
-        asking.set_property("portrait", photo);
+        asking.set_property("portrait", PHOTO);
         step("setters");
         for name in ["sink", "src"] {
             let pad = asking.static_pad(name).unwrap();
