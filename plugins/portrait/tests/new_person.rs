@@ -272,9 +272,9 @@ fn a_size_that_downstream_does_not_take_is_a_warning_and_the_old_photo_stays() {
     }
 }
 
-/// At another rate no picture is mixed of two people, and the grid of timestamps goes on.
+/// Where pictures are interpolated, each is of one person, and their timestamps go on.
 #[test]
-fn pictures_between_the_latents_are_of_one_person() {
+fn another_photo_leaves_the_grid_of_another_rate() {
     let at_50 = |properties: &[(&str, &str)]| Playing::taken_as(properties, "video/x-raw,framerate=50/1");
     let photo = astronaut();
     let mut streams = [at_50(&[]), at_50(&[]), at_50(&[("portrait", &photo)])];

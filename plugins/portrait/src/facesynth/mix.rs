@@ -111,6 +111,7 @@ fn lerp(a: &[f32], b: &[f32], share: f32, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::photo::handover::MARK;
 
     /// A mouth of width 1 whose lips are that far apart, and one number of code.
     fn face(opening: f32, code: f32) -> gst::Buffer {
@@ -135,5 +136,22 @@ mod tests {
         assert!(near(mixed([0.0, 0.4], 0.25, [false, false]), (0.1, 1.5)));
         assert!(near(mixed([0.4, 0.01], 0.75, [false, true]), (0.01, 3.0)));
         assert!(near(mixed([0.0, 0.0], 0.5, [true, true]), (0.0, 2.0)), "closed lips stay closed");
+    }
+
+    #[test]
+    fn latents_of_two_people_are_not_mixed() {
+        gst::init().unwrap();
+        meta::register();
+        let mut between = [face(0.2, 1.0), face(0.4, 3.0)];
+        let mut mark = gst::meta::CustomMeta::add(between[1].get_mut().unwrap(), MARK).unwrap();
+        mark.mut_structure().set("number", 1u64);
+        let zero = gst::ClockTime::ZERO;
+        for (share, code) in [(0.25, 1.0), (0.5, 1.0), (0.75, 3.0)] {
+            let shot =
+                Shot { pts: zero, duration: zero, between: between.clone(), share, nearest: [false; 2] };
+            let mut out = [0.0; 13];
+            Mixer::new(&LIPS, &[], 13).latents(&shot, &mut out).unwrap();
+            assert_eq!(out[12], code, "{share}");
+        }
     }
 }
