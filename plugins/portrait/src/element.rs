@@ -121,7 +121,16 @@ pub fn sync_controls(
     element: &gst_base::BaseTransform,
     buffer: &gst::BufferRef,
 ) {
-    let time = time_segment(element).to_stream_time(buffer.pts());
+    sync_controls_to(category, element, buffer.pts());
+}
+
+/// The same, to the time of a frame.
+pub fn sync_controls_to(
+    category: gst::DebugCategory,
+    element: &gst_base::BaseTransform,
+    pts: Option<gst::ClockTime>,
+) {
+    let time = time_segment(element).to_stream_time(pts);
     if let Some(time) = time
         && element.sync_values(time).is_err()
     {

@@ -14,6 +14,12 @@
  * first one hides: the inside of the mouth, teeth above all, is then drawn from it, in the light of the first.
  *
  * Where the photo shows several people, `face` chooses one of them; the others stay still.
+ * Photos may be set while the element plays. They are analysed beside the stream, and the picture changes between two
+ * frames, in step with the elements before this one: landmarks, pose and latents are those of the new person from the same
+ * frame on, and the face goes on speaking. Until then the properties tell what was asked for. Photos that cannot be used are
+ * a warning on the bus: both properties go back to those in use. The newest of several counts. With `framing=full` pictures
+ * take the size of the new photo; where downstream does not take it, that is a warning, too. Frames for a photo that was set
+ * while playing carry the metadata `PortraitPhotoMeta`. A second photo belongs to a person: set both, one after the other.
  *
  * With `background=transparent` the person is cut out: RGBA and BGRA with straight alpha, which is what compositor,
  * glvideomixer and PNG take, or premultiplied, which is what cairo and most GPU toolkits take.
@@ -28,7 +34,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -37,14 +43,15 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::{GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess};
 use gst_base::subclass::prelude::*;
 
+use super::formats::Sizes;
+use super::newcomer::Newcomers;
 use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings, param_specs};
 use super::state::State;
 use super::{Background, formats, pool, source};
 use crate::complaint::Complaints;
-use crate::element::{lock, pad_templates, tensor_caps, time_segment};
+use crate::element::{lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
 use crate::photo::{Photos, context};
-use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::{TensorKind, meta};
 
@@ -54,40 +61,41 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 
 #[derive(Default)]
 pub struct FaceSynth {
-    settings: Mutex<Settings>,
-    state: Mutex<Option<State>>,
-    /// The analysed photos, apart from the state: context queries must not wait for a frame.
-    photos: Mutex<Option<Photos>>,
+    pub(super) settings: Mutex<Settings>,
+    /// Held while a picture is drawn: queries and getters need nothing of it.
+    pub(super) state: Mutex<Option<State>>,
+    /// The analysed photos that are shown.
+    pub(super) photos: Mutex<Option<Photos>>,
+    pub(super) terms: Mutex<Option<Terms>>,
+    /// Photos that are set while playing.
+    pub(super) newcomers: Arc<Newcomers>,
     complaints: Complaints,
     stats: Stats,
 }
 
-impl FaceSynth {
-    /// Analyses the photos and tells the elements before this one.
-    fn open_photos(&self, settings: &Settings) -> Result<Photos, gst::ErrorMessage> {
-        let path = settings.portrait.as_deref().ok_or_else(|| {
-            gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("no photo: set the property `portrait` to an image file")
-            )
-        })?;
-        let (pack, device) = settings.model.open().map_err(|e| pack_error_message(&e))?;
-        let (element, face) = (&*self.obj(), settings.face.choice);
-        let portrait = context::analyse(element, path, face, &pack, device)?;
-        let open = settings.portrait_open.as_deref();
-        let open = open.map(|path| context::analyse_second(element, path, face, &pack, device));
-        let photos = Photos { portrait, open: open.transpose()? };
-        *lock(&self.photos) = Some(photos.clone());
-        context::announce(&*self.obj(), &photos);
-        Ok(photos)
-    }
+/// What caps and latency queries ask for.
+pub(super) struct Terms {
+    pub sizes: Sizes,
+    latent_shape: Vec<usize>,
+    pack: String,
+    latency: gst::ClockTime,
+}
 
+impl Terms {
+    /// Bytes of a buffer of latents.
+    fn input_size(&self) -> usize {
+        self.latent_shape.iter().product::<usize>() * size_of::<f32>()
+    }
+}
+
+impl FaceSynth {
     /// Draws the picture of that timestamp with the state locked and the model's threads limited; a failure is posted.
     fn draw(
         &self,
         pts: Option<gst::ClockTime>,
         frame: impl FnOnce(&mut State, Look) -> Result<(), String>,
     ) -> Result<(), gst::FlowError> {
+        sync_controls_to(*CAT, self.obj().upcast_ref(), pts);
         let settings = lock(&self.settings);
         let (_threads, look) = (settings.model.limit_threads(), settings.look);
         drop(settings);
@@ -107,7 +115,8 @@ impl FaceSynth {
 
     /// Draws a frame between two buffers of latents into a new buffer.
     fn picture(&self, shot: &Shot) -> Result<gst::Buffer, gst::FlowError> {
-        let nearest = &shot.between[usize::from(shot.share > 0.5)];
+        let nearest = shot.nearest();
+        self.meet(nearest)?;
         let prepared = self.parent_prepare_output_buffer(InputBuffer::Readable(nearest))?;
         let PrepareOutputBufferSuccess::Buffer(mut outbuf) = prepared else {
             return Err(gst::FlowError::Error);
@@ -179,6 +188,9 @@ impl ObjectImpl for FaceSynth {
         let changed = background(&settings) != before;
         drop(settings);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
+        if matches!(pspec.name(), "portrait" | "portrait-open") {
+            self.ask_for_photos();
+        }
         if changed {
             // What is transparent needs a format that can be.
             self.obj().reconfigure_src();
@@ -224,15 +236,30 @@ impl BaseTransformImpl for FaceSynth {
         let settings = lock(&self.settings).clone();
         self.complaints.tell(&*self.obj());
         let _threads = settings.model.limit_threads();
-        let photos = self.open_photos(&settings)?;
+        let photos = self.read_photos(&settings).map_err(|fault| fault.to_message())?;
+        *lock(&self.photos) = Some(photos.clone());
+        context::announce(&*self.obj(), &photos);
         let state = State::new(&settings, photos).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.sizes());
         self.stats.reset();
+        *lock(&self.terms) = Some(Terms {
+            sizes: state.sizes(),
+            latent_shape: state.latent_shape.clone(),
+            pack: state.id.clone(),
+            latency: state.latency(),
+        });
         *lock(&self.state) = Some(state);
+        self.newcomers.start(settings.paths());
+        if lock(&self.settings).paths() != settings.paths() {
+            // They were set meanwhile.
+            self.ask_for_photos();
+        }
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.newcomers.stop();
+        *lock(&self.terms) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
         Ok(())
@@ -245,12 +272,12 @@ impl BaseTransformImpl for FaceSynth {
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
         let transparent = lock(&self.settings).look.background == Background::Transparent;
-        let state = lock(&self.state);
-        let all = match (direction, state.as_ref()) {
+        let terms = lock(&self.terms);
+        let all = match (direction, terms.as_ref()) {
             // Any rate of the pictures can be made of any rate of the latents.
-            (gst::PadDirection::Src, Some(s)) => tensor_caps(TensorKind::Latents, &s.latent_shape, &s.id),
+            (gst::PadDirection::Src, Some(t)) => tensor_caps(TensorKind::Latents, &t.latent_shape, &t.pack),
             (gst::PadDirection::Src, None) => TensorKind::Latents.template_caps(),
-            (_, Some(s)) => formats::at_rates(caps, &formats::offer(s.sizes(), transparent)),
+            (_, Some(t)) => formats::at_rates(caps, &formats::offer(t.sizes, transparent)),
             (_, None) => formats::template_caps(),
         };
         Some(match filter {
@@ -260,7 +287,7 @@ impl BaseTransformImpl for FaceSynth {
     }
 
     fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
-        let sizes = lock(&self.state).as_ref().map(State::sizes);
+        let sizes = lock(&self.terms).as_ref().map(|t| t.sizes);
         let rate = caps.structure(0).and_then(|s| s.get("framerate").ok());
         match (direction, sizes, rate) {
             (gst::PadDirection::Sink, Some(sizes), Some(rate)) => formats::fixate(othercaps, sizes, rate),
@@ -272,10 +299,12 @@ impl BaseTransformImpl for FaceSynth {
         let look = lock(&self.settings).look;
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        let before = state.latency();
         state.negotiate(incaps, outcaps, look).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
-        let changed = state.latency() != before;
+        let latency = state.latency();
         drop(guard);
+        let changed = lock(&self.terms)
+            .as_mut()
+            .is_some_and(|terms| std::mem::replace(&mut terms.latency, latency) != latency);
         gst::debug!(CAT, imp = self, "pictures are {outcaps}");
         if changed {
             // An element outside of a pipeline has no bus: then nobody asks.
@@ -294,7 +323,7 @@ impl BaseTransformImpl for FaceSynth {
         if direction == gst::PadDirection::Sink {
             return gst_video::VideoInfo::from_caps(othercaps).ok().map(|info| info.size());
         }
-        lock(&self.state).as_ref().map(State::input_size)
+        lock(&self.terms).as_ref().map(Terms::input_size)
     }
 
     fn decide_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {
@@ -311,7 +340,7 @@ impl BaseTransformImpl for FaceSynth {
         if let (gst::PadDirection::Src, true, gst::QueryViewMut::Latency(latency)) =
             (direction, answered, query.view_mut())
         {
-            let more = lock(&self.state).as_ref().map_or(gst::ClockTime::ZERO, State::latency);
+            let more = lock(&self.terms).as_ref().map_or(gst::ClockTime::ZERO, |t| t.latency);
             let (live, min, max) = latency.result();
             latency.set(live, min + more, max.map(|max| max + more));
         }
@@ -375,7 +404,12 @@ impl BaseTransformImpl for FaceSynth {
 
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let shot = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut()).map(Resampler::shot);
-        let Some(shot) = shot else { return self.parent_generate_output() };
+        let Some(shot) = shot else {
+            if let Some(latents) = self.queued_buffer() {
+                self.meet(&latents)?;
+            }
+            return self.parent_generate_output();
+        };
         // The resampler has it.
         drop(self.take_queued_buffer());
         shot.map_or(Ok(GenerateOutputSuccess::NoOutput), |shot| {

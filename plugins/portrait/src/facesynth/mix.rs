@@ -2,6 +2,7 @@
 
 use super::resample::Shot;
 use crate::landmark::indices::LIPS_INNER;
+use crate::photo::handover::marked;
 use crate::tensor::{FrameMeta, buffer, meta};
 
 /// Upper and lower middle of the lips' inner edge, and its corners.
@@ -35,11 +36,15 @@ impl Mixer {
     }
 
     /// Latents of a frame. Lips that touch in one of the moments touch in the frame that is nearest to it, or sounds that
-    /// close the mouth for one moment only would be lost between two frames.
+    /// close the mouth for one moment only would be lost between two frames. Where the two are made for two people the
+    /// nearest one's are taken.
     ///
     /// # Errors
     /// Where a buffer does not hold latents of that length.
     pub fn latents(&mut self, shot: &Shot, out: &mut [f32]) -> Result<(), buffer::SizeError> {
+        if of_two_people(shot) {
+            return buffer::read_f32(shot.nearest(), out);
+        }
         for (buffer, values) in shot.between.iter().zip(&mut self.latents) {
             buffer::read_f32(buffer, values)?;
         }
@@ -68,8 +73,17 @@ impl Mixer {
     }
 }
 
+/// Whether its latents are made for two photos: nothing of them can be mixed.
+fn of_two_people(shot: &Shot) -> bool {
+    let [a, b] = shot.between.each_ref().map(|buffer| marked(buffer));
+    a != b
+}
+
 /// Puts what the stages knew of both moments onto the frame, mixed. What only one of them has stays as it came.
 pub fn metadata(shot: &Shot, frame: &mut gst::BufferRef) {
+    if of_two_people(shot) {
+        return;
+    }
     for kind in FrameMeta::ALL {
         // These two follow from the mixed ones.
         if matches!(kind, FrameMeta::Latents | FrameMeta::PictureLandmarks) {
@@ -97,6 +111,7 @@ fn lerp(a: &[f32], b: &[f32], share: f32, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::photo::handover::MARK;
 
     /// A mouth of width 1 whose lips are that far apart, and one number of code.
     fn face(opening: f32, code: f32) -> gst::Buffer {
@@ -121,5 +136,22 @@ mod tests {
         assert!(near(mixed([0.0, 0.4], 0.25, [false, false]), (0.1, 1.5)));
         assert!(near(mixed([0.4, 0.01], 0.75, [false, true]), (0.01, 3.0)));
         assert!(near(mixed([0.0, 0.0], 0.5, [true, true]), (0.0, 2.0)), "closed lips stay closed");
+    }
+
+    #[test]
+    fn latents_of_two_people_are_not_mixed() {
+        gst::init().unwrap();
+        meta::register();
+        let mut between = [face(0.2, 1.0), face(0.4, 3.0)];
+        let mut mark = gst::meta::CustomMeta::add(between[1].get_mut().unwrap(), MARK).unwrap();
+        mark.mut_structure().set("number", 1u64);
+        let zero = gst::ClockTime::ZERO;
+        for (share, code) in [(0.25, 1.0), (0.5, 1.0), (0.75, 3.0)] {
+            let shot =
+                Shot { pts: zero, duration: zero, between: between.clone(), share, nearest: [false; 2] };
+            let mut out = [0.0; 13];
+            Mixer::new(&LIPS, &[], 13).latents(&shot, &mut out).unwrap();
+            assert_eq!(out[12], code, "{share}");
+        }
     }
 }

@@ -6,11 +6,15 @@ use gst::prelude::*;
 mod formats;
 mod imp;
 mod mix;
+mod newcomer;
+mod person;
 mod pool;
 mod resample;
 mod settings;
 mod source;
 mod state;
+#[cfg(test)]
+mod tests;
 
 /// What the picture shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]

@@ -63,6 +63,13 @@ pub struct Shot {
     pub nearest: [bool; 2],
 }
 
+impl Shot {
+    /// The latents that its middle is nearest to.
+    pub fn nearest(&self) -> &gst::Buffer {
+        &self.between[usize::from(self.share > 0.5)]
+    }
+}
+
 /// Turns latents of one rate into frames of another.
 #[derive(Debug)]
 pub struct Resampler {

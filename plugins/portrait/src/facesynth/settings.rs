@@ -25,6 +25,13 @@ pub struct Settings {
     pub look: Look,
 }
 
+/// Files of the photos of a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paths {
+    pub portrait: Option<String>,
+    pub open: Option<String>,
+}
+
 /// What may change from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -55,6 +62,11 @@ impl Look {
 }
 
 impl Settings {
+    /// The photos that are asked for.
+    pub fn paths(&self) -> Paths {
+        Paths { portrait: self.portrait.clone(), open: self.portrait_open.clone() }
+    }
+
     /// Stores a property.
     ///
     /// # Errors
@@ -96,17 +108,20 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
     specs.extend([
         glib::ParamSpecString::builder("portrait")
             .nick("Portrait")
-            .blurb("Photo of the face to animate: path of a PNG, JPEG or WebP file")
-            .mutable_ready()
+            .blurb(
+                "Photo of the face to animate: path of a PNG, JPEG or WebP file; one that is set while playing is analysed \
+                 beside the stream and then shown, one that cannot be used is a warning on the bus, and the old one stays",
+            )
+            .mutable_playing()
             .build(),
         glib::ParamSpecString::builder("portrait-open")
             .nick("Portrait, open")
             .blurb(
                 "Second photo of the same person, best from the front with the mouth open: path of a PNG, JPEG or WebP file; \
                  the inside of the mouth is drawn from it, and the mouth held while talking as both photos tell (none = all \
-                 from the portrait)",
+                 from the portrait); may change while playing as the portrait does",
             )
-            .mutable_ready()
+            .mutable_playing()
             .build(),
         FaceProperty::param_spec(
             "Which face of the photo is animated: largest, left, right, a number (1 = the first from the left) or x,y (the one \

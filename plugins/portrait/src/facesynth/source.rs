@@ -1,7 +1,5 @@
 //! The analysed photo as the renderer takes it.
 
-use std::borrow::Cow;
-
 use tch::Device;
 
 use super::Framing;
@@ -45,55 +43,52 @@ fn shrink(width: usize, height: usize) -> f32 {
 }
 
 /// The picture at rest in the resolution of the output.
-pub struct Rest<'a> {
+pub struct Rest {
     width: usize,
     height: usize,
-    rgb: Cow<'a, [u8]>,
+    framing: Framing,
+    /// RGB8, where it is not one that the portrait has.
+    rgb: Option<Vec<u8>>,
     origin: [f32; 2],
     scale: f32,
     matte: Option<Vec<u8>>,
 }
 
-impl<'a> Rest<'a> {
+impl Rest {
     /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
     /// person is to be cut out of the whole photo, with this pack on this device.
     ///
     /// # Errors
     /// Where the pack's model fails.
     pub fn new(
-        portrait: &'a Portrait,
+        portrait: &Portrait,
         framing: Framing,
         (width, height): (usize, usize),
         matte: Option<(&Pack, Device)>,
     ) -> Result<Self, PhotoError> {
         let (photo, crop) = (&portrait.photo, &portrait.crop);
         if framing == Framing::Crop {
-            let rgb = if width == portrait.picture.width {
-                Cow::Borrowed(&portrait.picture.rgb[..])
-            } else {
-                Cow::Owned(crop.cut(photo, width).rgb)
-            };
-            return Ok(Self { width, height, rgb, origin: [0.0; 2], scale: width as f32, matte: None });
+            let rgb = (width != portrait.picture.width).then(|| crop.cut(photo, width).rgb);
+            let scale = width as f32;
+            return Ok(Self { width, height, framing, rgb, origin: [0.0; 2], scale, matte: None });
         }
         let shrink = shrink(photo.width, photo.height);
-        let rgb = if (width, height) == (photo.width, photo.height) {
-            Cow::Borrowed(&photo.rgb[..])
-        } else {
-            Cow::Owned(photo.part(shrink, width, height).rgb)
-        };
+        let own = (width, height) == (photo.width, photo.height);
+        let rgb = (!own).then(|| photo.part(shrink, width, height).rgb);
         let origin = [crop.x * shrink, crop.y * shrink];
         let matte = matte
             .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
             .transpose()?;
-        Ok(Self { width, height, rgb, origin, scale: crop.side * shrink, matte })
+        Ok(Self { width, height, framing, rgb, origin, scale: crop.side * shrink, matte })
     }
 
-    /// As the renderer takes it.
-    pub fn still(&self) -> Still<'_> {
+    /// As the renderer takes it; `portrait` is that of [`Rest::new`].
+    pub fn still<'a>(&'a self, portrait: &'a Portrait) -> Still<'a> {
+        let own = if self.framing == Framing::Crop { &portrait.picture } else { &portrait.photo };
         Still {
             width: self.width,
             height: self.height,
-            rgb: &self.rgb,
+            rgb: self.rgb.as_deref().unwrap_or(&own.rgb),
             origin: self.origin,
             scale: self.scale,
             matte: self.matte.as_deref(),

@@ -1,21 +1,19 @@
-//! What lives from start to stop: the photo, its renderer, and what was negotiated.
+//! What lives from start to stop: the person who is drawn, and what was negotiated.
 
 use std::sync::Arc;
 
-use gst_video::prelude::*;
-
-use super::formats::{self, Sizes};
+use super::formats::Sizes;
 use super::mix::{self, Mixer};
+use super::person::Person;
 use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings};
-use super::source::{self, Rest};
-use super::{AlphaMode, Framing};
+use super::{Framing, source};
 use crate::element::check_input;
 use crate::landmark::indices::LIPS_OUTER;
 use crate::landmark::pose::Pose;
 use crate::pack::Pack;
-use crate::photo::{Photos, Portrait};
-use crate::render::{self, Output, Planes, RenderError, Renderer};
+use crate::photo::Photos;
+use crate::render::RenderError;
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 /// What lives from start to stop.
@@ -26,20 +24,15 @@ pub struct State {
     pub latent_shape: Vec<usize>,
     /// Where the rate of the pictures is not that of the latents.
     pub resampler: Option<Resampler>,
+    /// Rates of the latents and of the pictures, once negotiated.
+    rates: Option<[gst::Fraction; 2]>,
     mixer: Mixer,
     device: tch::Device,
-    portrait: Arc<Portrait>,
-    renderer: Renderer,
+    person: Person,
     framing: Framing,
     latents: Vec<f32>,
     posed: Vec<[f32; 3]>,
-    video: Option<Video>,
-}
-
-/// What was negotiated, and what the renderer was set to.
-struct Video {
-    info: gst_video::VideoInfo,
-    look: Look,
+    info: Option<gst_video::VideoInfo>,
 }
 
 impl State {
@@ -48,32 +41,30 @@ impl State {
         let manifest = pack.manifest();
         let latent_shape = vec![manifest.latents.count, 3];
         let numbers = latent_shape.iter().product();
-        let Photos { portrait, open } = photos;
-        let open = open.as_deref().map(source::of);
         Ok(Self {
             resampler: None,
+            rates: None,
             mixer: Mixer::new(&manifest.latents.control_points, &LIPS_OUTER, numbers),
-            renderer: Renderer::new(&source::of(&portrait), open.as_ref(), &pack, device)?,
+            person: Person::new(photos, &pack, device)?,
             framing: settings.framing,
             id: pack.id(),
             latents: vec![0.0; numbers],
             latent_shape,
             posed: vec![[0.0; 3]; manifest.landmarks.count],
             device,
-            portrait,
-            video: None,
+            info: None,
             pack,
         })
     }
 
-    /// Sizes of the pictures.
-    pub fn sizes(&self) -> Sizes {
-        source::sizes(&self.portrait, self.framing)
+    /// Draws another person from now on; gives back the one before.
+    pub fn replace(&mut self, person: Person) -> Person {
+        std::mem::replace(&mut self.person, person)
     }
 
-    /// Bytes of a buffer of latents.
-    pub fn input_size(&self) -> usize {
-        size_of_val(self.latents.as_slice())
+    /// Sizes of the pictures.
+    pub fn sizes(&self) -> Sizes {
+        source::sizes(&self.person.portrait, self.framing)
     }
 
     /// Takes negotiated caps.
@@ -87,9 +78,14 @@ impl State {
             let rate = caps.structure(0).and_then(|s| s.get::<gst::Fraction>("framerate").ok());
             rate.ok_or_else(|| "caps have no frame rate".to_owned())
         };
-        let (latents, frames) = (rate(incaps)?, rate(outcaps)?);
-        self.resampler = (latents != frames).then(|| Resampler::new(latents, frames));
-        self.set_output(info, look)
+        let rates @ [latents, frames] = [rate(incaps)?, rate(outcaps)?];
+        // What waits to be interpolated outlives another size or format.
+        if self.rates.replace(rates) != Some(rates) {
+            self.resampler = (latents != frames).then(|| Resampler::new(latents, frames));
+        }
+        self.person.set_output(&info, look, self.framing, (&self.pack, self.device))?;
+        self.info = Some(info);
+        Ok(())
     }
 
     /// How much later pictures come because of their rate.
@@ -97,29 +93,11 @@ impl State {
         self.resampler.as_ref().map_or(gst::ClockTime::ZERO, Resampler::latency)
     }
 
-    fn set_output(&mut self, info: gst_video::VideoInfo, look: Look) -> Result<(), String> {
-        let format = formats::format(&info, look.alpha == AlphaMode::Straight)?;
-        let background = look.behind();
-        let cut_out = background != render::Background::Keep;
-        let (width, height) = (info.width() as usize, info.height() as usize);
-        let rest = Rest::new(
-            &self.portrait,
-            self.framing,
-            (width, height),
-            cut_out.then_some((&*self.pack, self.device)),
-        )
-        .map_err(|e| e.to_string())?;
-        let output = Output { still: rest.still(), format, background };
-        self.renderer.set_output(&source::of(&self.portrait), &output).map_err(|e| e.to_string())?;
-        self.video = Some(Video { info, look });
-        Ok(())
-    }
-
     /// Posed landmarks in coordinates of the whole output picture, 0 to 1.
     fn picture_landmarks(&mut self, landmarks: &[f32], pose: [f32; 7]) -> &[[f32; 3]] {
         Pose::from_array(pose).apply(landmarks.as_chunks::<3>().0, &mut self.posed);
         if self.framing == Framing::Full {
-            let (crop, photo) = (&self.portrait.crop, &self.portrait.photo);
+            let (crop, photo) = (&self.person.portrait.crop, &self.person.portrait.photo);
             let (width, height) = (photo.width as f32, photo.height as f32);
             for point in &mut self.posed {
                 point[0] = (crop.x + point[0] * crop.side) / width;
@@ -161,11 +139,9 @@ impl State {
 
     /// Draws the latents; landmarks and pose are those on the picture buffer.
     fn draw(&mut self, outbuf: &mut gst::BufferRef, look: Look) -> Result<(), String> {
-        if let Some(video) = self.video.take_if(|video| video.look != look) {
-            self.set_output(video.info, look)?;
-        }
-        let info = &self.video.as_ref().ok_or("no caps were negotiated")?.info;
-        draw(&mut self.renderer, &source::of(&self.portrait), info, &self.latents, outbuf)?;
+        let info = self.info.as_ref().ok_or("no caps were negotiated")?;
+        self.person.set_output(info, look, self.framing, (&self.pack, self.device))?;
+        self.person.draw(info, &self.latents, outbuf)?;
         meta::attach(outbuf, FrameMeta::Latents, &self.latent_shape, &self.latents);
         meta::mark_synthetic(outbuf, &self.id);
         let landmarks = meta::read(outbuf, FrameMeta::Landmarks).map(|m| m.data);
@@ -178,23 +154,4 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// Draws latents into a picture buffer.
-fn draw(
-    renderer: &mut Renderer,
-    source: &render::Source<'_>,
-    info: &gst_video::VideoInfo,
-    latents: &[f32],
-    outbuf: &mut gst::BufferRef,
-) -> Result<(), String> {
-    let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(outbuf, info)
-        .map_err(|_| "the picture buffer cannot be written")?;
-    let mut strides = [0; render::PLANES];
-    for (to, from) in strides.iter_mut().zip(frame.plane_stride()) {
-        *to = usize::try_from(*from).map_err(|_| "the picture's stride is negative")?;
-    }
-    let [first, second, third, _] = frame.planes_data_mut();
-    let mut planes = Planes { data: [first, second, third], strides };
-    renderer.render(source, latents, &mut planes).map_err(|e| e.to_string())
 }

@@ -41,6 +41,12 @@ impl Head {
         }
     }
 
+    /// Goes on around the pose of another photo: between two people no way is eased.
+    pub fn go_on_around(&mut self, rest: Pose) {
+        self.rest = rest;
+        self.base = Ease::default();
+    }
+
     /// Back to the first frame.
     pub fn reset(&mut self) {
         (self.base, self.offsets, self.gain) = (Ease::default(), Ease::default(), Ease::default());

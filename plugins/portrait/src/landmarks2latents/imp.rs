@@ -31,7 +31,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -44,7 +44,8 @@ use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
 use crate::element::{StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment};
 use crate::landmark::pose::Pose;
-use crate::photo::{Photos, context};
+use crate::photo::handover::{Handover, Slot};
+use crate::photo::{Photos, Portrait, context};
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
@@ -64,6 +65,8 @@ const DEFAULT_RATE: f32 = 25.0;
 pub struct Landmarks2Latents {
     settings: Mutex<Settings>,
     photos: Mutex<Option<Photos>>,
+    /// A photo that is set while playing.
+    newcomer: Slot<Arc<Portrait>>,
     state: Mutex<Option<State>>,
     pub(super) pose: PosePad,
     /// Whether the next frame has to ask if a source is live.
@@ -115,6 +118,9 @@ impl Landmarks2Latents {
         let _threads = settings.model.limit_threads();
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or("not started")?;
+        if let Some((portrait, leads)) = self.newcomer.take(inbuf, segment.to_running_time(inbuf.pts())) {
+            state.go_on_with(portrait, leads).map_err(|e| e.to_string())?;
+        }
         if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
             state.reset().map_err(|e| e.to_string())?;
         }
@@ -123,6 +129,7 @@ impl Landmarks2Latents {
             state.step(&input, moment.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
         buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
         attach(outbuf, &state.landmarks, pose);
+        state.handover.iter().for_each(|handover| handover.mark(outbuf));
         Ok(notices)
     }
 
@@ -289,6 +296,7 @@ impl BaseTransformImpl for Landmarks2Latents {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
+        self.newcomer.clear();
         Ok(())
     }
 
@@ -351,7 +359,13 @@ impl BaseTransformImpl for Landmarks2Latents {
         {
             gst::debug!(CAT, imp = self, "the video does not seek");
         }
-        self.parent_src_event(event)
+        let handover = Handover::read(&event).filter(|_| lock(&self.state).is_some());
+        let Some(handover) = handover else { return self.parent_src_event(event) };
+        // Before anybody marks a frame; then the one farthest up leads.
+        self.newcomer.follow(&handover, Arc::clone(&handover.photos.portrait));
+        self.parent_src_event(event);
+        self.newcomer.lead(&handover);
+        true
     }
 
     fn before_transform(&self, inbuf: &gst::BufferRef) {

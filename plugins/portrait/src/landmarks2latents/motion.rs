@@ -37,6 +37,12 @@ impl PoseGenerator {
         })
     }
 
+    /// Goes on around the pose of another photo.
+    pub fn go_on_around(&mut self, initial: &Pose) -> Result<(), PackError> {
+        self.initial = self.stage.input(1, &initial.to_array())?;
+        Ok(())
+    }
+
     /// Back to the first frame.
     pub fn reset(&mut self, seed: u32) -> Result<(), PackError> {
         self.rng = rng(seed);

@@ -15,6 +15,7 @@ use crate::emotion::EMOTION_LEN;
 use crate::landmark::pose::{Pose, turned_to};
 use crate::pack::{PackError, Stage};
 use crate::photo::Portrait;
+use crate::photo::handover::Handover;
 use crate::presentation::Presentation;
 use crate::tensor::{FrameMeta, TensorKind, meta};
 
@@ -73,6 +74,8 @@ pub struct State {
     pub caps: StageCaps,
     pub presentation: Presentation,
     portrait: Arc<Portrait>,
+    /// The photo that was set while playing and that frames are made for, where no element before this one says so.
+    pub handover: Option<Arc<Handover>>,
     source_latents: Tensor,
     seed: u32,
     styles: u32,
@@ -132,8 +135,24 @@ impl State {
             posed: vec![[0.0; 3]; points],
             latents: vec![0.0; latents * 3],
             portrait,
+            handover: None,
             stage,
         })
+    }
+
+    /// Goes on with another photo: motion, and what of a video drives it, as they are. Its frames are marked where this
+    /// element leads.
+    pub fn go_on_with(
+        &mut self,
+        portrait: Arc<Portrait>,
+        leads: Option<Arc<Handover>>,
+    ) -> Result<(), PackError> {
+        self.source_latents = self.stage.input(2, &portrait.source_latents)?;
+        self.generator.go_on_around(&portrait.pose)?;
+        self.head.go_on_around(portrait.pose);
+        self.portrait = portrait;
+        self.handover = leads;
+        Ok(())
     }
 
     /// Back to the first frame.

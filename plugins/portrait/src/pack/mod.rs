@@ -4,6 +4,7 @@
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
 mod archive;
+mod calloff;
 mod float16;
 mod gate;
 mod locate;
@@ -23,6 +24,7 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use safetensors::{Dtype, SafeTensors};
 
+pub use calloff::CallOff;
 #[cfg(test)]
 pub use gate::seen;
 pub use locate::set_plugin_file;

@@ -2,6 +2,7 @@
 
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
+use super::calloff::is_called_off;
 use super::manifest::{StageEntry, TensorEntry};
 use super::{PackError, gate};
 
@@ -57,8 +58,11 @@ impl Stage {
     /// other streams of the process keep all cores busy.
     ///
     /// # Errors
-    /// What libtorch says, or another count of outputs than the manifest's.
+    /// What libtorch says, another count of outputs than the manifest's, or that the thread's work is called off.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, PackError> {
+        if is_called_off() {
+            return Err(PackError::Torch { stage: self.name.clone(), reason: "called off".to_owned() });
+        }
         // Gradients are a per-thread setting; the guard restores it.
         let _no_grad = tch::no_grad_guard();
         let inputs: Vec<IValue> = inputs.iter().map(|t| IValue::Tensor(t.shallow_clone())).collect();

@@ -29,6 +29,17 @@ pub struct Photos {
     pub open: Option<Arc<Portrait>>,
 }
 
+impl Photos {
+    /// Whether they are the same analyses.
+    pub fn same(&self, other: &Self) -> bool {
+        let open = match (&self.open, &other.open) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        open && Arc::ptr_eq(&self.portrait, &other.portrait)
+    }
+}
+
 impl From<Arc<Portrait>> for Photos {
     fn from(portrait: Arc<Portrait>) -> Self {
         Self { portrait, open: None }
@@ -43,14 +54,14 @@ struct Boxed(Arc<Portrait>);
 /// Analyses the chosen face in the photo of an element's property; what the user should know of it goes to the bus.
 ///
 /// # Errors
-/// As [`Portrait::analyse_face`], for the bus.
+/// As [`Portrait::analyse_face`].
 pub fn analyse(
     element: &impl IsA<gst::Element>,
     path: &str,
     face: FaceChoice,
     pack: &Arc<Pack>,
     device: Device,
-) -> Result<Arc<Portrait>, gst::ErrorMessage> {
+) -> Result<Arc<Portrait>, PhotoError> {
     tell(element, Portrait::analyse_face(Path::new(path), face, pack, device))
 }
 
@@ -64,7 +75,7 @@ pub fn analyse_second(
     face: FaceChoice,
     pack: &Arc<Pack>,
     device: Device,
-) -> Result<Arc<Portrait>, gst::ErrorMessage> {
+) -> Result<Arc<Portrait>, PhotoError> {
     let analysed = match Portrait::analyse_face(Path::new(path), face, pack, device) {
         Err(PhotoError::NoSuchFace { .. }) => Portrait::analyse(Path::new(path), pack, device),
         analysed => analysed,
@@ -75,8 +86,8 @@ pub fn analyse_second(
 fn tell(
     element: &impl IsA<gst::Element>,
     analysed: Result<Arc<Portrait>, PhotoError>,
-) -> Result<Arc<Portrait>, gst::ErrorMessage> {
-    let portrait = analysed.map_err(|e| e.to_message())?;
+) -> Result<Arc<Portrait>, PhotoError> {
+    let portrait = analysed?;
     for warning in &portrait.warnings {
         gst::element_warning!(element, gst::StreamError::Decode, ("{warning}"));
     }

@@ -1,10 +1,12 @@
 //! The photo: read once, its face found, cut out and measured, shared by all elements of a pipeline.
 //!
-//! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element.
+//! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element, [`handover`] another one while
+//! they play.
 
 pub mod context;
 mod crop;
 mod error;
+pub mod handover;
 mod matte;
 mod plate;
 mod portrait;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
 use std::time::SystemTime;
 
 use tch::{Device, Tensor};
@@ -77,6 +77,8 @@ pub struct Portrait {
     pub eye_code: Vec<f32>,
     /// What the user should know of this photo.
     pub warnings: Vec<String>,
+    /// The matte of a square around the whole photo, once a picture needed it.
+    pub(super) whole_mask: OnceLock<Vec<u8>>,
 }
 
 /// What makes two analyses the same.
@@ -205,6 +207,7 @@ fn measure(
         mouth_code,
         eye_code,
         warnings,
+        whole_mask: OnceLock::new(),
     })
 }
 

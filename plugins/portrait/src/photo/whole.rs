@@ -20,7 +20,8 @@ impl Picture {
 }
 
 impl Portrait {
-    /// The matte of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = person.
+    /// The matte of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = person. The network
+    /// runs for the first of them; `pack` and `device` are those of [`Portrait::analyse`].
     ///
     /// # Errors
     /// Where the pack's model fails.
@@ -32,28 +33,68 @@ impl Portrait {
         width: usize,
         height: usize,
     ) -> Result<Vec<u8>, PhotoError> {
-        let photo = &self.photo;
-        let side = photo.width.max(photo.height) as f32;
-        let square =
-            Crop { x: (photo.width as f32 - side) / 2.0, y: (photo.height as f32 - side) / 2.0, side };
-        let unit = |v: f32, from: f32, to: f32| (v * self.crop.side + from - to) / side;
-        let landmarks: Vec<[f32; 3]> = self
-            .landmarks
-            .iter()
-            .map(|p| {
-                let [x, y] = [unit(p[0], self.crop.x, square.x), unit(p[1], self.crop.y, square.y)];
-                [x, y, p[2] * self.crop.side / side]
-            })
-            .collect();
-        let picture = square.cut(photo, SIZE);
-        let mask = matte::matte(photo, &square, &picture, &landmarks, pack, device)
-            .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?;
-        let scale = SIZE as f32 / side;
+        let square = self.square();
+        let mask = self.square_matte(pack, device)?;
+        let scale = SIZE as f32 / square.side;
         let span = |from: f32, size: usize| Span {
             start: -from * scale,
             length: size as f32 / shrink * scale,
             size,
         };
-        Ok(crop::resample::<1>(&mask, SIZE, SIZE, span(square.x, width), span(square.y, height)))
+        Ok(crop::resample::<1>(mask, SIZE, SIZE, span(square.x, width), span(square.y, height)))
+    }
+
+    /// The square around the whole photo.
+    fn square(&self) -> Crop {
+        let photo = &self.photo;
+        let side = photo.width.max(photo.height) as f32;
+        Crop { x: (photo.width as f32 - side) / 2.0, y: (photo.height as f32 - side) / 2.0, side }
+    }
+
+    /// The matte of that square, measured once and kept.
+    fn square_matte(&self, pack: &Pack, device: Device) -> Result<&[u8], PhotoError> {
+        if let Some(mask) = self.whole_mask.get() {
+            return Ok(mask);
+        }
+        let (photo, square) = (&self.photo, self.square());
+        let unit = |v: f32, from: f32, to: f32| (v * self.crop.side + from - to) / square.side;
+        let landmarks: Vec<[f32; 3]> = self
+            .landmarks
+            .iter()
+            .map(|p| {
+                let [x, y] = [unit(p[0], self.crop.x, square.x), unit(p[1], self.crop.y, square.y)];
+                [x, y, p[2] * self.crop.side / square.side]
+            })
+            .collect();
+        let picture = square.cut(photo, SIZE);
+        let mask = matte::matte(photo, &square, &picture, &landmarks, pack, device)
+            .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?;
+        Ok(self.whole_mask.get_or_init(|| mask))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::pack::{CallOff, DEFAULT_PACK};
+
+    /// Whatever changes about the background, and however large the picture is.
+    #[test]
+    fn the_network_sees_the_whole_photo_once() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/portrait-grace-hopper.jpg");
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let portrait = Portrait::analyse(&file, &pack, Device::Cpu).unwrap();
+        let (width, height) = (portrait.photo.width, portrait.photo.height);
+        let matte =
+            |shrink: f32, width, height| portrait.whole_matte(&pack, Device::Cpu, shrink, width, height);
+        let first = matte(1.0, width, height).unwrap();
+        // A network that runs from now on is an error.
+        let _watch = CallOff::watch(&Arc::new(AtomicBool::new(true)));
+        assert_eq!(matte(0.5, width / 2, height / 2).unwrap().len(), (width / 2) * (height / 2));
+        assert!(first == matte(1.0, width, height).unwrap());
     }
 }

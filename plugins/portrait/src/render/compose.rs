@@ -14,7 +14,7 @@ use super::painter::Painted;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
-use super::{RenderError, remap};
+use super::{Background, Output, RenderError, cutout, remap};
 use crate::workers;
 
 /// Points of the coarse grid along a side of the picture.
@@ -130,6 +130,21 @@ impl Canvas {
     /// Width and height of the output.
     pub fn size(&self) -> (usize, usize) {
         (self.scene.raster.width, self.scene.raster.height)
+    }
+
+    /// Exchanges what is behind the person, and whether colours are multiplied by their alpha; `output` is otherwise what
+    /// the canvas was made for. `false` where more than that would change.
+    pub fn repaint(&mut self, output: &Output<'_>) -> bool {
+        let Scene { raster, layers, sheet, .. } = &mut self.scene;
+        let Output { still, format, background } = output;
+        let pixels = still.width * still.height;
+        let whole = still.rgb.len() == pixels * 3 && still.matte.is_none_or(|m| m.len() == pixels);
+        let same = sheet.size() == (still.width, still.height) && sheet.format().layout == format.layout;
+        if !whole || !same || layers.cut != (*background != Background::Keep) {
+            return false;
+        }
+        cutout::repaint(still, format.straight, *background, raster, layers, sheet);
+        true
     }
 
     /// Computes the head's motion of a frame on the coarse grid.

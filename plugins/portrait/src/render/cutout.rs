@@ -27,33 +27,73 @@ pub fn sheet(
     raster: &Raster,
     layers: &mut Layers,
 ) -> Sheet {
-    let (width, height) = (still.width, still.height);
-    let photo = still.rgb.as_chunks::<3>().0;
-    let whole = |[r, g, b]: [u8; 3], a: f32| [r, g, b, 255].map(|v| f32::from(v) * a);
-    let Background::Colour([r, g, b, a]) = background else {
-        return Sheet::new(format, width, height, |y, row| {
-            for (out, &rgb) in row.iter_mut().zip(&photo[y * width..]) {
-                *out = whole(rgb, 1.0);
-            }
-        });
+    let Background::Colour(colour) = background else {
+        return Sheet::new(format, still.width, still.height, kept(still));
     };
-    let colour = [r, g, b, 255].map(|v| (f32::from(v) * f32::from(a) / 255.0 + 0.5) as u8);
     cut(still, raster, layers);
+    let colour = over(colour, layers);
+    Sheet::new(format, still.width, still.height, replaced(still, raster, layers, colour))
+}
+
+/// The same of layers that were cut out before, or were not, as this background wants them.
+pub fn repaint(
+    still: &Still<'_>,
+    straight: bool,
+    background: Background,
+    raster: &Raster,
+    layers: &mut Layers,
+    sheet: &mut Sheet,
+) {
+    let Background::Colour(colour) = background else { return sheet.paint(straight, kept(still)) };
+    let colour = over(colour, layers);
+    sheet.paint(straight, replaced(still, raster, layers, colour));
+}
+
+/// Red, green, blue, alpha of a colour of the photo.
+fn whole([r, g, b]: [u8; 3], a: f32) -> [f32; 4] {
+    [r, g, b, 255].map(|v| f32::from(v) * a)
+}
+
+/// Rows of the photo as it is.
+fn kept<'a>(still: &'a Still<'_>) -> impl FnMut(usize, &mut [[f32; 4]]) + use<'a> {
+    let photo = still.rgb.as_chunks::<3>().0;
+    let width = still.width;
+    move |y, row| {
+        for (out, &rgb) in row.iter_mut().zip(&photo[y * width..]) {
+            *out = whole(rgb, 1.0);
+        }
+    }
+}
+
+/// Puts a colour behind the person's layer; gives it back multiplied by its alpha.
+fn over([r, g, b, a]: [u8; 4], layers: &mut Layers) -> [u8; 4] {
+    let colour = [r, g, b, 255].map(|v| (f32::from(v) * f32::from(a) / 255.0 + 0.5) as u8);
     layers.back.as_chunks_mut::<4>().0.fill(colour);
+    colour
+}
+
+/// Rows of the person over a colour.
+fn replaced<'a>(
+    still: &'a Still<'_>,
+    raster: &Raster,
+    layers: &'a Layers,
+    colour: [u8; 4],
+) -> impl FnMut(usize, &mut [[f32; 4]]) + use<'a> {
+    let (photo, matte, width) = (still.rgb.as_chunks::<3>().0, still.matte, still.width);
     let region = raster.region;
-    Sheet::new(format, width, height, |y, row| {
+    move |y, row| {
         for (x, out) in row.iter_mut().enumerate() {
             let (column, line) = (x.wrapping_sub(region.x), y.wrapping_sub(region.y));
             let person = if column < region.width && line < region.height {
                 layers.person[(line + 1) * layers.stride + column + 1].map(|v| f32::from(v) / STEPS)
             } else {
-                let opaque = still.matte.map_or(0.0, |m| f32::from(m[y * width + x]) / 255.0);
+                let opaque = matte.map_or(0.0, |m| f32::from(m[y * width + x]) / 255.0);
                 whole(photo[y * width + x], opaque)
             };
             let through = 1.0 - person[3] / 255.0;
             *out = [0, 1, 2, 3].map(|c| person[c] + f32::from(colour[c]) * through);
         }
-    })
+    }
 }
 
 /// Makes the person's layer one that can stand before anything. What it holds beyond its own matte was only right over
@@ -81,4 +121,5 @@ fn cut(still: &Still<'_>, raster: &Raster, layers: &mut Layers) {
         }
     }
     layers.replicate();
+    layers.cut = true;
 }

@@ -113,46 +113,57 @@ impl<'a> Planes<'a> {
 pub struct Sheet {
     format: Format,
     width: usize,
+    height: usize,
     planes: [Vec<u8>; PLANES],
     /// RGB8 of the same, where chroma samples need their neighbours.
     rgb: Vec<u8>,
+    /// A row while it is painted.
+    pixels: Vec<[f32; 4]>,
 }
 
 impl Sheet {
     /// A picture whose rows are `row(y, pixels)`: red, green, blue, alpha, 0 to 255, multiplied by the alpha.
-    pub fn new(
-        format: Format,
-        width: usize,
-        height: usize,
-        mut row: impl FnMut(usize, &mut [[f32; 4]]),
-    ) -> Self {
+    pub fn new(format: Format, width: usize, height: usize, row: impl FnMut(usize, &mut [[f32; 4]])) -> Self {
         let layout = format.layout;
         let plane = |p: usize| {
             let used = p < layout.planes();
             vec![0; if used { layout.line(p, width) * layout.rows(p, 0..height).len() } else { 0 }]
         };
         let rgb = if layout.halves() { vec![0; width * height * 3] } else { Vec::new() };
-        let mut sheet = Self { format, width, planes: [0, 1, 2].map(plane), rgb };
-        let mut pixels = vec![[0.0; 4]; width];
+        let pixels = vec![[0.0; 4]; width];
+        let mut sheet = Self { format, width, height, planes: [0, 1, 2].map(plane), rgb, pixels };
+        sheet.paint(format.straight, row);
+        sheet
+    }
+
+    /// Paints it anew: rows as in [`Sheet::new`], `straight` as in [`Format`].
+    pub fn paint(&mut self, straight: bool, mut row: impl FnMut(usize, &mut [[f32; 4]])) {
+        self.format.straight = straight;
+        let (format, width, height, pixels) = (self.format, self.width, self.height, &mut self.pixels);
+        let layout = format.layout;
         for y in 0..height {
-            row(y, &mut pixels);
+            row(y, pixels);
             if layout.halves() {
-                remap::store(&pixels, &mut sheet.rgb[y * width * 3..][..width * 3]);
+                remap::store(pixels, &mut self.rgb[y * width * 3..][..width * 3]);
             } else {
                 let line = width * layout.pixel();
-                format.store(&pixels, &mut sheet.planes[0][y * line..][..line]);
+                format.store(pixels, &mut self.planes[0][y * line..][..line]);
             }
         }
         if layout.halves() {
-            let [y, u, v] = &mut sheet.planes;
+            let [y, u, v] = &mut self.planes;
             let strides = [0, 1, 2].map(|p| layout.line(p, width));
             let mut out = Planes { data: [y, u, v], strides };
             for pair in 0..height / 2 {
-                let rows = [0, 1].map(|k| &sheet.rgb[(2 * pair + k) * width * 3..][..width * 3]);
+                let rows = [0, 1].map(|k| &self.rgb[(2 * pair + k) * width * 3..][..width * 3]);
                 format.convert(rows, 0..width, &mut out.take(layout, 2));
             }
         }
-        sheet
+    }
+
+    /// Width and height of the picture.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
     }
 
     /// The format of the picture.

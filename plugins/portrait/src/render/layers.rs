@@ -39,6 +39,8 @@ pub struct Layers {
     pub stride: usize,
     /// Background of the region: red, green, blue, alpha, colours multiplied by it.
     pub back: Vec<u8>,
+    /// Whether the person can stand before another background than the photo's.
+    pub cut: bool,
     /// Summed areas of the cells that hold a part of the person.
     seen: Vec<u32>,
     cells: usize,
@@ -61,6 +63,7 @@ impl Layers {
             person: vec![[0; 4]; stride * (height + 3)],
             stride,
             back: vec![255; width * height * 4],
+            cut: false,
             seen: vec![0; cells * (height.div_ceil(CELL) + 1)],
             cells,
         };

@@ -213,6 +213,17 @@ impl Renderer {
         Ok(())
     }
 
+    /// Exchanges the background (colour for colour) and whether colours are multiplied by their alpha, and nothing else:
+    /// `source` is that of [`Renderer::new`], the rest of `output` that of the last [`Renderer::set_output`]. Where more than
+    /// that changes, between a background that is kept and one that is replaced, all is set.
+    ///
+    /// # Errors
+    /// As [`Renderer::set_output`].
+    pub fn set_background(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
+        let painted = self.canvas.as_mut().is_some_and(|canvas| canvas.repaint(output));
+        if painted { Ok(()) } else { self.set_output(source, output) }
+    }
+
     /// How long the parts of the last frame took.
     pub fn timings(&self) -> Timings {
         self.timings

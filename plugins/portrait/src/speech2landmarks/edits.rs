@@ -50,6 +50,12 @@ impl Edits {
         }
     }
 
+    /// Goes on with the face of another person, landmarks as in [`Edits::new`]: gains, gaze and blinks as they are.
+    pub fn go_on_as(&mut self, photo: &[[f32; 3]], rest: &[[f32; 3]]) {
+        self.gains.go_on_as(rest);
+        self.entrance.go_on_as(photo);
+    }
+
     /// Forgets what came before: the next frame is a first one.
     pub fn reset(&mut self) {
         self.gains.reset();

@@ -16,6 +16,11 @@ impl Entrance {
         Self { photo: photo.to_vec(), frames: 0 }
     }
 
+    /// Goes on, on the way that is left, from the face of another person in the photo.
+    pub fn go_on_as(&mut self, photo: &[[f32; 3]]) {
+        self.photo = photo.to_vec();
+    }
+
     /// The next frame is a first one.
     pub fn reset(&mut self) {
         self.frames = 0;

@@ -93,6 +93,12 @@ impl Gains {
         }
     }
 
+    /// Goes on with another person, landmarks as in [`Gains::new`].
+    pub fn go_on_as(&mut self, rest: &[[f32; 3]]) {
+        let Self { ramp, silence, .. } = std::mem::replace(self, Self::new(rest));
+        (self.ramp, self.silence) = (ramp, silence);
+    }
+
     /// Forgets what came before.
     pub fn reset(&mut self) {
         self.ramp = Ramp::default();

@@ -30,15 +30,14 @@ use gst_base::subclass::prelude::*;
 use tch::Tensor;
 
 use super::edits::{APPLIED, Edits};
+use super::person::Person;
 use super::ramp::{Ramp, most_per_frame};
-use super::second::SecondLook;
 use super::settings::{Controls, Settings, param_specs};
 use crate::complaint::Complaints;
 use crate::element::{StageCaps, lock, pad_templates, sync_controls, time_segment};
 use crate::emotion::EMOTION_LEN;
-use crate::landmark::neutral::close_mouth;
-use crate::landmark::region::Regions;
 use crate::pack::{Pack, PackError, Stage};
+use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
 use crate::presentation::Presentation;
 use crate::settings::pack_error_message;
@@ -57,12 +56,9 @@ struct State {
     pack: Arc<Pack>,
     stage: Arc<Stage>,
     caps: StageCaps,
-    /// Normalised landmarks of the person at rest, `[N, 3]`.
-    identity: Tensor,
-    /// Those of the second photo, as it shows them.
-    open: Option<Tensor>,
-    /// What the second photo changes.
-    second: Option<SecondLook>,
+    person: Person,
+    /// The photos that were set while playing and that frames are made for.
+    handover: Option<Arc<Handover>>,
     /// Frames a second of the stream.
     fps: f32,
     presentation: Presentation,
@@ -84,20 +80,16 @@ impl State {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
         let stage = pack.stage("speech2landmarks", device)?;
-        let photo = photos.map_or(pack.mean_face(), |p| &p.portrait.neutral);
-        let mut neutral = photo.to_vec();
-        close_mouth(&mut neutral);
+        let person = Person::new(&pack, &stage, photos)?;
+        let Person { photo, neutral, .. } = &person;
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
-        let open = photos.and_then(|p| p.open.as_ref());
-        let mut state = Self {
-            identity: stage.input(1, neutral.as_flattened())?,
-            open: open.map(|open| stage.input(1, open.neutral.as_flattened())).transpose()?,
-            second: None,
+        Ok(Self {
+            handover: None,
             fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
             presentation: Presentation::default(),
             hidden: stage.zero_input(3)?,
             emotion: Ramp::default(),
-            edits: Edits::new(photo, &neutral, settings.seed),
+            edits: Edits::new(photo, neutral, settings.seed),
             features: vec![0.0; feature_shape.iter().product()],
             caps: StageCaps {
                 input: (TensorKind::AudioFeatures, feature_shape),
@@ -105,26 +97,19 @@ impl State {
                 pack: pack.id(),
             },
             landmarks: vec![0.0; neutral.len() * 3],
+            person,
             stage,
             pack,
-        };
-        state.compare()?;
-        Ok(state)
+        })
     }
 
-    /// What the second photo changes, by what the network says of either in silence.
-    fn compare(&mut self) -> Result<(), PackError> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let zero = |input| self.stage.zero_input(input);
-        let told = |identity: &Tensor| {
-            let inputs = [zero(0)?, identity.shallow_clone(), zero(2)?, zero(3)?];
-            let [landmarks, _] = self.stage.run_for(&inputs)?;
-            let mut face = vec![[0.0; 3]; landmarks.numel() / 3];
-            self.stage.read(&landmarks, face.as_flattened_mut()).map(|()| face)
-        };
-        let regions = Regions::new(self.pack.mean_face());
-        self.second = Some(SecondLook::new(&regions, &told(&self.identity)?, &told(open)?));
-        Ok(())
+    /// Goes on as another person, whose frames are marked where this element leads.
+    fn go_on_as(&mut self, person: Person, leads: Option<Arc<Handover>>) -> Result<(), PackError> {
+        self.edits.go_on_as(&person.photo, &person.neutral);
+        self.person = person;
+        self.handover = leads;
+        // Another network may have been taken since.
+        self.person.compare(&self.pack, &self.stage)
     }
 
     /// Takes the network that was trained for features with that look-ahead, in samples.
@@ -134,7 +119,7 @@ impl State {
         let stage = self.pack.stage(name, self.stage.device())?;
         if !Arc::ptr_eq(&stage, &self.stage) {
             self.stage = stage;
-            self.compare()?;
+            self.person.compare(&self.pack, &self.stage)?;
             self.reset()?;
         }
         Ok(())
@@ -154,7 +139,7 @@ impl State {
         let emotion = self.emotion.step(controls.emotion(), most);
         let inputs = [
             self.stage.input(0, &self.features)?,
-            self.identity.shallow_clone(),
+            self.person.identity.shallow_clone(),
             self.stage.input(2, &emotion)?,
             self.hidden.shallow_clone(),
         ];
@@ -162,7 +147,7 @@ impl State {
         self.stage.read(&landmarks, &mut self.landmarks)?;
         self.hidden = hidden;
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
-        if let Some(second) = &self.second {
+        if let Some(second) = &self.person.second {
             second.apply(points);
         }
         let face = self.edits.apply(points, &controls.face(), self.fps, blink);
@@ -179,11 +164,31 @@ fn frames_a_second(rate: gst::Fraction) -> Option<f32> {
 pub struct Speech2Landmarks {
     settings: Mutex<Settings>,
     photos: Mutex<Option<Photos>>,
+    /// A person that is set while playing.
+    newcomer: Slot<Person>,
     state: Mutex<Option<State>>,
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
     complaints: Complaints,
     stats: Stats,
+}
+
+impl Speech2Landmarks {
+    /// Prepares what a handover brings, on the thread that announces it; `false` where the element does not run. Nobody
+    /// before this element needs the photo: it leads.
+    fn prepare(&self, handover: &Arc<Handover>) -> bool {
+        let _threads = lock(&self.settings).model.limit_threads();
+        let running = lock(&self.state).as_ref().map(|s| (Arc::clone(&s.pack), Arc::clone(&s.stage)));
+        let Some((pack, stage)) = running else { return false };
+        match Person::new(&pack, &stage, Some(&handover.photos)) {
+            Ok(person) => {
+                self.newcomer.follow(handover, person);
+                self.newcomer.lead(handover);
+            }
+            Err(error) => handover.refuse(error.to_string()),
+        }
+        true
+    }
 }
 
 #[glib::object_subclass]
@@ -275,6 +280,7 @@ impl BaseTransformImpl for Speech2Landmarks {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
+        self.newcomer.clear();
         Ok(())
     }
 
@@ -330,6 +336,10 @@ impl BaseTransformImpl for Speech2Landmarks {
         self.parent_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        Handover::read(&event).is_some_and(|handover| self.prepare(&handover)) || self.parent_src_event(event)
+    }
+
     fn before_transform(&self, inbuf: &gst::BufferRef) {
         sync_controls(*CAT, self.obj().upcast_ref(), inbuf);
     }
@@ -347,10 +357,16 @@ impl BaseTransformImpl for Speech2Landmarks {
         let segment = time_segment(self.obj().upcast_ref());
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let newcomer = self.newcomer.take(inbuf, segment.to_running_time(inbuf.pts()));
         let anew = state.presentation.starts_with_frame(&segment, inbuf.pts());
         let blink = self.blink.swap(false, Ordering::Relaxed);
         let result = buffer::read_f32(inbuf, &mut state.features)
             .map_err(|e| e.to_string())
+            .and_then(|()| {
+                newcomer.map_or(Ok(()), |(person, leads)| {
+                    state.go_on_as(person, leads).map_err(|e| e.to_string())
+                })
+            })
             .and_then(|()| if anew { state.reset().map_err(|e| e.to_string()) } else { Ok(()) })
             .and_then(|()| state.step(&controls, blink).map_err(|e| e.to_string()))
             .and_then(|Applied { emotion, face }| {
@@ -358,6 +374,7 @@ impl BaseTransformImpl for Speech2Landmarks {
                 meta::attach(outbuf, FrameMeta::AudioFeatures, &state.caps.input.1, &state.features);
                 meta::attach(outbuf, FrameMeta::Emotion, &[emotion.len()], &emotion);
                 meta::attach(outbuf, FrameMeta::Face, &[face.len()], &face);
+                state.handover.iter().for_each(|handover| handover.mark(outbuf));
                 Ok(())
             });
         drop(guard);

@@ -10,6 +10,7 @@ mod gains;
 mod gaze;
 mod imp;
 mod lids;
+mod person;
 mod ramp;
 mod second;
 mod settings;

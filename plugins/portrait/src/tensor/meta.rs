@@ -7,6 +7,8 @@
 
 use gst::meta::CustomMeta;
 
+use crate::photo::handover::MARK;
+
 /// Which knowledge a metadata carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrameMeta {
@@ -73,7 +75,7 @@ pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META]) {
+        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META, MARK]) {
             CustomMeta::register(name, &[]);
         }
     });

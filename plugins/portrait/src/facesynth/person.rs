@@ -1,0 +1,101 @@
+//! A person that is drawn: the photo, its renderer, and what that was set to.
+
+use std::sync::Arc;
+
+use gst_video::prelude::*;
+use tch::Device;
+
+use super::settings::Look;
+use super::source::{self, Rest};
+use super::{AlphaMode, Framing, formats};
+use crate::pack::Pack;
+use crate::photo::{Photos, Portrait};
+use crate::render::{self, Background, Output, Planes, RenderError, Renderer};
+
+/// One person.
+pub struct Person {
+    pub portrait: Arc<Portrait>,
+    renderer: Renderer,
+    drawn: Option<Drawn>,
+}
+
+/// What the renderer was set to.
+struct Drawn {
+    info: gst_video::VideoInfo,
+    background: Background,
+    straight: bool,
+    rest: Rest,
+}
+
+impl Person {
+    /// The person of the photos.
+    ///
+    /// # Errors
+    /// As [`Renderer::new`].
+    pub fn new(photos: Photos, pack: &Arc<Pack>, device: Device) -> Result<Self, RenderError> {
+        let Photos { portrait, open } = photos;
+        let open = open.as_deref().map(source::of);
+        let renderer = Renderer::new(&source::of(&portrait), open.as_ref(), pack, device)?;
+        Ok(Self { portrait, renderer, drawn: None })
+    }
+
+    /// Sets what pictures look like; does no more than has changed. `models` are those of [`Person::new`].
+    ///
+    /// # Errors
+    /// Why pictures cannot be drawn so.
+    pub fn set_output(
+        &mut self,
+        info: &gst_video::VideoInfo,
+        look: Look,
+        framing: Framing,
+        (pack, device): (&Arc<Pack>, Device),
+    ) -> Result<(), String> {
+        let (background, straight) = (look.behind(), look.alpha == AlphaMode::Straight);
+        let same = self.drawn.as_ref().filter(|drawn| drawn.info == *info);
+        if same.is_some_and(|drawn| drawn.background == background && drawn.straight == straight) {
+            return Ok(());
+        }
+        let format = formats::format(info, straight)?;
+        let cut_out = background != Background::Keep;
+        let source = source::of(&self.portrait);
+        let rest = match self.drawn.take_if(|drawn| drawn.info == *info) {
+            // Only what is behind the person changes, with keyframes in each picture.
+            Some(drawn) if cut_out == (drawn.background != Background::Keep) => {
+                let output = Output { still: drawn.rest.still(&self.portrait), format, background };
+                self.renderer.set_background(&source, &output).map_err(|e| e.to_string())?;
+                drawn.rest
+            }
+            _ => {
+                let size = (info.width() as usize, info.height() as usize);
+                let matte = cut_out.then_some((&**pack, device));
+                let rest = Rest::new(&self.portrait, framing, size, matte).map_err(|e| e.to_string())?;
+                let output = Output { still: rest.still(&self.portrait), format, background };
+                self.renderer.set_output(&source, &output).map_err(|e| e.to_string())?;
+                rest
+            }
+        };
+        self.drawn = Some(Drawn { info: info.clone(), background, straight, rest });
+        Ok(())
+    }
+
+    /// Draws latents into a picture buffer of that format, the one of [`Person::set_output`].
+    ///
+    /// # Errors
+    /// A buffer that is not what `info` says, or a model that fails.
+    pub fn draw(
+        &mut self,
+        info: &gst_video::VideoInfo,
+        latents: &[f32],
+        outbuf: &mut gst::BufferRef,
+    ) -> Result<(), String> {
+        let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(outbuf, info)
+            .map_err(|_| "the picture buffer cannot be written")?;
+        let mut strides = [0; render::PLANES];
+        for (to, from) in strides.iter_mut().zip(frame.plane_stride()) {
+            *to = usize::try_from(*from).map_err(|_| "the picture's stride is negative")?;
+        }
+        let [first, second, third, _] = frame.planes_data_mut();
+        let mut planes = Planes { data: [first, second, third], strides };
+        self.renderer.render(&source::of(&self.portrait), latents, &mut planes).map_err(|e| e.to_string())
+    }
+}
