@@ -8,6 +8,7 @@ mod imp;
 mod mix;
 mod pool;
 mod resample;
+mod see_through;
 mod settings;
 mod source;
 mod state;

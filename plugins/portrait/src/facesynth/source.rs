@@ -7,8 +7,8 @@ use tch::Device;
 use super::Framing;
 use super::formats::Sizes;
 use crate::pack::Pack;
-use crate::photo::{PhotoError, Portrait};
-use crate::render::{RenderError, Source, Still};
+use crate::photo::{Alpha, PhotoError, Portrait};
+use crate::render::{RenderError, Source, Still, Transparency};
 use crate::settings::pack_error_message;
 
 /// Longest and shortest side of the largest picture.
@@ -52,11 +52,17 @@ pub struct Rest<'a> {
     origin: [f32; 2],
     scale: f32,
     matte: Option<Vec<u8>>,
+    /// Whether the matte is the photo's own alpha.
+    cut_out: bool,
+    /// The photo's own alpha where it is a frame, and the colour behind it.
+    frame: Option<Vec<u8>>,
+    behind: [u8; 4],
 }
 
 impl<'a> Rest<'a> {
     /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
-    /// person is to be cut out of the whole photo, with this pack on this device.
+    /// person is to be cut out of the whole photo, with this pack on this device; `behind` is seen around a photo that is
+    /// transparent there.
     ///
     /// # Errors
     /// Where the pack's model fails.
@@ -65,15 +71,21 @@ impl<'a> Rest<'a> {
         framing: Framing,
         (width, height): (usize, usize),
         matte: Option<(&Pack, Device)>,
+        behind: [u8; 4],
     ) -> Result<Self, PhotoError> {
         let (photo, crop) = (&portrait.photo, &portrait.crop);
+        let cut_out = matches!(portrait.alpha, Some(Alpha { cut_out: true, .. }));
         if framing == Framing::Crop {
             let rgb = if width == portrait.picture.width {
                 Cow::Borrowed(&portrait.picture.rgb[..])
             } else {
                 Cow::Owned(crop.cut(photo, width).rgb)
             };
-            return Ok(Self { width, height, rgb, origin: [0.0; 2], scale: width as f32, matte: None });
+            let mask = |alpha: &Alpha| crop.cut_mask(&alpha.mask, photo.width, photo.height, width);
+            let mask = portrait.alpha.as_ref().map(mask);
+            let (matte, frame) = if cut_out { (mask, None) } else { (None, mask) };
+            let (origin, scale) = ([0.0; 2], width as f32);
+            return Ok(Self { width, height, rgb, origin, scale, matte, cut_out, frame, behind });
         }
         let shrink = shrink(photo.width, photo.height);
         let rgb = if (width, height) == (photo.width, photo.height) {
@@ -85,7 +97,10 @@ impl<'a> Rest<'a> {
         let matte = matte
             .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
             .transpose()?;
-        Ok(Self { width, height, rgb, origin, scale: crop.side * shrink, matte })
+        let mask = |alpha: &Alpha| portrait.alpha_part(alpha, shrink, width, height);
+        let frame = portrait.alpha.as_ref().filter(|alpha| !alpha.cut_out).map(mask);
+        let scale = crop.side * shrink;
+        Ok(Self { width, height, rgb, origin, scale, matte, cut_out, frame, behind })
     }
 
     /// As the renderer takes it.
@@ -97,6 +112,11 @@ impl<'a> Rest<'a> {
             origin: self.origin,
             scale: self.scale,
             matte: self.matte.as_deref(),
+            transparency: match &self.frame {
+                Some(mask) => Transparency::Frame { mask, behind: self.behind },
+                None if self.cut_out => Transparency::CutOut,
+                None => Transparency::None,
+            },
         }
     }
 }

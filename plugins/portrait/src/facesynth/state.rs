@@ -8,6 +8,7 @@ use super::formats::{self, Sizes};
 use super::mix::{self, Mixer};
 use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings};
+use super::see_through;
 use super::source::{self, Rest};
 use super::{AlphaMode, Framing};
 use crate::element::check_input;
@@ -99,7 +100,8 @@ impl State {
 
     fn set_output(&mut self, info: gst_video::VideoInfo, look: Look) -> Result<(), String> {
         let format = formats::format(&info, look.alpha == AlphaMode::Straight)?;
-        let background = look.behind();
+        let has_alpha = format.layout.has_alpha();
+        let background = see_through::background(&look, &self.portrait, has_alpha);
         let cut_out = background != render::Background::Keep;
         let (width, height) = (info.width() as usize, info.height() as usize);
         let rest = Rest::new(
@@ -107,6 +109,7 @@ impl State {
             self.framing,
             (width, height),
             cut_out.then_some((&*self.pack, self.device)),
+            see_through::behind(&look, has_alpha),
         )
         .map_err(|e| e.to_string())?;
         let output = Output { still: rest.still(), format, background };

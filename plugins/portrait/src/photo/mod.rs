@@ -2,9 +2,14 @@
 //!
 //! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element.
 
+mod alpha;
+mod colour;
 pub mod context;
 mod crop;
 mod error;
+mod heif;
+mod ink;
+mod kind;
 mod matte;
 mod plate;
 mod portrait;
@@ -12,6 +17,7 @@ mod read;
 mod whole;
 
 pub use context::Photos;
+pub use alpha::Alpha;
 pub use crop::Crop;
 pub use error::PhotoError;
 pub use portrait::{Picture, Portrait};

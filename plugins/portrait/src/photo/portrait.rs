@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use tch::{Device, Tensor};
 
+use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
 use super::{matte, plate, read};
@@ -53,8 +54,10 @@ impl std::fmt::Debug for Picture {
 pub struct Portrait {
     /// The file.
     pub path: PathBuf,
-    /// The whole photo, upright.
+    /// The whole photo, upright, sRGB.
     pub photo: Picture,
+    /// What of it is transparent.
+    pub alpha: Option<Alpha>,
     /// Where in it the picture lies.
     pub crop: Crop,
     /// The square around the face that is animated, of the pack's resolution.
@@ -129,19 +132,22 @@ impl Portrait {
 
 fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, PhotoError> {
     let failed = |source: PackError| PhotoError::Pack { path: path.to_owned(), source };
-    let read::Photo { picture: photo, alpha } = read::read(path)?;
+    let read::Photo { picture: photo, alpha: mask, warning } = read::read(path)?;
     let (width, height) = (photo.width, photo.height);
     let too_small = || PhotoError::TooSmall { path: path.to_owned(), width, height, needed: MIN_FACE };
     if width.min(height) < MIN_FACE {
         return Err(too_small());
     }
-    let view = RgbView::new(&photo.rgb, width * 3, width, height).ok_or_else(too_small)?;
+    // Networks see what is transparent as grey, whatever colours it hides.
+    let grey = mask.as_deref().map(|mask| alpha::over_grey(&photo, mask));
+    let seen = grey.as_ref().unwrap_or(&photo);
+    let view = RgbView::new(&seen.rgb, width * 3, width, height).ok_or_else(too_small)?;
     let faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = warning.into_iter().collect();
     let face = choose(path, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
     let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
-    let crown = matte::crown(&photo, forehead, chin, pack, device).map_err(failed)?;
+    let crown = matte::crown(seen, forehead, chin, pack, device).map_err(failed)?;
     let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
     let picture = crop.cut(&photo, size);
@@ -162,17 +168,28 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     }
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
-    let matte = match &alpha {
-        Some(alpha) => crop.cut_mask(alpha, width, height, size),
-        None => matte::matte(&photo, &crop, &picture, &landmarks, pack, device).map_err(failed)?,
+    let seen_picture = grey.as_ref().map(|grey| crop.cut(grey, size));
+    let seen_picture = seen_picture.as_ref().unwrap_or(&picture);
+    let mut matte =
+        matte::matte(seen, &crop, seen_picture, &landmarks, pack, device).map_err(failed)?;
+    let alpha = mask.map(|mask| {
+        let own = crop.cut_mask(&mask, width, height, size);
+        let cut_out = alpha::is_cut_out(&own, &matte);
+        matte = if cut_out { own } else { alpha::within(&matte, &own) };
+        Alpha { mask, cut_out }
+    });
+    let plate = match &alpha {
+        // There is nothing behind the person.
+        Some(Alpha { cut_out: true, .. }) => picture.clone(),
+        _ => plate::plate(&picture, &matte),
     };
-    let plate = plate::plate(&picture, &matte);
     let [source_latents, mouth_code, eye_code] =
         appearance(&picture, &landmarks, pack, device).map_err(failed)?;
     let path = path.to_owned();
     Ok(Portrait {
         path,
         photo,
+        alpha,
         crop,
         picture,
         landmarks,

@@ -47,6 +47,7 @@ use contour::Contour;
 use flow::Flow;
 use head::Head;
 use layers::Layers;
+use cutout::PhotoFrame;
 use painter::Painters;
 use paste::Raster;
 use points::{Point, Rows};
@@ -122,6 +123,25 @@ pub struct Still<'a> {
     pub scale: f32,
     /// 255 = person: for a background that is replaced outside of the crop too.
     pub matte: Option<&'a [u8]>,
+    /// What of it is transparent.
+    pub transparency: Transparency<'a>,
+}
+
+/// What is transparent of a photo.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Transparency<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// All but the person: [`Still::matte`] is the photo's own alpha, exactly.
+    CutOut,
+    /// What lies outside of a frame that does not move.
+    Frame {
+        /// 255 = inside of the frame, in the size of the picture at rest.
+        mask: &'a [u8],
+        /// What is seen outside: red, green, blue, alpha, not multiplied by the alpha.
+        behind: [u8; 4],
+    },
 }
 
 /// What a frame looks like.
@@ -326,6 +346,7 @@ fn canvas(source: &Source<'_>, output: &Output<'_>, crown: f32) -> Result<Canvas
         return Err(RenderError::Source("chroma of half the size needs even width and height".to_owned()));
     }
     let mut layers = Layers::new(source, still, &raster, *background);
-    let sheet = cutout::sheet(still, *format, *background, &raster, &mut layers);
-    Ok(Canvas::new(raster, layers, sheet, crown))
+    let frame = PhotoFrame::new(still, *background)?;
+    let sheet = cutout::sheet(still, *format, *background, frame.as_ref(), &raster, &mut layers);
+    Ok(Canvas::new(raster, layers, sheet, frame, crown))
 }
