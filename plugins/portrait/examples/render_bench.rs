@@ -64,6 +64,7 @@ fn main() -> Result<()> {
         plate: &plate,
         mouth_code: &zeros[..code("mouth", 3)?],
         eye_code: &zeros[..code("eyes", 2)?],
+        covered: false,
     };
     let start = Instant::now();
     let mut renderer = Renderer::new(&source, None, &pack, tch::Device::Cpu)?;

@@ -58,15 +58,17 @@ impl Colours {
         let Ok((color_primaries, transfer_characteristics)) = known else {
             return Self::Unusable(format!("code points {primaries} and {transfer} are not known"));
         };
-        if !color_primaries.has_chromaticity() || !transfer_characteristics.has_transfer_curve() {
-            return Self::Unusable(format!("code points {primaries} and {transfer} say no colours"));
-        }
-        Self::Known(Box::new(ColorProfile::new_from_cicp(CicpProfile {
+        let profile = ColorProfile::new_from_cicp(CicpProfile {
             color_primaries,
             transfer_characteristics,
             matrix_coefficients: MatrixCoefficients::Identity,
             full_range: true,
-        })))
+        });
+        if profile.cicp.is_some() && profile.red_trc.is_some() {
+            Self::Known(Box::new(profile))
+        } else {
+            Self::Unusable(format!("code points {primaries} and {transfer} say no colours"))
+        }
     }
 
     /// The chunks of a PNG in the order of their precedence; `icc` is what its iCCP held.

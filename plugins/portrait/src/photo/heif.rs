@@ -142,11 +142,6 @@ impl Drop for Owned {
     }
 }
 
-/// Whether libheif is there.
-pub fn is_there() -> bool {
-    LIBRARY.is_some()
-}
-
 /// Decodes the main picture of a HEIF file, upright, and what it says of its colours.
 ///
 /// # Errors

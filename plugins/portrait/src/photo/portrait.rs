@@ -10,7 +10,7 @@ use tch::{Device, Tensor};
 use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
-use super::{matte, plate, read};
+use super::{drawing, matte, mouth, plate, read};
 use crate::face::{Face, Finder, RgbView};
 use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::landmark::{COUNT, Pose, pose};
@@ -78,6 +78,8 @@ pub struct Portrait {
     pub mouth_code: Vec<f32>,
     /// The eye painter's appearance codes, one row an eye.
     pub eye_code: Vec<f32>,
+    /// Whether something covers the mouth.
+    pub covered: bool,
     /// What the user should know of this photo.
     pub warnings: Vec<String>,
 }
@@ -142,7 +144,8 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     let grey = mask.as_deref().map(|mask| alpha::over_grey(&photo, mask));
     let seen = grey.as_ref().unwrap_or(&photo);
     let view = RgbView::new(&seen.rgb, width * 3, width, height).ok_or_else(too_small)?;
-    let faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
+    let mut faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
+    faces.retain(|face| !drawing::is_flat(&view, &face.landmarks));
     let mut warnings: Vec<String> = warning.into_iter().collect();
     let face = choose(path, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
@@ -168,6 +171,17 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     }
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
+    let covered = mouth::is_covered(&view, face);
+    if covered {
+        warnings.push(format!(
+            "something covers the mouth in {path:?}: it is left as it is, only head and eyes move; use a photo in which the \
+             mouth is seen"
+        ));
+    } else if let Some(why) = mouth::too_wide(&neutral, pose.yaw) {
+        warnings.push(format!(
+            "the mouth in {path:?} {why}: it will not close cleanly; use a photo with the mouth closed or a little open"
+        ));
+    }
     let seen_picture = grey.as_ref().map(|grey| crop.cut(grey, size));
     let seen_picture = seen_picture.as_ref().unwrap_or(&picture);
     let mut matte =
@@ -200,6 +214,7 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
         source_latents,
         mouth_code,
         eye_code,
+        covered,
         warnings,
     })
 }

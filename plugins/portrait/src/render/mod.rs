@@ -10,6 +10,7 @@ mod cutout;
 mod flow;
 mod format;
 mod head;
+mod hold;
 mod inside;
 mod iris;
 mod layers;
@@ -46,6 +47,7 @@ use compose::Canvas;
 use contour::Contour;
 use flow::Flow;
 use head::Head;
+use hold::Hold;
 use layers::Layers;
 use cutout::PhotoFrame;
 use painter::Painters;
@@ -106,6 +108,8 @@ pub struct Source<'a> {
     pub mouth_code: &'a [f32],
     /// Appearance of both eyes.
     pub eye_code: &'a [f32],
+    /// Whether something covers the mouth: then it goes with the head only, and is not painted.
+    pub covered: bool,
 }
 
 /// What the output shows while nothing moves: the crop or the whole photo, in the resolution of the output.
@@ -185,6 +189,9 @@ struct Geometry {
     contour: Contour,
     turn: Turn,
     skull: Skull,
+    /// What of the face does not move by itself, and the control points of a frame then.
+    hold: Option<Hold>,
+    held: Vec<[f32; 3]>,
     driving: Vec<Point>,
     /// The same, then points of the skull.
     head: Vec<Point>,
@@ -205,8 +212,11 @@ impl Renderer {
         check(source)?;
         open.map_or(Ok(()), check)?;
         let latents = &pack.manifest().latents;
-        let geometry =
+        let mut geometry =
             Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())?;
+        if source.covered {
+            geometry.hold = Some(Hold::new(&geometry.rows, source.landmarks, pack.mean_face()));
+        }
         let painters = Painters::new(pack, device, source, open, &geometry.driving, &geometry.rows)?;
         if painters.code_len() != latents.code_rows * 3 {
             return Err(RenderError::Latents(
@@ -263,7 +273,13 @@ impl Renderer {
                 let inside = inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));
                 eyes_painted = painted.and(inside);
             },
-            || mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code)),
+            || {
+                if source.covered {
+                    mouth.follow(fine, driving, rows);
+                } else {
+                    mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code));
+                }
+            },
         );
         mouth_painted.and(eyes_painted)?;
         let painted = Instant::now();
@@ -291,6 +307,8 @@ impl Geometry {
             contour: Contour::new(&rows, &source),
             turn: Turn::new(&rows, landmarks, mean_face, &rest),
             skull,
+            hold: None,
+            held: Vec::new(),
             head,
             driving: source,
             latents: count * 3,
@@ -310,10 +328,19 @@ impl Geometry {
         let (points, code) = latents.split_at(self.rows.control.len() * 3);
         let points = points.as_chunks::<3>().0;
         let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
+        self.turn.pose(points);
+        self.held.clear();
+        let points = match &self.hold {
+            Some(hold) => {
+                self.held.extend(points);
+                hold.keep(&self.turn, &mut self.held);
+                &self.held[..]
+            }
+            None => points,
+        };
         for (out, point) in self.driving.iter_mut().zip(points) {
             *out = [point[0], point[1]];
         }
-        self.turn.pose(points);
         self.turn.ease(points, &mut self.driving);
         self.driving.iter_mut().for_each(|point| *point = inside(*point));
         self.contour.unfold(&mut self.driving);

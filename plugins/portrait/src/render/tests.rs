@@ -144,6 +144,7 @@ impl Made {
             plate: &self.plate,
             mouth_code: &self.codes[0],
             eye_code: &self.codes[1],
+            covered: false,
         }
     }
 
