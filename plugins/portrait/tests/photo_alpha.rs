@@ -114,7 +114,8 @@ fn where_there_is_no_alpha_the_colour_behind_is_seen() {
                 }
             }
         }
-        let luma = picture(name, &full(&[("background-color", "0xff4060c0")]), "video/x-raw,format=I420", 0.0);
+        let luma =
+            picture(name, &full(&[("background-color", "0xff4060c0")]), "video/x-raw,format=I420", 0.0);
         // 16 + 219 / 255 * (.2126 * 64 + .7152 * 96 + .0722 * 192)
         assert!(luma[0].abs_diff(99) <= 2, "{}", luma[0]);
     }
@@ -123,8 +124,7 @@ fn where_there_is_no_alpha_the_colour_behind_is_seen() {
 #[test]
 fn a_cut_out_moves_as_a_whole_and_leaves_nothing_behind() {
     for framing in ["crop", "full"] {
-        let shown =
-            |sway| picture("cut-out.png", &[("framing", framing)], "video/x-raw,format=RGBA", sway);
+        let shown = |sway| picture("cut-out.png", &[("framing", framing)], "video/x-raw,format=RGBA", sway);
         let (rest, moved) = (shown(0.0), shown(0.04));
         let covered = |of: &[u8]| of.as_chunks::<4>().0.iter().map(|p| f64::from(p[3])).sum::<f64>();
         assert!((covered(&rest) / covered(&moved) - 1.0).abs() < 0.05, "{framing}");

@@ -89,10 +89,12 @@ const COVERS: [(&str, Cover); 6] = [
         let [across, down] = face.from_mouth(x, y);
         let down = down - 0.25 * across;
         let cheek = face.mouth.map(|v| v as u32);
-        let skin = photo.get_pixel(cheek[0] + (0.38 * face.eyes) as u32, cheek[1] - (0.35 * face.eyes) as u32).0;
+        let skin =
+            photo.get_pixel(cheek[0] + (0.38 * face.eyes) as u32, cheek[1] - (0.35 * face.eyes) as u32).0;
         let finger = (down + 0.4).rem_euclid(0.2) / 0.2;
         let round = 1.05 - 0.5 * (2.0 * finger - 1.0).powi(4);
-        (down.abs() < 0.4 && across.abs() < 0.75).then_some(skin.map(|v| (f32::from(v) * round).min(255.0) as u8))
+        (down.abs() < 0.4 && across.abs() < 0.75)
+            .then_some(skin.map(|v| (f32::from(v) * round).min(255.0) as u8))
     }),
 ];
 
@@ -132,7 +134,8 @@ fn picture(path: &Path, portrait: &Portrait, moved: &[(&[usize], [f32; 2])]) -> 
     harness.set_sink_caps_str("video/x-raw,format=RGB,width=512");
     harness.set_src_caps((FACESYNTH.input_caps)());
     let mut latents = portrait.source_latents.clone();
-    let points = &pack().manifest().latents.control_points;
+    let pack = pack();
+    let points = &pack.manifest().latents.control_points;
     for (row, index) in points.iter().enumerate() {
         for (_, [dx, dy]) in moved.iter().filter(|(which, _)| which.is_empty() || which.contains(index)) {
             latents[row * 3] += dx;

@@ -98,7 +98,10 @@ fn said_in(profile: &ColorProfile, picture: &RgbImage) -> DynamicImage {
 
 /// Mean difference to a picture, in levels.
 fn off(portrait: &Portrait, picture: &RgbImage) -> f64 {
-    assert_eq!((portrait.photo.width, portrait.photo.height), (picture.width() as usize, picture.height() as usize));
+    assert_eq!(
+        (portrait.photo.width, portrait.photo.height),
+        (picture.width() as usize, picture.height() as usize)
+    );
     let sum: f64 =
         portrait.photo.rgb.iter().zip(picture.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
     sum / portrait.photo.rgb.len() as f64
@@ -125,6 +128,10 @@ fn colours_are_those_that_the_profile_says_in_every_format() {
             ("a.webp", webp(&said, Some(&icc))),
             ("a.jpg", jpeg(&said, Some(&icc))),
         ] {
+            // Each costs an analysis.
+            if name != "p3" && !matches!(file, "a.png" | "a.jpg") {
+                continue;
+            }
             let portrait = folder.portrait(&format!("{name}-{file}"), &bytes);
             // ProPhoto's steps of 8 bits are coarse; JPEG has losses.
             let limit = if file.ends_with("jpg") { 2.5 } else { 1.0 };
@@ -171,7 +178,8 @@ fn srgb_profiles_change_nothing() {
         (linear * 65535.0).round() as u16
     });
     let curve = moxcms::ToneReprCurve::Lut(curve.collect());
-    (table.red_trc, table.green_trc, table.blue_trc) = (Some(curve.clone()), Some(curve.clone()), Some(curve));
+    (table.red_trc, table.green_trc, table.blue_trc) =
+        (Some(curve.clone()), Some(curve.clone()), Some(curve));
     let portrait = folder.portrait("table.png", &png(&picture, Some(&table.encode().unwrap())));
     assert!(portrait.photo.rgb == picture.as_bytes(), "{}", off(&portrait, &hopper()));
 }
@@ -184,7 +192,8 @@ fn a_grey_photo_follows_its_profile() {
     let portrait = folder.portrait("linear.png", &png(&grey, Some(&icc)));
     for (shown, stored) in portrait.photo.rgb.chunks_exact(3).zip(grey.as_bytes()) {
         let linear = f64::from(*stored) / 255.0;
-        let srgb = if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
+        let srgb =
+            if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
         assert!((f64::from(shown[0]) - 255.0 * srgb).abs() < 3.0, "{stored}: {shown:?}");
         assert!(shown[0] == shown[1] && shown[1] == shown[2]);
     }
@@ -215,7 +224,7 @@ fn damaged_profiles_never_panic() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) as usize % below
     };
-    for round in 0..25 {
+    for round in 0..12 {
         let mut icc = icc[..icc.len() - next(3) * next(60)].to_vec();
         for _ in 0..=next(5) {
             let at = next(icc.len());
@@ -275,7 +284,9 @@ fn the_colour_chunks_of_a_png_are_followed_in_their_order() {
     }
     let linear = folder.portrait("linear.png", &with_chunks(&plain, &[gamma(100_000)]));
     assert!(off(&linear, &picture) > 20.0, "{}", off(&linear, &picture));
-    for (name, data) in [("cut.png", vec![12]), ("odd.png", vec![200, 200, 0, 1]), ("hdr.png", vec![9, 16, 0, 1])] {
+    for (name, data) in
+        [("cut.png", vec![12]), ("odd.png", vec![200, 200, 0, 1]), ("hdr.png", vec![9, 16, 0, 1])]
+    {
         let portrait = folder.portrait(name, &with_chunks(&plain, &[(b"cICP", data)]));
         assert_eq!(off(&portrait, &picture), 0.0, "{name}");
     }

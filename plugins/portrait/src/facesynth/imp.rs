@@ -71,6 +71,9 @@ impl FaceSynth {
         let analyse = |path| context::analyse(&*self.obj(), path, &pack, device);
         let open = settings.portrait_open.as_deref();
         let photos = Photos { portrait: analyse(path)?, open: open.map(analyse).transpose()? };
+        if let Some(warning) = &photos.portrait.gaping {
+            gst::element_imp_warning!(self, gst::StreamError::Decode, ("{warning}"));
+        }
         *lock(&self.photos) = Some(photos.clone());
         context::announce(&*self.obj(), &photos);
         Ok(photos)

@@ -43,7 +43,8 @@ pub fn split(rgba: &[u8], width: usize, height: usize) -> (Picture, Option<Vec<u
         return (Picture { width, height, rgb }, None);
     }
     let (hidden, columns, rows) = hidden(pixels, width, height);
-    let share = |of: usize, in_all: usize, small: usize| (of as f32 + 0.5) / in_all as f32 * small as f32 - 0.5;
+    let share =
+        |of: usize, in_all: usize, small: usize| (of as f32 + 0.5) / in_all as f32 * small as f32 - 0.5;
     for (i, (out, pixel)) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(pixels).enumerate() {
         if pixel[3] < COLOURED {
             let colour = super::plate::bilinear(
@@ -137,7 +138,10 @@ mod tests {
             let (picture, alpha) = split(&rgba, size, size);
             let alpha = alpha.unwrap();
             for (i, p) in picture.rgb.as_chunks::<3>().0.iter().enumerate() {
-                assert!(p[0].abs_diff(200) < 3 && p[1].abs_diff(30) < 3 && p[2].abs_diff(40) < 3, "{i}: {p:?}");
+                assert!(
+                    p[0].abs_diff(200) < 3 && p[1].abs_diff(30) < 3 && p[2].abs_diff(40) < 3,
+                    "{i}: {p:?}"
+                );
                 assert_eq!(alpha[i], rgba[i * 4 + 3]);
             }
         }

@@ -159,7 +159,10 @@ pub fn to_srgb(image: DynamicImage, colours: Colours) -> (DynamicImage, Option<S
 pub fn ink_to_srgb(ink: &[u8], icc: Vec<u8>) -> Result<Vec<u8>, String> {
     let profile = Colours::Icc(icc).profile()?.unwrap_or_default();
     if profile.color_space != DataColorSpace::Cmyk {
-        return Err(format!("its colour profile is one of {:?}, which its pixels are not", profile.color_space));
+        return Err(format!(
+            "its colour profile is one of {:?}, which its pixels are not",
+            profile.color_space
+        ));
     }
     let mut rgb = vec![0; ink.len() / 4 * 3];
     guarded(|| {
@@ -281,5 +284,8 @@ fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
 
 fn numbers<const N: usize>(data: &[u8]) -> Option<[u32; N]> {
     let (numbers, rest) = data.as_chunks::<4>();
-    rest.is_empty().then(|| numbers.iter().map(|&n| u32::from_be_bytes(n)).collect::<Vec<_>>())?.try_into().ok()
+    rest.is_empty()
+        .then(|| numbers.iter().map(|&n| u32::from_be_bytes(n)).collect::<Vec<_>>())?
+        .try_into()
+        .ok()
 }

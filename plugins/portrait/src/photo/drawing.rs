@@ -1,9 +1,11 @@
-//! Drawings that the detector takes for faces: smileys, emoji, cartoons of a few strokes.
+//! What the detector takes for a face and is none: smileys, emoji, sockets.
 //!
 //! Skin has shades, be it photographed, painted or rendered; what a program fills has one colour. Of 248 faces of photos,
-//! films, paintings and statues none has more than 7 % of it flat, drawings have half and more.
+//! films, paintings and statues none has more than 7 % of it flat, most drawings have half and more. For the rest, the
+//! detector is less sure of them than of any of those faces, and the mesh has to bend far to fit them.
 
-use crate::face::{Outside, RgbView, Roi, sample};
+use crate::face::{Face, Outside, RgbView, Roi, sample};
+use crate::landmark::similarity;
 
 /// Pixels of the face's square, and which of them lie within the face.
 const SIZE: usize = 64;
@@ -13,11 +15,29 @@ const WITHIN: std::ops::Range<usize> = 14..50;
 const SAME: f32 = 1.0;
 
 /// Share of the face from which on it is drawn.
-const FLAT: f32 = 0.25;
+const FLAT: f32 = 0.15;
 
-/// Whether a face is drawn in flat colours; landmarks are in pixels of the picture.
-pub fn is_flat(view: &RgbView<'_>, landmarks: &[[f32; 3]]) -> bool {
-    Roi::around(landmarks).is_some_and(|roi| flatness(view, roi) > FLAT)
+/// What the detector is less sure of is a face only if it has the shape of one: mean distance of its landmarks from those of
+/// the mean face, in distances of the outer eye corners.
+const SURE: f32 = 0.72;
+const BENT: f64 = 0.07;
+
+/// Whether what was found is none of a person; its landmarks are in pixels of the picture.
+pub fn is_no_face(view: &RgbView<'_>, face: &Face, mean_face: &[[f32; 3]]) -> bool {
+    let flat = Roi::around(&face.landmarks).is_some_and(|roi| flatness(view, roi) > FLAT);
+    flat || face.score < SURE && bend(&face.landmarks, mean_face) > BENT
+}
+
+/// How far landmarks are from the shape of the mean face.
+fn bend(landmarks: &[[f32; 3]], mean_face: &[[f32; 3]]) -> f64 {
+    let [face, mean] =
+        [landmarks, mean_face].map(|of| of.iter().map(|p| p.map(f64::from)).collect::<Vec<_>>());
+    let Some(fit) = similarity::fit(&mean, &face) else { return f64::INFINITY };
+    let square = |(mean, face): (&[f64; 3], &[f64; 3])| {
+        let expected = fit.apply(*mean);
+        (0..3).map(|i| ((face[i] - expected[i]) / fit.scale).powi(2)).sum::<f64>()
+    };
+    (mean.iter().zip(&face).map(square).sum::<f64>() / mean.len() as f64).sqrt()
 }
 
 /// Share of a face's pixels that have the colour of those beside and below them.
@@ -35,6 +55,18 @@ fn flatness(view: &RgbView<'_>, roi: Roi) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::{DEFAULT_PACK, Pack};
+
+    #[test]
+    fn a_turned_face_is_not_bent_and_a_squeezed_one_is() {
+        let mean = Pack::open(DEFAULT_PACK).unwrap().mean_face().to_vec();
+        let turned: Vec<[f32; 3]> =
+            mean.iter().map(|p| [3.0 * p[1] + 70.0, -3.0 * p[0], 3.0 * p[2]]).collect();
+        assert!(bend(&turned, &mean) < 1e-3);
+        let squeezed: Vec<[f32; 3]> = mean.iter().map(|p| [p[0], 0.6 * p[1], p[2]]).collect();
+        assert!(bend(&squeezed, &mean) > BENT);
+        assert!(bend(&[], &mean) > BENT);
+    }
 
     #[test]
     fn a_filled_disc_is_flat_and_a_shaded_one_is_not() {

@@ -34,9 +34,24 @@ const BEGINNINGS: [(usize, &[u8], &str, &str); 41] = [
     (4, b"ftypcrx ", "a camera's raw file (Canon CR3)", DEVELOP),
     (0, b"\xff\x0a", "a JPEG XL", "convert it, for example with: djxl FILE photo.png"),
     (4, b"JXL \r\n\x87\n", "a JPEG XL", "convert it, for example with: djxl FILE photo.png"),
-    (4, b"jP  \r\n\x87\n", "a JPEG 2000", "convert it, for example with: opj_decompress -i FILE -o photo.png"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000", "convert it, for example with: opj_decompress -i FILE -o photo.png"),
-    (0, b"%PDF", "a PDF", "take its picture out, for example with: pdftoppm -singlefile -png -r 200 FILE photo"),
+    (
+        4,
+        b"jP  \r\n\x87\n",
+        "a JPEG 2000",
+        "convert it, for example with: opj_decompress -i FILE -o photo.png",
+    ),
+    (
+        0,
+        b"\xff\x4f\xff\x51",
+        "a JPEG 2000",
+        "convert it, for example with: opj_decompress -i FILE -o photo.png",
+    ),
+    (
+        0,
+        b"%PDF",
+        "a PDF",
+        "take its picture out, for example with: pdftoppm -singlefile -png -r 200 FILE photo",
+    ),
     (0, b"%!PS", "a PostScript file", MAGICK),
     (0, b"8BPS", "a Photoshop file (PSD)", MAGICK),
     (0, b"gimp xcf", "a GIMP file (XCF)", "export it from GIMP as PNG"),
@@ -91,8 +106,10 @@ pub fn kind(bytes: &[u8], path: &Path) -> Option<Kind> {
         // Cameras' raw files are TIFFs by their bytes.
         return if tiff_has(bytes, TIFF_DNG) {
             other("a camera's raw file (DNG)", DEVELOP)
-        } else if matches!(&*extension, "nef" | "nrw" | "arw" | "sr2" | "srw" | "pef" | "3fr" | "raw" | "kdc" | "dcr")
-        {
+        } else if matches!(
+            &*extension,
+            "nef" | "nrw" | "arw" | "sr2" | "srw" | "pef" | "3fr" | "raw" | "kdc" | "dcr"
+        ) {
             other("a camera's raw file", DEVELOP)
         } else {
             other("a TIFF", MAGICK)
@@ -101,7 +118,10 @@ pub fn kind(bytes: &[u8], path: &Path) -> Option<Kind> {
     let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}').trim_start();
     let head: String = text.chars().take(1000).collect::<String>().to_lowercase();
     if head.contains("<svg") {
-        return other("an SVG drawing", "draw it to pixels, for example with: rsvg-convert FILE -o photo.png");
+        return other(
+            "an SVG drawing",
+            "draw it to pixels, for example with: rsvg-convert FILE -o photo.png",
+        );
     }
     if head.starts_with("<!doctype html") || head.starts_with("<html") {
         return other("a web page", "download the picture itself");

@@ -18,8 +18,8 @@ mod portrait;
 mod read;
 mod whole;
 
-pub use context::Photos;
 pub use alpha::Alpha;
+pub use context::Photos;
 pub use crop::Crop;
 pub use error::PhotoError;
 pub use portrait::{Picture, Portrait};

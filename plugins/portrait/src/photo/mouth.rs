@@ -17,10 +17,10 @@ const DARK: f32 = 0.04;
 
 /// Probability from which a mouth counts as covered; and in a photo without colours, where lips are not redder than skin.
 const COVERED: f32 = 0.65;
-const COVERED_GREY: f32 = 0.95;
+const COVERED_GREY: f32 = 0.96;
 
 /// Logarithms of red and blue over green below which the square is taken as grey.
-const GREY: f32 = 0.05;
+const GREY: f32 = 0.08;
 
 /// The weighed numbers.
 const COUNT: usize = 19;
@@ -317,10 +317,8 @@ mod tests {
     #[test]
     fn lips_are_seen_and_skin_without_lips_is_not_taken_for_them() {
         const SIDE: usize = 400;
-        let face: Vec<[f32; 3]> = open(0.0)
-            .iter()
-            .map(|p| [p[0] * 160.0 + 200.0, p[1] * 160.0 + 200.0, p[2] * 160.0])
-            .collect();
+        let face: Vec<[f32; 3]> =
+            open(0.0).iter().map(|p| [p[0] * 160.0 + 200.0, p[1] * 160.0 + 200.0, p[2] * 160.0]).collect();
         let at = |i: usize| [face[i][0], face[i][1]];
         let ([left, right], middle) = (CORNERS.map(at), at(13));
         let painted = |lips: bool| {
@@ -337,9 +335,7 @@ mod tests {
             };
             (0..SIDE * SIDE).flat_map(pixel).collect::<Vec<u8>>()
         };
-        let covered = |rgb: &[u8]| {
-            is_covered(&RgbView::new(rgb, SIDE * 3, SIDE, SIDE).unwrap(), &face)
-        };
+        let covered = |rgb: &[u8]| is_covered(&RgbView::new(rgb, SIDE * 3, SIDE, SIDE).unwrap(), &face);
         assert!(!covered(&painted(true)));
         assert!(covered(&painted(false)));
         assert!(!is_covered(&RgbView::new(&[0; 12], 6, 2, 2).unwrap(), &[]));

@@ -82,6 +82,8 @@ pub struct Portrait {
     pub covered: bool,
     /// What the user should know of this photo.
     pub warnings: Vec<String>,
+    /// Why its mouth does not close cleanly: of no interest where it is not to close.
+    pub gaping: Option<String>,
 }
 
 /// What makes two analyses the same.
@@ -145,7 +147,7 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     let seen = grey.as_ref().unwrap_or(&photo);
     let view = RgbView::new(&seen.rgb, width * 3, width, height).ok_or_else(too_small)?;
     let mut faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
-    faces.retain(|face| !drawing::is_flat(&view, &face.landmarks));
+    faces.retain(|face| !drawing::is_no_face(&view, face, pack.mean_face()));
     let mut warnings: Vec<String> = warning.into_iter().collect();
     let face = choose(path, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
@@ -177,15 +179,13 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
             "something covers the mouth in {path:?}: it is left as it is, only head and eyes move; use a photo in which the \
              mouth is seen"
         ));
-    } else if let Some(why) = mouth::too_wide(&neutral, pose.yaw) {
-        warnings.push(format!(
-            "the mouth in {path:?} {why}: it will not close cleanly; use a photo with the mouth closed or a little open"
-        ));
     }
+    let gaping = mouth::too_wide(&neutral, pose.yaw).filter(|_| !covered).map(|why| {
+        format!("the mouth in {path:?} {why}: it will not close cleanly; use a photo with the mouth closed or a little open")
+    });
     let seen_picture = grey.as_ref().map(|grey| crop.cut(grey, size));
     let seen_picture = seen_picture.as_ref().unwrap_or(&picture);
-    let mut matte =
-        matte::matte(seen, &crop, seen_picture, &landmarks, pack, device).map_err(failed)?;
+    let mut matte = matte::matte(seen, &crop, seen_picture, &landmarks, pack, device).map_err(failed)?;
     let alpha = mask.map(|mask| {
         let own = crop.cut_mask(&mask, width, height, size);
         let cut_out = alpha::is_cut_out(&own, &matte);
@@ -216,6 +216,7 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
         eye_code,
         covered,
         warnings,
+        gaping,
     })
 }
 

@@ -71,7 +71,9 @@ fn read_other(path: &Path, bytes: &[u8]) -> Result<Photo, PhotoError> {
         Some(Kind::Other { name, remedy }) => return Err(not_a_picture(&format!("it is {name}"), remedy)),
         Some(Kind::Heic) => "HEIC",
         Some(Kind::Avif) => "AVIF",
-        None if bytes.is_empty() => return Err(not_a_picture("the file is empty", "copy or download it again")),
+        None if bytes.is_empty() => {
+            return Err(not_a_picture("the file is empty", "copy or download it again"));
+        }
         None if std::str::from_utf8(bytes).is_ok() => return Err(not_a_picture("it holds text", convert)),
         None => return Err(not_a_picture("unknown content", convert)),
     };

@@ -89,13 +89,7 @@ struct Line {
 impl Canvas {
     /// A canvas over those layers, which give `sheet` at rest, of a head whose hair or hat is that high
     /// ([`Head::crown`]).
-    pub fn new(
-        raster: Raster,
-        layers: Layers,
-        sheet: Sheet,
-        frame: Option<PhotoFrame>,
-        crown: f32,
-    ) -> Self {
+    pub fn new(raster: Raster, layers: Layers, sheet: Sheet, frame: Option<PhotoFrame>, crown: f32) -> Self {
         let region = raster.region;
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
