@@ -340,7 +340,7 @@ fn a_cmyk_jpeg_follows_the_profile_of_its_inks() {
     assert!(portrait.warnings.is_empty(), "{:?}", portrait.warnings);
     let pixels = portrait.photo.rgb.as_chunks::<3>().0;
     let spread = |p: &[u8; 3]| p.iter().max().unwrap() - p.iter().min().unwrap();
-    assert!(pixels.iter().all(|p| spread(p) <= 3), "{:?}", pixels.iter().map(spread).max());
+    assert!(pixels.iter().all(|p| spread(p) <= 6), "{:?}", pixels.iter().map(spread).max());
     // Light is light and dark is dark.
     let light = DynamicImage::from(small()).to_luma8();
     let (mut bright, mut dark) = ((0.0, 0.0), (0.0, 0.0));
