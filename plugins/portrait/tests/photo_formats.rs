@@ -119,7 +119,7 @@ fn colours_are_those_that_the_profile_says_in_every_format() {
         let icc = profile.encode().unwrap();
         let said = said_in(&profile, &picture);
         let untagged = folder.portrait(&format!("{name}-untagged.png"), &png(&said, None));
-        assert!(off(&untagged, &picture) > 3.0, "{name}: a test of nothing: {}", off(&untagged, &picture));
+        assert!(off(&untagged, &picture) > 2.0, "{name}: a test of nothing: {}", off(&untagged, &picture));
         let deep = DynamicImage::from(said.to_rgb16());
         for (file, bytes) in [
             ("a.png", png(&said, Some(&icc))),
@@ -270,7 +270,7 @@ fn the_colour_chunks_of_a_png_are_followed_in_their_order() {
     let gamma = |value: u32| (b"gAMA", numbers(&[value]));
     for (name, bytes, exact) in [
         ("cicp.png", with_chunks(&p3, &[(b"cICP", vec![12, 13, 0, 1])]), false),
-        ("chrm.png", with_chunks(&rgb, &[gamma(45_470 * 22 / 22), (b"cHRM", adobe.clone())]), false),
+        ("chrm.png", with_chunks(&rgb, &[gamma(45_470), (b"cHRM", adobe.clone())]), false),
         // A profile counts more than numbers, code points more than that.
         ("icc-first.png", with_chunks(&tagged, &[gamma(100_000)]), false),
         ("cicp-first.png", with_chunks(&plain, &[(b"cICP", vec![1, 13, 0, 1]), gamma(100_000)]), true),

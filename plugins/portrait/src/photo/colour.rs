@@ -24,6 +24,9 @@ const RUN: usize = 4096;
 const SRGB_GAMMA: u32 = 45_455;
 const GAMMA_SLACK: u32 = 500;
 
+/// Chromaticities of sRGB: x and y of white, red, green, blue.
+const SRGB_PRIMARIES: [f32; 8] = [0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06];
+
 /// What a file says of its colours.
 #[derive(Clone, Debug, Default)]
 pub enum Colours {
@@ -94,12 +97,15 @@ impl Colours {
 
     /// A PNG's gAMA and cHRM (x and y of white, red, green, blue), in 1/100,000.
     fn of_numbers(gamma: Option<u32>, primaries: Option<[u32; 8]>) -> Self {
-        let gamma = gamma.filter(|&g| g > 0 && g.abs_diff(SRGB_GAMMA) > GAMMA_SLACK);
         let primaries = primaries.map(|p| p.map(|v| v as f32 / 1e5)).filter(|p| {
             // A colour whose y is nothing has no place.
             p.iter().all(|v| *v <= 1.0) && p.iter().skip(1).step_by(2).all(|y| *y > 0.0)
         });
-        if gamma.is_none() && primaries.is_none() {
+        let others =
+            primaries.is_some_and(|p| p.iter().zip(SRGB_PRIMARIES).any(|(a, b)| (a - b).abs() > 0.002));
+        // With the primaries of sRGB, the gamma nearest to its curve means that curve.
+        let gamma = gamma.filter(|&g| g > 0 && (others || g.abs_diff(SRGB_GAMMA) > GAMMA_SLACK));
+        if gamma.is_none() && !others {
             return Self::Srgb;
         }
         let mut profile = ColorProfile::new_srgb();

@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(too_wide(&open(0.0), 0.0), None);
         assert_eq!(too_wide(&open(0.12), -10.0), None);
         assert_eq!(too_wide(&open(0.5), 0.0), Some("is wide open"));
-        assert_eq!(too_wide(&open(0.15), 40.0), Some("is open and seen from the side"));
+        assert_eq!(too_wide(&open(0.09), 40.0), Some("is open and seen from the side"));
         assert_eq!(too_wide(&open(0.0), 40.0), None);
         assert_eq!(too_wide(&[], 0.0), None);
     }
