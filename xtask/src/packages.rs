@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// What is needed, by its Debian name, and what for.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("g++", "compiles the bindings of libtorch"),
     ("pkg-config", "finds GStreamer's libraries"),
     ("libgstreamer1.0-dev", "GStreamer's core"),
@@ -19,6 +19,7 @@ const PACKAGES: [(&str, &str); 13] = [
     ("gstreamer1.0-plugins-bad", "h264parse, voaacenc"),
     ("gstreamer1.0-plugins-ugly", "x264enc"),
     ("gstreamer1.0-libav", "avenc_aac, avdec_h264"),
+    ("libheif1", "photos in HEIC and AVIF"),
     ("python3-gi", "the test that reads metadata from Python"),
     ("gir1.2-gst-plugins-base-1.0", "the same"),
     ("meson", "the test of the installed plugin"),

@@ -8,7 +8,9 @@
 use std::time::{Duration, Instant};
 
 use gstportrait::pack::{DEFAULT_PACK, Pack};
-use gstportrait::render::{Background, Format, Layout, Matrix, Output, Planes, Renderer, Source, Still};
+use gstportrait::render::{
+    Background, Format, Layout, Matrix, Output, Planes, Renderer, Source, Still, Transparency,
+};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -29,7 +31,15 @@ fn main() -> Result<()> {
     let (picture, matte, plate) = (bytes("picture")?, bytes("matte")?, bytes("plate")?);
     let (landmarks, driving) = (floats("landmarks")?, floats("driving")?);
     let whole = bytes("photo").unwrap_or_default();
-    let crop = Still { width: 512, height: 512, rgb: &picture, origin: [0.0; 2], scale: 512.0, matte: None };
+    let crop = Still {
+        width: 512,
+        height: 512,
+        rgb: &picture,
+        origin: [0.0; 2],
+        scale: 512.0,
+        matte: None,
+        transparency: Transparency::None,
+    };
     let photo = find("photo").map(|t| t.size()).zip(floats("crop").ok()).map(|(size, crop)| Still {
         width: size[1] as usize,
         height: size[0] as usize,
@@ -37,6 +47,7 @@ fn main() -> Result<()> {
         origin: [crop[0], crop[1]],
         scale: crop[2],
         matte: None,
+        transparency: Transparency::None,
     });
     let still = photo.filter(|_| full).unwrap_or(crop);
     let pack = Pack::open(DEFAULT_PACK)?;
@@ -53,6 +64,7 @@ fn main() -> Result<()> {
         plate: &plate,
         mouth_code: &zeros[..code("mouth", 3)?],
         eye_code: &zeros[..code("eyes", 2)?],
+        covered: false,
     };
     let start = Instant::now();
     let mut renderer = Renderer::new(&source, None, &pack, tch::Device::Cpu)?;

@@ -35,6 +35,8 @@ pub struct Face {
     pub landmarks: Vec<[f32; 3]>,
     /// Probability that it is one.
     pub presence: f32,
+    /// How sure the detector was, 0 to 1; 1 where it was not asked.
+    pub score: f32,
 }
 
 impl Face {
@@ -139,7 +141,7 @@ impl Finder {
     pub fn follow(&mut self, view: &RgbView<'_>, roi: Roi) -> Result<Option<Face>, PackError> {
         let mut landmarks = Vec::new();
         let presence = self.mesh.track(view, roi, &mut landmarks)?;
-        Ok((presence >= MIN_PRESENCE).then_some(Face { landmarks, presence }))
+        Ok((presence >= MIN_PRESENCE).then_some(Face { landmarks, presence, score: 1.0 }))
     }
 
     fn refine(&mut self, view: &RgbView<'_>, found: Vec<Detection>) -> Result<Vec<Face>, PackError> {
@@ -165,7 +167,7 @@ impl Finder {
                 None => return Ok(None),
             }
         }
-        Ok(face)
+        Ok(face.map(|face| Face { score: found.score, ..face }))
     }
 }
 

@@ -10,6 +10,7 @@ mod newcomer;
 mod person;
 mod pool;
 mod resample;
+mod see_through;
 mod settings;
 mod source;
 mod state;

@@ -256,6 +256,9 @@ impl FaceSynth {
         let portrait = context::analyse(element, path, face, &pack, device)?;
         let open = settings.portrait_open.as_deref();
         let open = open.map(|path| context::analyse_second(element, path, face, &pack, device));
+        if let Some(warning) = &portrait.gaping {
+            gst::element_imp_warning!(self, gst::StreamError::Decode, ("{warning}"));
+        }
         Ok(Photos { portrait, open: open.transpose()? })
     }
 

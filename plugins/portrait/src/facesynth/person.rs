@@ -7,7 +7,7 @@ use tch::Device;
 
 use super::settings::Look;
 use super::source::{self, Rest};
-use super::{AlphaMode, Framing, formats};
+use super::{AlphaMode, Framing, formats, see_through};
 use crate::pack::Pack;
 use crate::photo::{Photos, Portrait};
 use crate::render::{self, Background, Output, Planes, RenderError, Renderer};
@@ -23,6 +23,7 @@ pub struct Person {
 struct Drawn {
     info: gst_video::VideoInfo,
     background: Background,
+    behind: [u8; 4],
     straight: bool,
     rest: Rest,
 }
@@ -50,9 +51,12 @@ impl Person {
         framing: Framing,
         (pack, device): (&Arc<Pack>, Device),
     ) -> Result<(), String> {
-        let (background, straight) = (look.behind(), look.alpha == AlphaMode::Straight);
+        let straight = look.alpha == AlphaMode::Straight;
+        let background = see_through::background(&look, &self.portrait, info.has_alpha());
+        let behind = see_through::behind(&look, info.has_alpha());
+        let wanted = (background, behind, straight);
         let same = self.drawn.as_ref().filter(|drawn| drawn.info == *info);
-        if same.is_some_and(|drawn| drawn.background == background && drawn.straight == straight) {
+        if same.is_some_and(|drawn| (drawn.background, drawn.behind, drawn.straight) == wanted) {
             return Ok(());
         }
         let format = formats::format(info, straight)?;
@@ -60,7 +64,8 @@ impl Person {
         let source = source::of(&self.portrait);
         let rest = match self.drawn.take_if(|drawn| drawn.info == *info) {
             // Only what is behind the person changes, with keyframes in each picture.
-            Some(drawn) if cut_out == (drawn.background != Background::Keep) => {
+            Some(mut drawn) if cut_out == (drawn.background != Background::Keep) => {
+                drawn.rest.put_behind(behind);
                 let output = Output { still: drawn.rest.still(&self.portrait), format, background };
                 self.renderer.set_background(&source, &output).map_err(|e| e.to_string())?;
                 drawn.rest
@@ -68,13 +73,13 @@ impl Person {
             _ => {
                 let size = (info.width() as usize, info.height() as usize);
                 let matte = cut_out.then_some((&**pack, device));
-                let rest = Rest::new(&self.portrait, framing, size, matte).map_err(|e| e.to_string())?;
+                let rest = Rest::new(&self.portrait, framing, size, matte, behind).map_err(|e| e.to_string())?;
                 let output = Output { still: rest.still(&self.portrait), format, background };
                 self.renderer.set_output(&source, &output).map_err(|e| e.to_string())?;
                 rest
             }
         };
-        self.drawn = Some(Drawn { info: info.clone(), background, straight, rest });
+        self.drawn = Some(Drawn { info: info.clone(), background, behind, straight, rest });
         Ok(())
     }
 

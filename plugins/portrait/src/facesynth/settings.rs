@@ -109,8 +109,9 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("portrait")
             .nick("Portrait")
             .blurb(
-                "Photo of the face to animate: path of a PNG, JPEG or WebP file; one that is set while playing is analysed \
-                 beside the stream and then shown, one that cannot be used is a warning on the bus, and the old one stays",
+                "Photo of the face to animate: path of a PNG, JPEG or WebP file, or of a HEIC or AVIF file where libheif is \
+                 installed; one that is set while playing is analysed beside the stream and then shown, one that cannot be \
+                 used is a warning on the bus, and the old one stays",
             )
             .mutable_playing()
             .build(),
@@ -141,7 +142,10 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("background-color")
             .nick("Background colour")
-            .blurb("Colour behind the person with background=color, as big-endian ARGB (0xff00b140 is a green screen)")
+            .blurb(
+                "Colour behind the person with background=color, and of the photo's transparent parts with background=keep \
+                 where the format has no alpha; big-endian ARGB (0xff00b140 is a green screen)",
+            )
             .default_value(BLACK)
             .controllable()
             .mutable_playing()

@@ -5,8 +5,8 @@ use tch::Device;
 use super::Framing;
 use super::formats::Sizes;
 use crate::pack::Pack;
-use crate::photo::{PhotoError, Portrait};
-use crate::render::{RenderError, Source, Still};
+use crate::photo::{Alpha, PhotoError, Portrait};
+use crate::render::{RenderError, Source, Still, Transparency};
 use crate::settings::pack_error_message;
 
 /// Longest and shortest side of the largest picture.
@@ -22,6 +22,7 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
         plate: &portrait.plate.rgb,
         mouth_code: &portrait.mouth_code,
         eye_code: &portrait.eye_code,
+        covered: portrait.covered,
     }
 }
 
@@ -52,11 +53,17 @@ pub struct Rest {
     origin: [f32; 2],
     scale: f32,
     matte: Option<Vec<u8>>,
+    /// Whether the matte is the photo's own alpha.
+    cut_out: bool,
+    /// The photo's own alpha where it is a frame, and the colour behind it.
+    frame: Option<Vec<u8>>,
+    behind: [u8; 4],
 }
 
 impl Rest {
     /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
-    /// person is to be cut out of the whole photo, with this pack on this device.
+    /// person is to be cut out of the whole photo, with this pack on this device; `behind` is seen around a photo that is
+    /// transparent there.
     ///
     /// # Errors
     /// Where the pack's model fails.
@@ -65,12 +72,17 @@ impl Rest {
         framing: Framing,
         (width, height): (usize, usize),
         matte: Option<(&Pack, Device)>,
+        behind: [u8; 4],
     ) -> Result<Self, PhotoError> {
         let (photo, crop) = (&portrait.photo, &portrait.crop);
+        let cut_out = matches!(portrait.alpha, Some(Alpha { cut_out: true, .. }));
         if framing == Framing::Crop {
             let rgb = (width != portrait.picture.width).then(|| crop.cut(photo, width).rgb);
-            let scale = width as f32;
-            return Ok(Self { width, height, framing, rgb, origin: [0.0; 2], scale, matte: None });
+            let mask = |alpha: &Alpha| crop.cut_mask(&alpha.mask, photo.width, photo.height, width);
+            let mask = portrait.alpha.as_ref().map(mask);
+            let (matte, frame) = if cut_out { (mask, None) } else { (None, mask) };
+            let (origin, scale) = ([0.0; 2], width as f32);
+            return Ok(Self { width, height, framing, rgb, origin, scale, matte, cut_out, frame, behind });
         }
         let shrink = shrink(photo.width, photo.height);
         let own = (width, height) == (photo.width, photo.height);
@@ -79,7 +91,15 @@ impl Rest {
         let matte = matte
             .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
             .transpose()?;
-        Ok(Self { width, height, framing, rgb, origin, scale: crop.side * shrink, matte })
+        let mask = |alpha: &Alpha| portrait.alpha_part(alpha, shrink, width, height);
+        let frame = portrait.alpha.as_ref().filter(|alpha| !alpha.cut_out).map(mask);
+        let scale = crop.side * shrink;
+        Ok(Self { width, height, framing, rgb, origin, scale, matte, cut_out, frame, behind })
+    }
+
+    /// Exchanges the colour around a photo that is transparent there.
+    pub fn put_behind(&mut self, behind: [u8; 4]) {
+        self.behind = behind;
     }
 
     /// As the renderer takes it; `portrait` is that of [`Rest::new`].
@@ -92,6 +112,11 @@ impl Rest {
             origin: self.origin,
             scale: self.scale,
             matte: self.matte.as_deref(),
+            transparency: match &self.frame {
+                Some(mask) => Transparency::Frame { mask, behind: self.behind },
+                None if self.cut_out => Transparency::CutOut,
+                None => Transparency::None,
+            },
         }
     }
 }

@@ -22,12 +22,14 @@ pub enum PhotoError {
         source: std::io::Error,
     },
     /// The content is none of the known formats, whatever the name says.
-    #[error("{path:?} is not a PNG, JPEG or WebP picture ({found}): convert it to one of these")]
+    #[error("{path:?} is not a PNG, JPEG or WebP picture ({found}): {remedy}")]
     NotAPicture {
         /// The file.
         path: PathBuf,
         /// What it looks like.
         found: String,
+        /// What makes a photo of it.
+        remedy: String,
     },
     /// The file ends early.
     #[error("{path:?} is truncated: the file ends before the picture does; copy or download it again")]

@@ -3,16 +3,24 @@
 //! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element, [`handover`] another one while
 //! they play.
 
+mod alpha;
+mod colour;
 pub mod context;
 mod crop;
+mod drawing;
 mod error;
 pub mod handover;
+mod heif;
+mod ink;
+mod kind;
 mod matte;
+mod mouth;
 mod plate;
 mod portrait;
 mod read;
 mod whole;
 
+pub use alpha::Alpha;
 pub use context::Photos;
 pub use crop::Crop;
 pub use error::PhotoError;

@@ -16,10 +16,10 @@ const PERSON: u8 = 8;
 const SMOOTH: usize = 3;
 
 /// One level of the pyramid: colour times weight, and weight.
-struct Level {
-    width: usize,
-    height: usize,
-    pixels: Vec<[f32; 4]>,
+pub(super) struct Level {
+    pub width: usize,
+    pub height: usize,
+    pub pixels: Vec<[f32; 4]>,
 }
 
 /// The background behind the person. Where the person covers everything, the picture itself.
@@ -60,7 +60,8 @@ pub fn plate(picture: &Picture, matte: &[u8]) -> Picture {
     Picture { width, height, rgb }
 }
 
-fn pull_push(level: Level) -> Vec<[f32; 4]> {
+/// Fills what is missing at a level from the smaller ones: colours where weights are 0.
+pub(super) fn pull_push(level: Level) -> Vec<[f32; 4]> {
     if level.width == 1 && level.height == 1 {
         return level.pixels.iter().map(|&p| normalised(p)).collect();
     }
@@ -111,7 +112,7 @@ fn normalised(p: [f32; 4]) -> [f32; 4] {
     if p[3] > 0.0 { p.map(|v| v / p[3]) } else { p }
 }
 
-fn bilinear(pixels: &[[f32; 4]], width: usize, height: usize, x: f32, y: f32) -> [f32; 4] {
+pub(super) fn bilinear(pixels: &[[f32; 4]], width: usize, height: usize, x: f32, y: f32) -> [f32; 4] {
     let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
     let (x0, y0) = (x as usize, y as usize);
     let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));

@@ -7,9 +7,10 @@ use std::time::SystemTime;
 
 use tch::{Device, Tensor};
 
+use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
-use super::{matte, plate, read};
+use super::{drawing, matte, mouth, plate, read};
 use crate::face::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
 use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::landmark::{COUNT, Pose, pose};
@@ -53,8 +54,10 @@ impl std::fmt::Debug for Picture {
 pub struct Portrait {
     /// The file.
     pub path: PathBuf,
-    /// The whole photo, upright.
+    /// The whole photo, upright, sRGB.
     pub photo: Picture,
+    /// What of it is transparent.
+    pub alpha: Option<Alpha>,
     /// Where in it the picture lies.
     pub crop: Crop,
     /// The square around the face that is animated, of the pack's resolution.
@@ -75,10 +78,14 @@ pub struct Portrait {
     pub mouth_code: Vec<f32>,
     /// The eye painter's appearance codes, one row an eye.
     pub eye_code: Vec<f32>,
+    /// Whether something covers the mouth.
+    pub covered: bool,
     /// What the user should know of this photo.
     pub warnings: Vec<String>,
     /// The matte of a square around the whole photo, once a picture needed it.
     pub(super) whole_mask: OnceLock<Vec<u8>>,
+    /// Why its mouth does not close cleanly: of no interest where it is not to close.
+    pub gaping: Option<String>,
 }
 
 /// What makes two analyses the same.
@@ -152,19 +159,23 @@ fn measure(
     device: Device,
 ) -> Result<Portrait, PhotoError> {
     let failed = |source: PackError| PhotoError::Pack { path: path.to_owned(), source };
-    let read::Photo { picture: photo, alpha } = read::read(path)?;
+    let read::Photo { picture: photo, alpha: mask, warning } = read::read(path)?;
     let (width, height) = (photo.width, photo.height);
     let too_small = || PhotoError::TooSmall { path: path.to_owned(), width, height, needed: MIN_FACE };
     if width.min(height) < MIN_FACE {
         return Err(too_small());
     }
-    let view = RgbView::new(&photo.rgb, width * 3, width, height).ok_or_else(too_small)?;
-    let faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
-    let mut warnings = Vec::new();
+    // Networks see what is transparent as grey, whatever colours it hides.
+    let grey = mask.as_deref().map(|mask| alpha::over_grey(&photo, mask));
+    let seen = grey.as_ref().unwrap_or(&photo);
+    let view = RgbView::new(&seen.rgb, width * 3, width, height).ok_or_else(too_small)?;
+    let mut faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
+    faces.retain(|face| !drawing::is_no_face(&view, face, pack.mean_face()));
+    let mut warnings: Vec<String> = warning.into_iter().collect();
     let face = choose(path, choice, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
     let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
-    let crown = matte::crown(&photo, forehead, chin, pack, device).map_err(failed)?;
+    let crown = matte::crown(seen, forehead, chin, pack, device).map_err(failed)?;
     let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
     let picture = crop.cut(&photo, size);
@@ -185,17 +196,37 @@ fn measure(
     }
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
-    let matte = match &alpha {
-        Some(alpha) => crop.cut_mask(alpha, width, height, size),
-        None => matte::matte(&photo, &crop, &picture, &landmarks, pack, device).map_err(failed)?,
+    let covered = mouth::is_covered(&view, face);
+    if covered {
+        warnings.push(format!(
+            "something covers the mouth in {path:?}: it is left as it is, only head and eyes move; use a photo in which the \
+             mouth is seen"
+        ));
+    }
+    let gaping = mouth::too_wide(&neutral, pose.yaw).filter(|_| !covered).map(|why| {
+        format!("the mouth in {path:?} {why}: it will not close cleanly; use a photo with the mouth closed or a little open")
+    });
+    let seen_picture = grey.as_ref().map(|grey| crop.cut(grey, size));
+    let seen_picture = seen_picture.as_ref().unwrap_or(&picture);
+    let mut matte = matte::matte(seen, &crop, seen_picture, &landmarks, pack, device).map_err(failed)?;
+    let alpha = mask.map(|mask| {
+        let own = crop.cut_mask(&mask, width, height, size);
+        let cut_out = alpha::is_cut_out(&own, &matte);
+        matte = if cut_out { own } else { alpha::within(&matte, &own) };
+        Alpha { mask, cut_out }
+    });
+    let plate = match &alpha {
+        // There is nothing behind the person.
+        Some(Alpha { cut_out: true, .. }) => picture.clone(),
+        _ => plate::plate(&picture, &matte),
     };
-    let plate = plate::plate(&picture, &matte);
     let [source_latents, mouth_code, eye_code] =
         appearance(&picture, &landmarks, pack, device).map_err(failed)?;
     let path = path.to_owned();
     Ok(Portrait {
         path,
         photo,
+        alpha,
         crop,
         picture,
         landmarks,
@@ -206,8 +237,10 @@ fn measure(
         source_latents,
         mouth_code,
         eye_code,
+        covered,
         warnings,
         whole_mask: OnceLock::new(),
+        gaping,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Reading a photo file: by content, upright, within limits.
 //!
-//! PNG, JPEG and WebP; 16-bit pictures are reduced to 8 bits, grey ones become RGB, CMYK JPEGs are converted by the
-//! decoder without a colour profile. Transparent parts are laid over mid-grey and their alpha is kept: it is the matte.
+//! PNG, JPEG and WebP, and HEIC and AVIF where the system has libheif. Colours are converted to sRGB by what the file says of
+//! them, 16-bit pictures are reduced to 8 bits, grey ones become RGB. Alpha is kept.
 
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
@@ -9,8 +9,12 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use super::colour::{self, Colours};
 use super::error::PhotoError;
+use super::heif::{self, HeifError};
+use super::kind::{Kind, kind};
 use super::portrait::Picture;
+use super::{alpha, ink};
 
 /// Longest side of a photo in pixels.
 pub const MAX_SIDE: u32 = 16384;
@@ -21,31 +25,23 @@ pub const MAX_BYTES: u64 = 512 << 20;
 /// Largest file.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// Grey behind transparent parts.
-const BEHIND: u32 = 128;
-
-/// Share of pixels that must be transparent for the alpha channel to say anything.
-const MIN_TRANSPARENT: f64 = 0.01;
-
 /// A decoded photo, upright.
 #[derive(Debug)]
 pub struct Photo {
-    /// The colours.
+    /// The colours, sRGB. Those of transparent parts go on from what is beside them.
     pub picture: Picture,
     /// One byte a pixel, 255 = opaque, where parts of the photo are transparent.
     pub alpha: Option<Vec<u8>>,
+    /// Why its colours are not what the file says they are.
+    pub warning: Option<String>,
 }
 
 /// Reads and decodes a photo.
 pub fn read(path: &Path) -> Result<Photo, PhotoError> {
     let bytes = read_bytes(path)?;
-    let not_a_picture = |found: &str| PhotoError::NotAPicture { path: path.to_owned(), found: found.into() };
     let format = match image::guess_format(&bytes) {
         Ok(f @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => f,
-        Ok(other) => return Err(not_a_picture(&format!("{other:?}").to_uppercase())),
-        Err(_) if bytes.is_empty() => return Err(not_a_picture("the file is empty")),
-        Err(_) if std::str::from_utf8(&bytes).is_ok() => return Err(not_a_picture("it holds text")),
-        Err(_) => return Err(not_a_picture("unknown content")),
+        _ => return read_other(path, &bytes),
     };
     let complete = match format {
         // The decoder fills what is missing with grey and says nothing.
@@ -57,9 +53,50 @@ pub fn read(path: &Path) -> Result<Photo, PhotoError> {
     if !complete {
         return Err(PhotoError::Truncated { path: path.to_owned() });
     }
-    let (image, orientation) = decode(path, &bytes, format)?;
+    let (image, colours, orientation) = decode(path, &bytes, format)?;
     drop(bytes);
-    Ok(to_photo(image, orientation))
+    Ok(to_photo(path, image, colours, orientation))
+}
+
+/// What is none of the formats that are always read: by libheif, or an error that says what it is.
+fn read_other(path: &Path, bytes: &[u8]) -> Result<Photo, PhotoError> {
+    let name = path.file_name().unwrap_or_default();
+    let not_a_picture = |found: &str, remedy: &str| PhotoError::NotAPicture {
+        path: path.to_owned(),
+        found: found.to_owned(),
+        remedy: remedy.replace("FILE", &format!("{name:?}")),
+    };
+    let convert = "convert it to one of these";
+    let phone = match kind(bytes, path) {
+        Some(Kind::Other { name, remedy }) => return Err(not_a_picture(&format!("it is {name}"), remedy)),
+        Some(Kind::Heic) => "HEIC",
+        Some(Kind::Avif) => "AVIF",
+        None if bytes.is_empty() => {
+            return Err(not_a_picture("the file is empty", "copy or download it again"));
+        }
+        None if std::str::from_utf8(bytes).is_ok() => return Err(not_a_picture("it holds text", convert)),
+        None => return Err(not_a_picture("unknown content", convert)),
+    };
+    // The name of the codec that libheif has to have for it.
+    let codec = if phone == "HEIC" { "libde265" } else { "dav1d" };
+    let path_buf = path.to_owned();
+    match heif::decode(bytes) {
+        Ok((image, colours)) => Ok(to_photo(path, image, colours, Orientation::NoTransforms)),
+        Err(HeifError::NoLibrary) => Err(not_a_picture(
+            &format!("it is {phone}"),
+            "install libheif (Debian and Ubuntu: apt install libheif1), with which it is read as it is, or convert it: \
+             heif-convert FILE photo.png (from libheif-examples)",
+        )),
+        Err(HeifError::NoCodec) => Err(not_a_picture(
+            &format!("it is {phone}, which the libheif here comes without a decoder for"),
+            &format!(
+                "install libheif-plugin-{codec}, or convert it elsewhere, for example with ImageMagick: convert FILE photo.png"
+            ),
+        )),
+        Err(HeifError::Truncated) => Err(PhotoError::Truncated { path: path_buf }),
+        Err(HeifError::TooLarge(size)) => Err(too_large(path, size)),
+        Err(HeifError::Damaged(reason)) => Err(PhotoError::Damaged { path: path_buf, reason }),
+    }
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, PhotoError> {
@@ -78,7 +115,11 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, PhotoError> {
     std::fs::read(path).map_err(fail)
 }
 
-fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), PhotoError> {
+fn decode(
+    path: &Path,
+    bytes: &[u8],
+    format: ImageFormat,
+) -> Result<(DynamicImage, Colours, Orientation), PhotoError> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_BYTES);
     // The sides are checked below, where the error can name them.
@@ -92,25 +133,32 @@ fn decode(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<(DynamicImag
     }
     // A broken EXIF block is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    // Neither is a broken colour profile.
+    let icc = decoder.icc_profile().ok().flatten();
+    let colours = match (format, icc) {
+        (ImageFormat::Png, icc) => Colours::of_png(bytes, icc),
+        (ImageFormat::Jpeg, Some(icc)) if ink::is_ink(&icc) => match ink::decode(bytes) {
+            Some(Ok(image)) => return Ok((image.into(), Colours::Srgb, orientation)),
+            Some(Err(reason)) => Colours::Unusable(reason),
+            None => Colours::Icc(icc),
+        },
+        (_, icc) => icc.map_or(Colours::Srgb, Colours::Icc),
+    };
     let image = DynamicImage::from_decoder(decoder).map_err(|e| image_error(path, e, &size))?;
-    Ok((image, orientation))
+    Ok((image, colours, orientation))
 }
 
-fn to_photo(mut image: DynamicImage, orientation: Orientation) -> Photo {
+fn to_photo(path: &Path, image: DynamicImage, colours: Colours, orientation: Orientation) -> Photo {
+    let (mut image, reason) = colour::to_srgb(image, colours);
     image.apply_orientation(orientation);
     let (width, height) = (image.width() as usize, image.height() as usize);
-    if !image.color().has_alpha() {
-        return Photo { picture: Picture { width, height, rgb: image.into_rgb8().into_raw() }, alpha: None };
-    }
-    let rgba = image.into_rgba8().into_raw();
-    let (pixels, _) = rgba.as_chunks::<4>();
-    let alpha: Vec<u8> = pixels.iter().map(|p| p[3]).collect();
-    let over =
-        |v: u8, a: u8| ((u32::from(v) * u32::from(a) + BEHIND * (255 - u32::from(a)) + 127) / 255) as u8;
-    let rgb = pixels.iter().flat_map(|&[r, g, b, a]| [over(r, a), over(g, a), over(b, a)]).collect();
-    let transparent = alpha.iter().filter(|&&a| a < 128).count() as f64;
-    let alpha = (transparent >= MIN_TRANSPARENT * alpha.len() as f64).then_some(alpha);
-    Photo { picture: Picture { width, height, rgb }, alpha }
+    let (picture, alpha) = if image.color().has_alpha() {
+        alpha::split(&image.into_rgba8(), width, height)
+    } else {
+        (Picture { width, height, rgb: image.into_rgb8().into_raw() }, None)
+    };
+    let warning = reason.map(|reason| format!("the colours of {path:?} may look wrong: {reason}"));
+    Photo { picture, alpha, warning }
 }
 
 fn too_large(path: &Path, found: String) -> PhotoError {

@@ -4,7 +4,7 @@ use tch::Device;
 
 use super::crop::{self, Crop, Span};
 use super::portrait::{Picture, Portrait};
-use super::{PhotoError, matte};
+use super::{Alpha, PhotoError, alpha, matte};
 use crate::pack::Pack;
 
 /// Side of the square in which the matte of a whole photo is measured.
@@ -33,6 +33,11 @@ impl Portrait {
         width: usize,
         height: usize,
     ) -> Result<Vec<u8>, PhotoError> {
+        let own = self.alpha.as_ref().map(|alpha| self.alpha_part(alpha, shrink, width, height));
+        let own = match (&self.alpha, own) {
+            (Some(Alpha { cut_out: true, .. }), Some(own)) => return Ok(own),
+            (_, own) => own,
+        };
         let square = self.square();
         let mask = self.square_matte(pack, device)?;
         let scale = SIZE as f32 / square.side;
@@ -41,7 +46,17 @@ impl Portrait {
             length: size as f32 / shrink * scale,
             size,
         };
-        Ok(crop::resample::<1>(mask, SIZE, SIZE, span(square.x, width), span(square.y, height)))
+        let mask = crop::resample::<1>(mask, SIZE, SIZE, span(square.x, width), span(square.y, height));
+        Ok(match own {
+            Some(own) => alpha::within(&mask, &own),
+            None => mask,
+        })
+    }
+
+    /// What is opaque of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = all.
+    pub fn alpha_part(&self, alpha: &Alpha, shrink: f32, width: usize, height: usize) -> Vec<u8> {
+        let span = |size: usize| Span { start: 0.0, length: size as f32 / shrink, size };
+        alpha.part(self.photo.width, span(width), span(height))
     }
 
     /// The square around the whole photo.

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::cutout::PhotoFrame;
 use super::flow::Flow;
 use super::format::{Planes, Sheet};
 use super::head::Head;
@@ -50,6 +51,8 @@ struct Scene {
     cell_of_row: Vec<usize>,
     /// What a frame begins with.
     sheet: Sheet,
+    /// What goes over all that is drawn.
+    frame: Option<PhotoFrame>,
     grid: Grid,
     active: Vec<bool>,
     /// Output row at which the lower band begins.
@@ -86,7 +89,7 @@ struct Line {
 impl Canvas {
     /// A canvas over those layers, which give `sheet` at rest, of a head whose hair or hat is that high
     /// ([`Head::crown`]).
-    pub fn new(raster: Raster, layers: Layers, sheet: Sheet, crown: f32) -> Self {
+    pub fn new(raster: Raster, layers: Layers, sheet: Sheet, frame: Option<PhotoFrame>, crown: f32) -> Self {
         let region = raster.region;
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
@@ -100,6 +103,7 @@ impl Canvas {
             cell_of_row: (0..region.height).map(cell_of_row).collect(),
             first_row,
             sheet,
+            frame,
             grid: Grid {
                 x: plane(),
                 y: plane(),
@@ -135,7 +139,7 @@ impl Canvas {
     /// Exchanges what is behind the person, and whether colours are multiplied by their alpha; `output` is otherwise what
     /// the canvas was made for. `false` where more than that would change.
     pub fn repaint(&mut self, output: &Output<'_>) -> bool {
-        let Scene { raster, layers, sheet, .. } = &mut self.scene;
+        let Scene { raster, layers, sheet, frame, .. } = &mut self.scene;
         let Output { still, format, background } = output;
         let pixels = still.width * still.height;
         let whole = still.rgb.len() == pixels * 3 && still.matte.is_none_or(|m| m.len() == pixels);
@@ -143,7 +147,9 @@ impl Canvas {
         if !whole || !same || layers.cut != (*background != Background::Keep) {
             return false;
         }
-        cutout::repaint(still, format.straight, *background, raster, layers, sheet);
+        let Ok(exchanged) = PhotoFrame::new(still, *background) else { return false };
+        *frame = exchanged;
+        cutout::repaint(still, format.straight, *background, frame.as_ref(), raster, layers, sheet);
         true
     }
 
@@ -289,6 +295,11 @@ impl Scene {
             let span = self.first_column[first]..self.first_column[last];
             if !span.is_empty() {
                 self.draw_run(y, first..last, painted, line);
+                if let Some(frame) = &self.frame {
+                    let region = self.raster.region;
+                    let columns = region.x + span.start..region.x + span.end;
+                    frame.apply(region.y + y, columns, &mut line.pixels[span.clone()]);
+                }
                 store(span.clone(), &line.pixels[span]);
             }
             next = last;

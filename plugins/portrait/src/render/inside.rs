@@ -197,7 +197,16 @@ mod tests {
     use crate::render::tint::tests::{SIDE, face};
 
     fn source(picture: &[u8]) -> Source<'_> {
-        Source { side: SIDE, picture, landmarks: &[], matte: &[], plate: &[], mouth_code: &[], eye_code: &[] }
+        Source {
+            side: SIDE,
+            picture,
+            landmarks: &[],
+            matte: &[],
+            plate: &[],
+            mouth_code: &[],
+            eye_code: &[],
+            covered: false,
+        }
     }
 
     #[test]

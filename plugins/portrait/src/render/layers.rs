@@ -7,7 +7,7 @@
 
 use super::math::{smooth_step, tap};
 use super::paste::Raster;
-use super::{Background, Source, Still};
+use super::{Background, Source, Still, Transparency};
 
 /// Steps of one grey level in the person's layer.
 pub const STEPS: f32 = 64.0;
@@ -67,6 +67,7 @@ impl Layers {
             seen: vec![0; cells * (height.div_ceil(CELL) + 1)],
             cells,
         };
+        let cut_out = still.matte.filter(|_| matches!(still.transparency, Transparency::CutOut));
         let taps_x: Vec<_> = (0..width).map(|x| tap(raster.unit_x(x) * side as f32 - 0.5, side)).collect();
         for y in 0..height {
             let ty = tap(raster.unit_y(y) * side as f32 - 0.5, side);
@@ -79,6 +80,20 @@ impl Layers {
                     let bottom = at(tx.a, ty.b) + (at(tx.b, ty.b) - at(tx.a, ty.b)) * tx.t;
                     top + (bottom - top) * ty.t
                 };
+                if let Some(alpha) = cut_out {
+                    // The person is what the photo shows, as much of it as it says.
+                    let at = (raster.region.y + y) * raster.width + raster.region.x + x;
+                    let opaque = f32::from(alpha[at]) * STEPS;
+                    let person = &mut layers.person[(y + 1) * stride + x + 1];
+                    for c in 0..3 {
+                        person[c] = (f32::from(photo[c]) * opaque / 255.0).round() as i16;
+                    }
+                    person[3] = opaque as i16;
+                    if opaque > 0.0 {
+                        layers.seen[(y / CELL + 1) * cells + x / CELL + 1] = 1;
+                    }
+                    continue;
+                }
                 let near = mix(&near, 1, 0) / 255.0;
                 let back = &mut layers.back[(y * width + x) * 4..][..3];
                 if near <= 0.0 {

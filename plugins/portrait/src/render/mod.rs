@@ -10,6 +10,7 @@ mod cutout;
 mod flow;
 mod format;
 mod head;
+mod hold;
 mod inside;
 mod iris;
 mod layers;
@@ -46,8 +47,10 @@ use crate::pack::{Pack, PackError};
 use crate::workers;
 use compose::Canvas;
 use contour::Contour;
+use cutout::PhotoFrame;
 use flow::Flow;
 use head::Head;
+use hold::Hold;
 use layers::Layers;
 use painter::Painters;
 use paste::Raster;
@@ -107,6 +110,8 @@ pub struct Source<'a> {
     pub mouth_code: &'a [f32],
     /// Appearance of both eyes.
     pub eye_code: &'a [f32],
+    /// Whether something covers the mouth: then it goes with the head only, and is not painted.
+    pub covered: bool,
 }
 
 /// What the output shows while nothing moves: the crop or the whole photo, in the resolution of the output.
@@ -124,6 +129,25 @@ pub struct Still<'a> {
     pub scale: f32,
     /// 255 = person: for a background that is replaced outside of the crop too.
     pub matte: Option<&'a [u8]>,
+    /// What of it is transparent.
+    pub transparency: Transparency<'a>,
+}
+
+/// What is transparent of a photo.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Transparency<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// All but the person: [`Still::matte`] is the photo's own alpha, exactly.
+    CutOut,
+    /// What lies outside of a frame that does not move.
+    Frame {
+        /// 255 = inside of the frame, in the size of the picture at rest.
+        mask: &'a [u8],
+        /// What is seen outside: red, green, blue, alpha, not multiplied by the alpha.
+        behind: [u8; 4],
+    },
 }
 
 /// What a frame looks like.
@@ -167,6 +191,9 @@ struct Geometry {
     contour: Contour,
     turn: Turn,
     skull: Skull,
+    /// What of the face does not move by itself, and the control points of a frame then.
+    hold: Option<Hold>,
+    held: Vec<[f32; 3]>,
     driving: Vec<Point>,
     /// The same, then points of the skull.
     head: Vec<Point>,
@@ -187,8 +214,11 @@ impl Renderer {
         check(source)?;
         open.map_or(Ok(()), check)?;
         let latents = &pack.manifest().latents;
-        let geometry =
+        let mut geometry =
             Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())?;
+        if source.covered {
+            geometry.hold = Some(Hold::new(&geometry.rows, source.landmarks, pack.mean_face()));
+        }
         let painters = Painters::new(pack, device, source, open, &geometry.driving, &geometry.rows)?;
         if painters.code_len() != latents.code_rows * 3 {
             return Err(RenderError::Latents(
@@ -256,7 +286,13 @@ impl Renderer {
                 let inside = inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));
                 eyes_painted = painted.and(inside);
             },
-            || mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code)),
+            || {
+                if source.covered {
+                    mouth.follow(fine, driving, rows);
+                } else {
+                    mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code));
+                }
+            },
         );
         mouth_painted.and(eyes_painted)?;
         let painted = Instant::now();
@@ -284,6 +320,8 @@ impl Geometry {
             contour: Contour::new(&rows, &source),
             turn: Turn::new(&rows, landmarks, mean_face, &rest),
             skull,
+            hold: None,
+            held: Vec::new(),
             head,
             driving: source,
             latents: count * 3,
@@ -303,10 +341,19 @@ impl Geometry {
         let (points, code) = latents.split_at(self.rows.control.len() * 3);
         let points = points.as_chunks::<3>().0;
         let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
+        self.turn.pose(points);
+        self.held.clear();
+        let points = match &self.hold {
+            Some(hold) => {
+                self.held.extend(points);
+                hold.keep(&self.turn, &mut self.held);
+                &self.held[..]
+            }
+            None => points,
+        };
         for (out, point) in self.driving.iter_mut().zip(points) {
             *out = [point[0], point[1]];
         }
-        self.turn.pose(points);
         self.turn.ease(points, &mut self.driving);
         self.driving.iter_mut().for_each(|point| *point = inside(*point));
         self.contour.unfold(&mut self.driving);
@@ -339,6 +386,7 @@ fn canvas(source: &Source<'_>, output: &Output<'_>, crown: f32) -> Result<Canvas
         return Err(RenderError::Source("chroma of half the size needs even width and height".to_owned()));
     }
     let mut layers = Layers::new(source, still, &raster, *background);
-    let sheet = cutout::sheet(still, *format, *background, &raster, &mut layers);
-    Ok(Canvas::new(raster, layers, sheet, crown))
+    let frame = PhotoFrame::new(still, *background)?;
+    let sheet = cutout::sheet(still, *format, *background, frame.as_ref(), &raster, &mut layers);
+    Ok(Canvas::new(raster, layers, sheet, frame, crown))
 }

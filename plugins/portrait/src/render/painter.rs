@@ -74,7 +74,7 @@ impl Painters {
             )
         };
         Ok(Self {
-            inside: match open {
+            inside: match open.filter(|_| !source.covered) {
                 Some(open) => Inside::new(pack, device, [source, open], points, rows, tint)?,
                 None => None,
             },
@@ -163,6 +163,11 @@ impl Painter {
         }
         let code = code.map(|code| self.stage.input(2, code)).transpose()?;
         self.run(code)
+    }
+
+    /// Places the regions in the driving picture and paints nothing.
+    pub fn follow(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
+        self.patches.iter_mut().for_each(|region| region.pose(flow, driving, rows));
     }
 
     fn run(&mut self, code: Option<Tensor>) -> Result<(), RenderError> {

@@ -144,6 +144,7 @@ impl Made {
             plate: &self.plate,
             mouth_code: &self.codes[0],
             eye_code: &self.codes[1],
+            covered: false,
         }
     }
 
@@ -157,6 +158,7 @@ impl Made {
                 origin: [0.0; 2],
                 scale: self.side as f32,
                 matte: None,
+                transparency: Transparency::None,
             },
             Framing::Full => Still {
                 width: self.photo_size.0,
@@ -165,6 +167,7 @@ impl Made {
                 origin: self.crop.0,
                 scale: self.crop.1,
                 matte: None,
+                transparency: Transparency::None,
             },
         };
         Output { still, format: format(Layout::Rgb), background: Background::Keep }

@@ -94,6 +94,11 @@ impl Turn {
         }
     }
 
+    /// Where a point of the photo's face is if it moves with the head only.
+    pub fn carried(&self, point: [f64; 3]) -> [f64; 3] {
+        self.motion.as_ref().map_or(point, |motion| motion.face.apply(point))
+    }
+
     /// Where a point behind the face went that is there in the photo.
     pub fn behind(&self, point: [f32; 3]) -> Point {
         let moved = |m: &Motion| m.less(m.face.apply(point.map(f64::from))).map(|v| v as f32);
