@@ -15,12 +15,12 @@ steady=(audiorate tolerance=3600000000000)
 # The sound of a film, from the tee to the muxer. Encoded it waits for the pictures in a queue without limits, so that the
 # tee never waits for it; that queue cannot grow beyond what the pictures in flight last, because their own queues are
 # limited. There is no queue before the encoder: when the recording's format changes, the tee asks its branches about it,
-# and a queue would answer only when it is empty, which is never while the muxer waits for pictures. Channels are fixed
-# because an MP4 file cannot hold sound whose channels change; at 48 kHz the delay of an AAC encoder, 1024 samples, is
-# shorter than a picture.
+# and a queue would answer only when it is empty, which is never while the muxer waits for pictures; an encoder that starts
+# anew asks as well, and is refused. Channels are fixed because an MP4 file cannot hold sound whose channels change; at
+# 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
 # shellcheck disable=SC2034
 film_sound=(audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
-    ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0)
+    ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0)
 
 die() {
     echo "error: $*" >&2

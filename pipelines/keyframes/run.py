@@ -35,7 +35,7 @@ LAUNCH = """
     t. ! queue ! talkinghead name=head emotion=happy ! videoconvert ! video/x-raw,format=I420
     ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink name=sink
     t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
-    ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.
+    ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.
 """
 
 

@@ -13,7 +13,9 @@ SPEECH = DATA / "speech-af_heart.wav"
 COVER = DATA / "portrait-cmyk.jpg"
 WAV_HEADER = 44
 SPEECH_RATE = 16000
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
+# Length of the sounds before they are broken.
+SECONDS = 0.8
 
 RAW = "audioconvert ! audioresample ! audio/x-raw,rate={rate},channels={channels}"
 VIDEO = "videotestsrc num-buffers=30 ! video/x-raw,width=64,height=64,framerate=30/1 ! x264enc ! h264parse ! queue ! m."
@@ -92,7 +94,7 @@ class Workshop:
         self.folder = folder
         self.sound = functools.cache(self._sound)
 
-    def _sound(self, name: str, rate: int, channels: int, seconds: float = 1.6, start: float = 0.0) -> bytes:
+    def _sound(self, name: str, rate: int, channels: int, seconds: float = SECONDS, start: float = 0.0) -> bytes:
         _, encoder, _, _ = FORMATS[name]
         source, target = self.folder / "source.wav", self.folder / "target"
         source.write_bytes(wav(speech(seconds, start)))
@@ -114,7 +116,7 @@ class Workshop:
         name = name or random_.choice(list(FORMATS))
         _, _, rates, channels = FORMATS[name]
         rate, count, start = random_.choice(rates), random_.choice(channels), random_.choice([0.0, 1.0, 2.0])
-        return f"{name} {rate} Hz {count} ch", self.sound(name, rate, count, 1.6, start)
+        return f"{name} {rate} Hz {count} ch", self.sound(name, rate, count, SECONDS, start)
 
 
 def id3_cover(picture: bytes) -> bytes:

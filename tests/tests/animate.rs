@@ -81,7 +81,8 @@ fn after_an_error_the_old_film_is_there_and_nothing_else() {
 #[test]
 fn a_pipeline_that_stands_still_is_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let (wav, pipe, films) = (dir.path().join("speech.wav"), dir.path().join("pipe"), dir.path().join("films"));
+    let (wav, pipe, films) =
+        (dir.path().join("speech.wav"), dir.path().join("pipe"), dir.path().join("films"));
     std::fs::create_dir(&films).unwrap();
     samples::write_speech(&wav, 1.0);
     fifo(&pipe);
@@ -132,9 +133,11 @@ fn an_output_that_cannot_be_a_film_is_named_at_once() {
     let wav = dir.path().join("speech.wav");
     samples::write_speech(&wav, 0.2);
     let missing = dir.path().join("missing/film.mp4");
-    for (output, expected) in
-        [(OsStr::new("/dev/null"), "is no file"), (dir.path().as_os_str(), "is a folder"), (missing.as_os_str(), "missing/film.mp4")]
-    {
+    for (output, expected) in [
+        (OsStr::new("/dev/null"), "is no file"),
+        (dir.path().as_os_str(), "is a folder"),
+        (missing.as_os_str(), "missing/film.mp4"),
+    ] {
         let mut command = animate();
         let line = said(command.arg(data("portrait-grace-hopper.jpg")).arg(&wav).arg("--output").arg(output));
         assert!(line.contains(expected), "{line}");

@@ -23,7 +23,7 @@ fn sound_and_picture_have_the_same_length() {
          t. ! queue ! talkinghead portrait={} ! videoconvert ! video/x-raw,format=I420 \
             ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
          t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
-            ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",
+            ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",
         wav.display(),
         photo(),
         mp4.display()
@@ -60,7 +60,9 @@ fn sound_whose_format_changes_does_not_lock_up_a_fork_with_the_queue_before_the_
     let mp4 = dir.path().join("film.mp4");
     let part = |rate: u32| {
         let size = rate / 10;
-        format!("audiotestsrc num-buffers=12 samplesperbuffer={size} ! audio/x-raw,rate={rate},channels=1 ! c.")
+        format!(
+            "audiotestsrc num-buffers=12 samplesperbuffer={size} ! audio/x-raw,rate={rate},channels=1 ! c."
+        )
     };
     let pipeline = Pipeline::parse(&format!(
         "concat name=c ! audioconvert ! audioresample ! tee name=t \

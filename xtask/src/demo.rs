@@ -103,8 +103,8 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 /// No queue can starve another: the sound waits for the picture (look-ahead of the portrait, then of the encoder) in a
 /// queue without limits behind its encoder, so the source never stops for it; that queue grows by no more than what the
 /// pictures in flight last, because their own queues are limited. A queue before the encoder would hold up the tee's
-/// questions about a change of the sound's format until it is empty, which it never is. Samples are counted, because some
-/// decoders' timestamps are wrong.
+/// questions about a change of the sound's format until it is empty, which it never is; an encoder that starts anew asks as
+/// well, and is refused. Samples are counted, because some decoders' timestamps are wrong.
 fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Result<Vec<String>> {
     let aac = AAC_ENCODERS
         .into_iter()
@@ -130,7 +130,8 @@ fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Re
     words.push(format!("location={}", name(&output.display())));
     // At 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
     words.extend(split("t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 !"));
-    words.extend(split(&format!("{aac} ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.")));
+    words.extend(split(&format!("{aac} ! identity drop-allocation=true")));
+    words.extend(split("! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m."));
     Ok(words)
 }
 

@@ -13,11 +13,12 @@ use crate::message::{self, Failure};
 use crate::watch::Watch;
 
 /// Debian's package of each element that is used here.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("filesrc", "libgstreamer1.0-0"),
     ("filesink", "libgstreamer1.0-0"),
     ("tee", "libgstreamer1.0-0"),
     ("queue", "libgstreamer1.0-0"),
+    ("identity", "libgstreamer1.0-0"),
     ("decodebin", "gstreamer1.0-plugins-base"),
     ("audioconvert", "gstreamer1.0-plugins-base"),
     ("audiorate", "gstreamer1.0-plugins-base"),
@@ -78,11 +79,14 @@ impl Film {
         decode.set_property("caps", gst::Caps::builder("audio/x-raw").build());
         decode.set_property("expose-all-streams", false);
         let convert = make("audioconvert")?;
+        // Several files in a row are one stream.
+        let join = make("identity")?;
+        join.set_property("single-segment", true);
         let count = make("audiorate")?;
         count.set_property("tolerance", TOLERANCE);
         let tee = make("tee")?;
         gst::Element::link(&source, &decode)?;
-        gst::Element::link_many([&convert, &make("audioresample")?, &count, &tee])?;
+        gst::Element::link_many([&convert, &make("audioresample")?, &join, &count, &tee])?;
         link_decoded_audio(&decode, &convert);
 
         let mux = make("mp4mux")?;
@@ -107,9 +111,11 @@ impl Film {
 
         // Sound: waits, encoded, without limit for the pictures that are being drawn, so that the tee never waits for it.
         // Before the encoder there must be no queue: when the recording's format changes, the tee asks its branches about
-        // it, and a queue would answer only when it is empty.
+        // it, and a queue would answer only when it is empty. An encoder that starts anew asks as well, and is refused.
         let resample = make("audioresample")?;
         let aac = make("avenc_aac")?;
+        let refuse = make("identity")?;
+        refuse.set_property("drop-allocation", true);
         let waiting = make("queue")?;
         for limit in ["max-size-time", "max-size-bytes", "max-size-buffers"] {
             waiting.set_property_from_str(limit, "0");
@@ -120,7 +126,7 @@ impl Film {
             .field("channels", SOUND_CHANNELS)
             .build();
         resample.link_filtered(&aac, &sound)?;
-        gst::Element::link_many([&aac, &waiting, &mux])?;
+        gst::Element::link_many([&aac, &refuse, &waiting, &mux])?;
 
         let bus = pipeline.bus().context("a pipeline has a bus")?;
         let drawn = count_drawn(&head)?;

@@ -21,7 +21,8 @@ impl Failure {
         let source = error.src();
         let name = source.map(|source| source.name()).unwrap_or_default();
         if INTERNAL.contains(&words.text.as_str()) {
-            let reason = words.detail.rsplit_once("reason ").map_or(words.detail.as_str(), |(_, reason)| reason);
+            let reason =
+                words.detail.rsplit_once("reason ").map_or(words.detail.as_str(), |(_, reason)| reason);
             self.untold.get_or_insert(format!("{name} cannot go on: {reason}"));
         } else if error.error().matches(gst::CoreError::MissingPlugin) && is_of_recording(source) {
             self.told.get_or_insert(format!("{}: {}", recording.display(), missing(&words.detail)));
@@ -112,7 +113,12 @@ mod tests {
         assert_eq!(missing("something else"), "something else");
     }
 
-    fn error_of(source: &gst::Element, code: impl gst::MessageErrorDomain, text: &str, debug: &str) -> gst::Message {
+    fn error_of(
+        source: &gst::Element,
+        code: impl gst::MessageErrorDomain,
+        text: &str,
+        debug: &str,
+    ) -> gst::Message {
         gst::message::Error::builder(code, text).src(source).debug(debug).build()
     }
 
@@ -123,7 +129,12 @@ mod tests {
         let flow = "gstx.c(1): loop (): /GstPipeline:p:\nstreaming stopped, reason not-negotiated (-4)";
         let internal = error_of(&element, gst::StreamError::Failed, "Internal data stream error.", flow);
         let own = error_of(&element, gst::StreamError::Format, "width=63 cannot be had", "x.rs(1): f ()");
-        let file = error_of(&element, gst::ResourceError::Read, "Cannot read.", "x.rs(1): f ()\ncannot read\n/a/b.png");
+        let file = error_of(
+            &element,
+            gst::ResourceError::Read,
+            "Cannot read.",
+            "x.rs(1): f ()\ncannot read\n/a/b.png",
+        );
         let line = |messages: &[&gst::Message]| {
             let mut failure = Failure::default();
             for message in messages {

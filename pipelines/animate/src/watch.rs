@@ -66,8 +66,7 @@ fn is_queue(element: &gst::Element) -> bool {
 
 /// Who takes in data until others have done something with it.
 fn waits_for_others(element: &gst::Element) -> bool {
-    is_queue(element)
-        || element.metadata("klass").is_some_and(|klass| klass.contains("Muxer"))
+    is_queue(element) || element.metadata("klass").is_some_and(|klass| klass.contains("Muxer"))
 }
 
 /// Says when a pipeline is given up in which nothing moves.
@@ -94,7 +93,8 @@ impl Patience {
         if moves != self.moves {
             (self.moves, self.since, self.worked) = (moves, now, worked);
         }
-        let (waited, worked) = (now.saturating_duration_since(self.since), worked.saturating_sub(self.worked));
+        let (waited, worked) =
+            (now.saturating_duration_since(self.since), worked.saturating_sub(self.worked));
         let idle = waited >= self.limit && worked < waited / IDLE_SHARE;
         !self.limit.is_zero() && (idle || worked >= self.limit)
     }
@@ -188,7 +188,12 @@ mod imp {
             self.enter(pad);
         }
 
-        fn pad_chain_post(&self, _ts: u64, _pad: &gst::Pad, _result: Result<gst::FlowSuccess, gst::FlowError>) {
+        fn pad_chain_post(
+            &self,
+            _ts: u64,
+            _pad: &gst::Pad,
+            _result: Result<gst::FlowSuccess, gst::FlowError>,
+        ) {
             self.leave();
         }
 
@@ -217,7 +222,12 @@ mod imp {
             self.enter(pad);
         }
 
-        fn pad_pull_range_post(&self, _ts: u64, _pad: &gst::Pad, _result: Result<&gst::Buffer, gst::FlowError>) {
+        fn pad_pull_range_post(
+            &self,
+            _ts: u64,
+            _pad: &gst::Pad,
+            _result: Result<&gst::Buffer, gst::FlowError>,
+        ) {
             self.leave();
         }
 
@@ -245,7 +255,8 @@ mod tests {
         let second = Duration::from_secs;
         let mut patience = Patience::new(second(20));
         let (start, work) = (patience.since, patience.worked);
-        let mut over = |moves, waited, worked| patience.is_over_at(moves, start + second(waited), work + worked);
+        let mut over =
+            |moves, waited, worked| patience.is_over_at(moves, start + second(waited), work + worked);
         assert!(!over(1, 19, second(1)));
         assert!(!over(2, 25, second(1)), "it has moved");
         assert!(!over(2, 44, second(1)));

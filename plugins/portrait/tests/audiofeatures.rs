@@ -89,21 +89,27 @@ fn an_end_without_any_audio_is_one_error() {
     let errors = run(&|_| ());
     assert_eq!(errors.len(), 1);
     assert!(errors[0].contains("the recording is empty"), "{errors:?}");
-    assert!(run(&|harness| {
-        harness.push(audio(0, 1)).unwrap();
-    })
-    .is_empty());
-    assert!(run(&|harness| {
-        harness.push_event(gst::event::Gap::builder(gst::ClockTime::ZERO).duration(FRAME).build());
-    })
-    .is_empty());
-    assert!(run(&|harness| {
-        harness.push(audio(0, FRAME_SAMPLES)).unwrap();
-        harness.push_event(gst::event::FlushStart::new());
-        harness.push_event(gst::event::FlushStop::new(true));
-        harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-    })
-    .is_empty());
+    assert!(
+        run(&|harness| {
+            harness.push(audio(0, 1)).unwrap();
+        })
+        .is_empty()
+    );
+    assert!(
+        run(&|harness| {
+            harness.push_event(gst::event::Gap::builder(gst::ClockTime::ZERO).duration(FRAME).build());
+        })
+        .is_empty()
+    );
+    assert!(
+        run(&|harness| {
+            harness.push(audio(0, FRAME_SAMPLES)).unwrap();
+            harness.push_event(gst::event::FlushStart::new());
+            harness.push_event(gst::event::FlushStop::new(true));
+            harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        })
+        .is_empty()
+    );
 }
 
 /// A hole in the audio is silence on the same clock: no frame is missing or moved.
