@@ -289,7 +289,11 @@ def covered(case: Case) -> Verdict:
 
 
 def heic(case: Case) -> Verdict:
-    said = clear_error(case, "heic", "heif")
+    """Named by more than its file's name."""
+    said = clear_error(case)
+    if said and case.code:
+        named = re.search(r"heic|heif", re.sub(r'"[^"]*"', "", case.errors()[0] + case.text), re.IGNORECASE)
+        return said[0] and bool(named), said[1]
     return said or (not case.code and case.film.exists(), f"rc={case.code}, a film: {case.film.exists()}")
 
 

@@ -76,6 +76,11 @@ class Sounds(unittest.TestCase):
         damaged = sounds.noisy(random.Random(SEED), self.sound("mp3-vbr", 48000, 2))
         self.film_of("mp3", sounds.cut(random.Random(SEED), damaged))
 
+    def test_floats_that_are_no_numbers(self) -> None:
+        sound = bytearray(self.sound("wav-f32", 44100, 2))
+        sound[20000:24000] = b"\xff" * 4000
+        self.film_of("wav", bytes(sound))
+
     def test_ten_samples(self) -> None:
         self.film_of("wav", sounds.wav(sounds.speech(1)[:20]))
 

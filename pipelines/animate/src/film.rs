@@ -86,7 +86,11 @@ impl Film {
         count.set_property("tolerance", TOLERANCE);
         let tee = make("tee")?;
         gst::Element::link(&source, &decode)?;
-        gst::Element::link_many([&convert, &make("audioresample")?, &join, &count, &tee])?;
+        // Whole numbers: what is no number, as in a damaged file of floats, is nothing that an AAC encoder takes.
+        let resample = make("audioresample")?;
+        let whole = gst::Caps::builder("audio/x-raw").field("format", "S32LE").build();
+        convert.link_filtered(&resample, &whole)?;
+        gst::Element::link_many([&resample, &join, &count, &tee])?;
         link_decoded_audio(&decode, &convert);
 
         let mux = make("mp4mux")?;
