@@ -360,9 +360,9 @@ CHECKS: dict[str, Callable[[Case], Verdict]] = {
 }  # fmt: skip
 
 
-def run(folder: pathlib.Path, build: pathlib.Path, out: pathlib.Path) -> Case:
+def run(folder: pathlib.Path, build: pathlib.Path, out: pathlib.Path, limit: int) -> Case:
     environment = dict(os.environ) | {"ROOT": str(ROOT), "GST_PLUGIN_PATH": str(build), "OUT": str(out)}
-    command = ["timeout", "--kill-after=10", str(LIMIT_SECONDS), "bash", str(folder / "cmd.sh")]
+    command = ["timeout", "--kill-after=10", str(limit), "bash", str(folder / "cmd.sh")]
     begin = time.monotonic()
     done = subprocess.run(
         command, env=environment, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
@@ -375,6 +375,7 @@ def main() -> int:
     parser.add_argument("cases", type=pathlib.Path, help="folder of the cases")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "target/debug", help="folder of libgstportrait.so")
     parser.add_argument("--only", help="numbers, separated by commas")
+    parser.add_argument("--limit", type=int, default=LIMIT_SECONDS, help="seconds that a case may take")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for what the cases write")
     arguments = parser.parse_args()
     only = arguments.only.split(",") if arguments.only else None
@@ -392,7 +393,7 @@ def main() -> int:
             if arguments.keep:
                 out = arguments.keep.resolve() / name
                 out.mkdir(parents=True, exist_ok=True)
-            case = run(script.parent, build, out)
+            case = run(script.parent, build, out, arguments.limit)
             check = CHECKS.get(number)
             if check is None:
                 verdict: Verdict = (None, f"rc={case.code} {case.text.strip()[-150:]!r}")
