@@ -1,10 +1,26 @@
-# What the scripts in these folders share; they source it. It sets `root`, PORTRAIT and GST_PLUGIN_PATH.
+# What the scripts in these folders share; they source it. It sets `root`, PORTRAIT, GST_PLUGIN_PATH, `steady` and
+# `film_sound`.
 # shellcheck shell=bash
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
 SOURCE=${SOURCE:-}
 TEXT=${TEXT:-}
 export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-${CARGO_TARGET_DIR:-$root/target}/debug}
+
+# Stands before the tee from which sound and pictures come: counts samples where a decoder's timestamps are wrong by less
+# than this, 1 h in ns.
+# shellcheck disable=SC2034
+steady=(audiorate tolerance=3600000000000)
+
+# The sound of a film, from the tee to the muxer. Encoded it waits for the pictures in a queue without limits, so that the
+# tee never waits for it; that queue cannot grow beyond what the pictures in flight last, because their own queues are
+# limited. There is no queue before the encoder: when the recording's format changes, the tee asks its branches about it,
+# and a queue would answer only when it is empty, which is never while the muxer waits for pictures; an encoder that starts
+# anew asks as well, and is refused. Channels are fixed because an MP4 file cannot hold sound whose channels change; at
+# 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
+# shellcheck disable=SC2034
+film_sound=(audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
+    ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0)
 
 die() {
     echo "error: $*" >&2
@@ -63,7 +79,7 @@ voice() {
             voice=(multifilesrc "location=$work/voice.raw" loop=true ! "${RAW_VOICE[@]}"
                 ! audiobuffersplit output-buffer-duration=1/50)
         else
-            voice=(filesrc "location=$SOURCE" ! decodebin ! audioconvert ! audioresample)
+            voice=(filesrc "location=$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}")
         fi
         voice+=(! identity sync=true)
     fi

@@ -34,14 +34,15 @@ CORNERS = {61: (-1, 1.0), 78: (-1, 1.0), 57: (-1, 0.7), 185: (-1, 0.7), 146: (-1
 # The upper line ends with the landmarks; the lower one begins with them. Their photo is that of facesynth. No sink waits
 # for its first buffer before playing: the second line has none before the first plays.
 LAUNCH = """
-    filesrc name=source ! decodebin ! audioconvert ! audioresample ! tee name=t
+    filesrc name=source ! decodebin ! audioconvert ! audioresample
+    ! audiorate tolerance=3600000000000 ! tee name=t
     t. ! queue ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks
     ! appsink name=out sync=false async=false emit-signals=true max-buffers=8
     appsrc name=in format=time block=true max-bytes=65536 ! landmarks2latents ! facesynth name=synth
     ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m
     ! filesink name=sink async=false
-    t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0
-    ! audioconvert ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! m.
+    t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
+    ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.
 """
 
 

@@ -35,5 +35,5 @@ gst-launch-1.0 --quiet --eos-on-shutdown \
     ! queue ! c.sink_1 \
     filesrc location="$work/voice.raw" ! "${RAW_VOICE[@]}" ! tee name=t \
     t. ! queue ! talkinghead portrait="$PORTRAIT" background=transparent ! queue ! c.sink_2 \
-    t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! avenc_aac ! m.
+    t. ! "${film_sound[@]}" ! m.
 echo "wrote $OUTPUT"

@@ -11,27 +11,28 @@ screen=yes
 [ -n "$SOURCE$TEXT" ] || [ $screen = no ] || SOURCE=microphone
 voice
 
+# Longer than the look-ahead of the portrait, so that neither branch of the tee waits for the other.
+LIVE_QUEUE=(queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0)
+
 # Where the picture goes.
 if [ -n "$OUTPUT" ]; then
     picture=(videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=veryfast ! queue ! mux.)
-    sound=(audioconvert ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! queue ! mux.)
+    sound=("${film_sound[@]}" ! mux.)
     file=(mp4mux name=mux ! filesink "location=$OUTPUT")
 elif [ $screen = yes ]; then
     picture=(videoconvert ! autovideosink)
-    sound=(audioconvert ! audioresample ! autoaudiosink)
+    sound=("${LIVE_QUEUE[@]}" ! audioconvert ! audioresample ! autoaudiosink)
     file=()
 else
     echo "no display: the pictures are timed and thrown away"
     picture=(fakesink sync=true)
-    sound=(fakesink sync=true)
+    sound=("${LIVE_QUEUE[@]}" ! fakesink sync=true)
     file=()
 fi
 
-# Both queues are longer than the look-ahead of the portrait, so that neither branch of the tee waits for the other.
 gst-launch-1.0 --quiet --eos-on-shutdown \
     "${voice[@]}" ! tee name=t \
-    t. ! queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0 \
-    ! talkinghead portrait="$PORTRAIT" ! queue ! "${picture[@]}" \
-    t. ! queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0 ! "${sound[@]}" \
+    t. ! "${LIVE_QUEUE[@]}" ! talkinghead portrait="$PORTRAIT" ! queue ! "${picture[@]}" \
+    t. ! "${sound[@]}" \
     "${file[@]}"
 [ -z "$OUTPUT" ] || echo "wrote $OUTPUT"

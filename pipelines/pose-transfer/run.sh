@@ -1,20 +1,15 @@
 #!/usr/bin/env bash
 # A voice drives the mouth, a video the head. See README.md for the variables.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-
-PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
-SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
+# shellcheck source=pipelines/common.sh
+source "$(dirname "$0")/../common.sh"
 DRIVER=${DRIVER:-}
 OUTPUT=${OUTPUT:-pose-transfer.mp4}
 DRIVE=${DRIVE:-pose}
 LOOP=${LOOP:-true}
-export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-${CARGO_TARGET_DIR:-$root/target}/debug}
-
-for file in "$PORTRAIT" "$SOURCE"; do
-    [ -r "$file" ] || { echo "error: cannot read $file" >&2; exit 1; }
-done
+need x264enc gstreamer1.0-plugins-ugly
+need avenc_aac gstreamer1.0-libav
+recording
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -28,14 +23,13 @@ if [ -z "$DRIVER" ]; then
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
         ! filesink location="$DRIVER"
 fi
-[ -r "$DRIVER" ] || { echo "error: cannot read $DRIVER" >&2; exit 1; }
+readable "$DRIVER"
 
 gst-launch-1.0 --quiet --eos-on-shutdown \
-    filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! tee name=t \
+    filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! queue ! talkinghead name=head portrait="$PORTRAIT" drive="$DRIVE" pose-loop="$LOOP" \
     ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
     ! filesink location="$OUTPUT" \
-    t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 \
-    ! audioconvert ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! m. \
+    t. ! "${film_sound[@]}" ! m. \
     filesrc location="$DRIVER" ! decodebin ! videoconvert ! facelandmarks ! queue ! head.pose
 echo "wrote $OUTPUT"

@@ -19,7 +19,6 @@ gst-launch-1.0 --quiet \
     t. ! queue ! talkinghead portrait="$PORTRAIT" ! queue ! videoconvert ! video/x-raw,format=I420 \
     ! x264enc tune=zerolatency speed-preset=veryfast bitrate="$BITRATE" key-int-max=25 \
     ! h264parse config-interval=-1 ! queue ! mux. \
-    t. ! queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0 \
-    ! audioconvert ! audioresample ! audio/x-raw,rate=48000 ! avenc_aac ! aacparse ! queue ! mux. \
+    t. ! "${film_sound[@]}" ! aacparse ! queue ! mux. \
     mpegtsmux name=mux alignment=7 \
     ! srtsink uri="srt://:$PORT?mode=listener" latency="$LATENCY" wait-for-connection=false

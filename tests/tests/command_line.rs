@@ -116,3 +116,18 @@ fn animate_takes_the_face_that_is_chosen() {
         assert!(said.starts_with("error: ") && said.contains(named), "{said}");
     }
 }
+
+/// The muxer behind it would write a file that nothing plays.
+#[test]
+fn a_recording_without_a_sample_is_one_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("empty.wav");
+    samples::write_speech(&wav, 0.0);
+    let mut command = launch(&wav);
+    command.args(["talkinghead", &format!("portrait={}", photo())]);
+    let output = command.args(words("! x264enc ! mp4mux ! fakesink")).output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("the recording is empty"), "{text}");
+    assert_eq!(text.matches("ERROR: from element").count(), 1, "{text}");
+}

@@ -18,11 +18,12 @@ fn sound_and_picture_have_the_same_length() {
     samples::write_speech(&wav, SECONDS);
 
     Pipeline::parse(&format!(
-        "filesrc location={} ! decodebin ! audioconvert ! audioresample ! tee name=t \
+        "filesrc location={} ! decodebin ! audioconvert ! audioresample \
+         ! audiorate tolerance=3600000000000 ! tee name=t \
          t. ! queue ! talkinghead portrait={} ! videoconvert ! video/x-raw,format=I420 \
             ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
-         t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
-            ! audio/x-raw,rate=48000 ! avenc_aac ! m.",
+         t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
+            ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",
         wav.display(),
         photo(),
         mp4.display()
@@ -49,6 +50,40 @@ fn sound_and_picture_have_the_same_length() {
     let (v, a) = (end(&video), end(&audio));
     let apart = if v > a { v - a } else { a - v };
     assert!(apart <= FRAME, "picture {v}, sound {a}");
+}
+
+/// Sound whose rate changes in mid-file: when it does, the tee asks its branches about memory, and a queue answers when it
+/// is empty. As users have it: the sound waits, raw, in an unlimited queue for the pictures that the muxer waits for.
+#[test]
+fn sound_whose_format_changes_does_not_lock_up_a_fork_with_the_queue_before_the_encoder() {
+    let dir = tempfile::tempdir().unwrap();
+    let mp4 = dir.path().join("film.mp4");
+    let part = |rate: u32| {
+        let size = rate / 10;
+        format!(
+            "audiotestsrc num-buffers=12 samplesperbuffer={size} ! audio/x-raw,rate={rate},channels=1 ! c."
+        )
+    };
+    let pipeline = Pipeline::parse(&format!(
+        "concat name=c ! audioconvert ! audioresample ! tee name=t \
+         t. ! queue ! talkinghead name=head portrait={} ! video/x-raw,width=64 \
+            ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
+         t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
+            ! audio/x-raw,rate=48000 ! avenc_aac ! m. \
+         {} {}",
+        photo(),
+        mp4.display(),
+        part(16_000),
+        part(44_100),
+    ));
+    pipeline.run_within(gst::ClockTime::from_seconds(60)).unwrap();
+    let reader = Pipeline::parse(&format!(
+        "filesrc location={} ! qtdemux ! h264parse ! appsink name=v",
+        mp4.display()
+    ));
+    let video = reader.record("v");
+    reader.run().unwrap();
+    assert_eq!(video.frames().len(), 60);
 }
 
 #[test]

@@ -101,8 +101,10 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 /// The words behind `gst-launch-1.0`.
 ///
 /// No queue can starve another: the sound waits for the picture (look-ahead of the portrait, then of the encoder) in a
-/// queue without limits, so the source never stops for it; that queue grows by no more than what the pictures
-/// in flight last, because their own queues are limited.
+/// queue without limits behind its encoder, so the source never stops for it; that queue grows by no more than what the
+/// pictures in flight last, because their own queues are limited. A queue before the encoder would hold up the tee's
+/// questions about a change of the sound's format until it is empty, which it never is; an encoder that starts anew asks as
+/// well, and is refused. Samples are counted, because some decoders' timestamps are wrong.
 fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Result<Vec<String>> {
     let aac = AAC_ENCODERS
         .into_iter()
@@ -117,7 +119,8 @@ fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Re
 
     let mut words =
         vec!["-e".to_owned(), "filesrc".to_owned(), format!("location={}", name(&audio.display()))];
-    words.extend(split("! decodebin ! audioconvert ! audioresample ! tee name=t"));
+    words.extend(split("! decodebin ! audioconvert ! audioresample ! audiorate tolerance=3600000000000"));
+    words.extend(split("! tee name=t"));
     words.extend(split("t. ! queue ! talkinghead"));
     words.push(format!("portrait={}", name(&portrait.display())));
     words.extend([format!("emotion={}", args.emotion), format!("framing={}", args.framing)]);
@@ -125,9 +128,10 @@ fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Re
     words.extend(split(picture));
     words.extend(split("! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink"));
     words.push(format!("location={}", name(&output.display())));
-    words.extend(split("t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert"));
     // At 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
-    words.extend(split(&format!("! audioresample ! audio/x-raw,rate=48000 ! {aac} ! m.")));
+    words.extend(split("t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 !"));
+    words.extend(split(&format!("{aac} ! identity drop-allocation=true")));
+    words.extend(split("! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m."));
     Ok(words)
 }
 

@@ -1,18 +1,27 @@
 //! The pipeline from a photo and a recording to an MP4 file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
 
+use crate::message::{self, Failure};
+use crate::watch::Watch;
+
 /// Debian's package of each element that is used here.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("filesrc", "libgstreamer1.0-0"),
     ("filesink", "libgstreamer1.0-0"),
     ("tee", "libgstreamer1.0-0"),
     ("queue", "libgstreamer1.0-0"),
+    ("identity", "libgstreamer1.0-0"),
     ("decodebin", "gstreamer1.0-plugins-base"),
     ("audioconvert", "gstreamer1.0-plugins-base"),
+    ("audiorate", "gstreamer1.0-plugins-base"),
     ("audioresample", "gstreamer1.0-plugins-base"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
     ("videoscale", "gstreamer1.0-plugins-base"),
@@ -24,10 +33,30 @@ const PACKAGES: [(&str, &str); 12] = [
 /// The plugin's file, which lies beside this program in a build folder.
 const PLUGIN: &str = "libgstportrait.so";
 
+/// Timestamps that are wrong by less than this, 1 h in ns, are put right by counting samples.
+const TOLERANCE: u64 = 3_600_000_000_000;
+
+/// Rate and channels of the film's sound. At 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture;
+/// an MP4 file cannot hold sound whose channels change.
+const SOUND_RATE: i32 = 48_000;
+const SOUND_CHANNELS: i32 = 2;
+
+/// An element that fails makes others fail: so long it is waited for who tells more.
+const AFTERMATH: gst::ClockTime = gst::ClockTime::from_mseconds(300);
+
+/// A pipeline that does not stop within this is left to the end of the program.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A pipeline that renders one film.
 pub struct Film {
     pipeline: gst::Pipeline,
     bus: gst::Bus,
+    watch: Watch,
+    recording: PathBuf,
+    /// What elements warned of, each once.
+    warnings: Vec<String>,
+    /// End of the last picture that was drawn, ns.
+    drawn: Arc<AtomicU64>,
     /// The element that animates: its properties are set from outside.
     pub head: gst::Element,
 }
@@ -35,6 +64,7 @@ pub struct Film {
 impl Film {
     /// Puts the pipeline together.
     pub fn new(audio: &Path, output: &Path) -> Result<Self> {
+        let watch = Watch::new();
         let pipeline = gst::Pipeline::new();
         let make = |name: &str| -> Result<gst::Element> {
             let element = make(name)?;
@@ -44,11 +74,23 @@ impl Film {
 
         let source = make("filesrc")?;
         source.set_property("location", path_text(audio)?);
+        // A video's pictures are not decoded.
         let decode = make("decodebin")?;
+        decode.set_property("caps", gst::Caps::builder("audio/x-raw").build());
+        decode.set_property("expose-all-streams", false);
         let convert = make("audioconvert")?;
+        // Several files in a row are one stream.
+        let join = make("identity")?;
+        join.set_property("single-segment", true);
+        let count = make("audiorate")?;
+        count.set_property("tolerance", TOLERANCE);
         let tee = make("tee")?;
         gst::Element::link(&source, &decode)?;
-        gst::Element::link_many([&convert, &make("audioresample")?, &tee])?;
+        // Whole numbers: what is no number, as in a damaged file of floats, is nothing that an AAC encoder takes.
+        let resample = make("audioresample")?;
+        let whole = gst::Caps::builder("audio/x-raw").field("format", "S32LE").build();
+        convert.link_filtered(&resample, &whole)?;
+        gst::Element::link_many([&resample, &join, &count, &tee])?;
         link_decoded_audio(&decode, &convert);
 
         let mux = make("mp4mux")?;
@@ -71,21 +113,28 @@ impl Film {
         scale.link_filtered(&encode, &playable)?;
         gst::Element::link_many([&encode, &make("queue")?, &mux])?;
 
-        // Sound: waits without limit for the pictures that are being drawn, so that the tee never blocks for it. At
-        // 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
+        // Sound: waits, encoded, without limit for the pictures that are being drawn, so that the tee never waits for it.
+        // Before the encoder there must be no queue: when the recording's format changes, the tee asks its branches about
+        // it, and a queue would answer only when it is empty. An encoder that starts anew asks as well, and is refused.
+        let resample = make("audioresample")?;
+        let aac = make("avenc_aac")?;
+        let refuse = make("identity")?;
+        refuse.set_property("drop-allocation", true);
         let waiting = make("queue")?;
         for limit in ["max-size-time", "max-size-bytes", "max-size-buffers"] {
             waiting.set_property_from_str(limit, "0");
         }
-        let resample = make("audioresample")?;
-        let aac = make("avenc_aac")?;
-        gst::Element::link_many([&tee, &waiting, &make("audioconvert")?, &resample])?;
-        let rate = gst::Caps::builder("audio/x-raw").field("rate", 48_000).build();
-        resample.link_filtered(&aac, &rate)?;
-        aac.link(&mux)?;
+        gst::Element::link_many([&tee, &make("audioconvert")?, &resample])?;
+        let sound = gst::Caps::builder("audio/x-raw")
+            .field("rate", SOUND_RATE)
+            .field("channels", SOUND_CHANNELS)
+            .build();
+        resample.link_filtered(&aac, &sound)?;
+        gst::Element::link_many([&aac, &refuse, &waiting, &mux])?;
 
         let bus = pipeline.bus().context("a pipeline has a bus")?;
-        Ok(Self { pipeline, bus, head })
+        let drawn = count_drawn(&head)?;
+        Ok(Self { pipeline, bus, watch, recording: audio.to_owned(), warnings: Vec::new(), drawn, head })
     }
 
     /// Starts.
@@ -94,37 +143,98 @@ impl Film {
             return Ok(());
         }
         match self.bus.pop_filtered(&[gst::MessageType::Error]) {
-            Some(message) => Err(error_of(&message)),
+            Some(message) => Err(self.failure(&message)),
             None => bail!("the pipeline does not start"),
         }
     }
 
-    /// Waits for so long; true at the end of the film.
-    pub fn wait(&self, time: gst::ClockTime) -> Result<bool> {
-        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        match self.bus.timed_pop_filtered(time, &kinds) {
-            Some(message) if message.type_() == gst::MessageType::Error => Err(error_of(&message)),
-            Some(_) => Ok(true),
-            None => Ok(false),
+    /// Waits for so long, or less; true at the end of the film.
+    pub fn wait(&mut self, time: gst::ClockTime) -> Result<bool> {
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Warning];
+        let Some(message) = self.bus.timed_pop_filtered(time, &kinds) else { return Ok(false) };
+        match message.view() {
+            gst::MessageView::Error(_) => Err(self.failure(&message)),
+            gst::MessageView::Warning(warning) => {
+                let line = message::warning(warning, &self.recording);
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
+                Ok(false)
+            }
+            _ if self.drawn().is_zero() => {
+                Err(anyhow!("{}: no picture was drawn for it", self.recording.display()))
+            }
+            _ => Ok(true),
         }
     }
 
-    /// How much of the film was drawn.
-    pub fn position(&self) -> Option<gst::ClockTime> {
-        self.head.query_position()
+    /// What elements warned of so far, each once.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
-    /// Length of the recording.
+    /// One line for a message of an error and those that follow it.
+    fn failure(&self, first: &gst::Message) -> anyhow::Error {
+        let mut failure = Failure::default();
+        let mut message = Some(first.clone());
+        while let Some(gst::MessageView::Error(error)) = message.as_ref().map(|message| message.view()) {
+            failure.add(error, &self.recording);
+            if failure.is_told() {
+                break;
+            }
+            message = self.bus.timed_pop_filtered(AFTERMATH, &[gst::MessageType::Error]);
+        }
+        anyhow!(failure.line())
+    }
+
+    /// How much of the film was drawn.
+    pub fn drawn(&self) -> gst::ClockTime {
+        gst::ClockTime::from_nseconds(self.drawn.load(Ordering::Relaxed))
+    }
+
+    /// Length of the recording, as far as its headers tell.
     pub fn duration(&self) -> Option<gst::ClockTime> {
         self.head.query_duration::<gst::ClockTime>().or_else(|| self.pipeline.query_duration())
     }
+
+    /// A number that changes as long as something moves in the pipeline.
+    pub fn moves(&self) -> u64 {
+        self.watch.moves()
+    }
+
+    /// Where a pipeline stands that does not move.
+    pub fn cause(&self) -> String {
+        self.watch.cause(&self.pipeline)
+    }
+
+    /// Stops; false where an element does not let go.
+    pub fn stop(&self) -> bool {
+        let (done, stopped) = channel();
+        let pipeline = self.pipeline.clone();
+        std::thread::spawn(move || {
+            let state = pipeline.set_state(gst::State::Null);
+            // Nobody listens any more where it took too long.
+            let _ = done.send(state.is_ok());
+        });
+        stopped.recv_timeout(STOP_PATIENCE).is_ok()
+    }
 }
 
-impl Drop for Film {
-    fn drop(&mut self) {
-        // Nothing is left to do about a pipeline that does not stop.
-        let _ = self.pipeline.set_state(gst::State::Null);
-    }
+/// Notes how far the pictures have come.
+fn count_drawn(head: &gst::Element) -> Result<Arc<AtomicU64>> {
+    let drawn = Arc::<AtomicU64>::default();
+    let end = drawn.clone();
+    let pad = head.static_pad("src").context("talkinghead has no source pad")?;
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(picture) = info.buffer()
+            && let Some(pts) = picture.pts()
+        {
+            let until = pts + picture.duration().unwrap_or_default();
+            end.fetch_max(until.nseconds(), Ordering::Relaxed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(drawn)
 }
 
 /// Makes an element, or says where to get it.
@@ -149,7 +259,8 @@ fn path_text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// Links the first sound that the decoder finds; a recording without any is an error.
+/// Links the sound that the decoder finds first; a recording without any is an error. Where a file is several in a row,
+/// as a chained Ogg file is, each brings its own pad when the one before is gone.
 fn link_decoded_audio(decode: &gst::Element, convert: &gst::Element) {
     let to = convert.downgrade();
     decode.connect_pad_added(move |decode, pad| {
@@ -162,31 +273,14 @@ fn link_decoded_audio(decode: &gst::Element, convert: &gst::Element) {
             && !sink.is_linked()
             && let Err(error) = pad.link(&sink)
         {
-            gst::element_error!(decode, gst::CoreError::Pad, ["cannot link the sound: {error}"]);
+            gst::element_error!(decode, gst::CoreError::Pad, ("cannot link the sound: {error}"));
         }
     });
     let to = convert.downgrade();
     decode.connect_no_more_pads(move |decode| {
         let linked = to.upgrade().and_then(|c| c.static_pad("sink")).is_some_and(|pad| pad.is_linked());
         if !linked {
-            gst::element_error!(decode, gst::StreamError::WrongType, ["the recording holds no sound"]);
+            gst::element_error!(decode, gst::StreamError::WrongType, ("there is no sound in it"));
         }
     });
-}
-
-/// One line that says what is wrong: elements tell the details, such as a file's name, in the debug text, behind the
-/// place in their source.
-fn error_of(message: &gst::Message) -> anyhow::Error {
-    let gst::MessageView::Error(error) = message.view() else { return anyhow!("unknown error") };
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let debug = error.debug().unwrap_or_default();
-    let detail = one_line(debug.split_once('\n').map_or("", |(_, detail)| detail));
-    let text = one_line(error.error().message());
-    if detail.is_empty() {
-        anyhow!("{text}")
-    } else if detail.contains('/') {
-        anyhow!("{detail}")
-    } else {
-        anyhow!("{text} ({detail})")
-    }
 }

@@ -4,12 +4,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod film;
+mod message;
+mod output;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
 use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -52,6 +55,9 @@ struct Args {
     /// Name or folder of a model pack
     #[arg(long, default_value = "lite")]
     model_pack: String,
+    /// Seconds without any progress after which the rendering is given up, 0 = never
+    #[arg(long, default_value_t = 20)]
+    patience: u32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -88,7 +94,11 @@ fn check_inputs(args: &Args) -> Result<()> {
         if file.is_dir() {
             bail!("{} is a folder, not a file", file.display());
         }
-        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let named = || format!("cannot read {}", file.display());
+        // What is said into a pipe is heard once.
+        if file.metadata().with_context(named)?.is_file() {
+            std::fs::File::open(file).with_context(named)?;
+        }
     }
     let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
     if inputs().any(|input| same(&args.output, input)) {
@@ -99,8 +109,10 @@ fn check_inputs(args: &Args) -> Result<()> {
 
 fn run(args: &Args) -> Result<()> {
     check_inputs(args)?;
+    output::clean_up_on_signals()?;
     gst::init().context("GStreamer does not start")?;
-    let film = film::Film::new(&args.audio, &args.output)?;
+    let output = output::Output::create(&args.output)?;
+    let mut film = film::Film::new(&args.audio, output.path())?;
     let head = &film.head;
     head.set_property("portrait", args.photo.display().to_string());
     head.set_property("portrait-open", args.portrait_open.as_ref().map(|path| path.display().to_string()));
@@ -123,8 +135,21 @@ fn run(args: &Args) -> Result<()> {
     }
 
     let start = Instant::now();
-    let length = render(&film)?;
+    let patience = Duration::from_secs(args.patience.into());
+    let rendered = render(&mut film, patience);
+    if !film.stop() {
+        // The end of the program would wait for a thread that does not end, and leave the file.
+        drop(output);
+        let error = rendered.err().unwrap_or_else(|| anyhow!("the pipeline does not stop"));
+        eprintln!("error: {error:#}");
+        signal_hook::low_level::exit(1);
+    }
+    let length = rendered?;
+    output.finish()?;
     let wall = start.elapsed().as_secs_f64();
+    for warning in film.warnings() {
+        eprintln!("warning: {warning}");
+    }
     println!(
         "{}: {:.2} s in {wall:.2} s ({:.2} × real time)",
         args.output.display(),
@@ -135,28 +160,30 @@ fn run(args: &Args) -> Result<()> {
 }
 
 /// Plays to the end under a progress bar; returns the length of the film.
-fn render(film: &film::Film) -> Result<Duration> {
+fn render(film: &mut film::Film, patience: Duration) -> Result<Duration> {
     let bar = ProgressBar::new(0);
     let style = "{bar:40} {percent:>3} %  {msg}  {eta} to go";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let result = play(film, patience, &bar);
+    bar.finish_and_clear();
+    result.map(|()| film.drawn().into())
+}
+
+fn play(film: &mut film::Film, limit: Duration, bar: &ProgressBar) -> Result<()> {
     film.play()?;
-    let mut at = gst::ClockTime::ZERO;
-    loop {
-        let done = film.wait(gst::ClockTime::from_mseconds(100))?;
-        if let Some(position) = film.position() {
-            at = at.max(position);
+    let mut patience = watch::Patience::new(limit);
+    while !film.wait(gst::ClockTime::from_mseconds(100))? {
+        if patience.is_over(film.moves()) {
+            bail!("nothing has moved for {} s: {}", limit.as_secs(), film.cause());
         }
         if let Some(duration) = film.duration() {
+            let at = film.drawn();
             bar.set_length(duration.mseconds());
             bar.set_position(at.mseconds());
             bar.set_message(format!("{:.1} of {:.1} s", seconds(at), seconds(duration)));
         }
-        if done {
-            break;
-        }
     }
-    bar.finish_and_clear();
-    Ok(film.duration().unwrap_or(at).into())
+    Ok(())
 }
 
 fn seconds(time: gst::ClockTime) -> f64 {

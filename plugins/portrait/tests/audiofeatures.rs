@@ -70,6 +70,48 @@ fn streaming_equals_whole_file() {
     }
 }
 
+/// A recording without a sample has no picture, and a muxer makes a file of it that nothing plays: that is an error. A
+/// stream of silence alone, and one that was heard and then sought to its end, is none.
+#[test]
+fn an_end_without_any_audio_is_one_error() {
+    let run = |feed: &dyn Fn(&mut gst_check::Harness)| {
+        let mut harness = AUDIO_FEATURES.harness();
+        let bus = gst::Bus::new();
+        harness.element().unwrap().set_bus(Some(&bus));
+        feed(&mut harness);
+        harness.push_event(gst::event::Eos::new());
+        let errors = bus.iter().filter_map(|message| match message.view() {
+            gst::MessageView::Error(error) => Some(error.error().message().to_string()),
+            _ => None,
+        });
+        errors.collect::<Vec<String>>()
+    };
+    let errors = run(&|_| ());
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].contains("the recording is empty"), "{errors:?}");
+    assert!(
+        run(&|harness| {
+            harness.push(audio(0, 1)).unwrap();
+        })
+        .is_empty()
+    );
+    assert!(
+        run(&|harness| {
+            harness.push_event(gst::event::Gap::builder(gst::ClockTime::ZERO).duration(FRAME).build());
+        })
+        .is_empty()
+    );
+    assert!(
+        run(&|harness| {
+            harness.push(audio(0, FRAME_SAMPLES)).unwrap();
+            harness.push_event(gst::event::FlushStart::new());
+            harness.push_event(gst::event::FlushStop::new(true));
+            harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        })
+        .is_empty()
+    );
+}
+
 /// A hole in the audio is silence on the same clock: no frame is missing or moved.
 #[test]
 fn a_hole_in_the_audio_keeps_the_cadence() {

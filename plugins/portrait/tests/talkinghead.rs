@@ -47,6 +47,17 @@ fn the_signal_blink_reaches_its_stage() {
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
+/// A `tee` that asks its branches about the allocation of sound must be refused by this one: then it does not ask the
+/// others, where the question would wait behind sound that waits for this one's pictures.
+#[test]
+fn questions_about_the_allocation_of_sound_are_refused() {
+    let head = element();
+    let caps = gst::Caps::builder("audio/x-raw").field("rate", 16000).build();
+    let sink = head.static_pad("sink").unwrap();
+    assert!(!sink.query(&mut gst::query::Allocation::new(Some(&caps), true)));
+    assert!(sink.query(&mut gst::query::Caps::new(None)), "other questions are answered");
+}
+
 /// Without a photo the bin refuses to start, and says which property is missing.
 #[test]
 fn a_missing_photo_is_one_clear_error() {

@@ -31,6 +31,7 @@ use gst_base::subclass::prelude::*;
 use super::pulse::{Beat, Pulse};
 use super::settings::{Settings, param_specs};
 use super::state::{SAMPLE_BYTES, State};
+use super::tags;
 use crate::element::{lock, pad_templates};
 use crate::pack::SAMPLE_RATE;
 use crate::settings::pack_error_message;
@@ -129,6 +130,7 @@ impl AudioFeatures {
         if let Some(failed) = state.live.as_ref().and_then(|live| live.failed) {
             return Err(failed);
         }
+        state.heard |= audio.size() > 0;
         let Some(segment) = &state.segment else {
             drop(guard);
             gst::element_imp_error!(self, gst::StreamError::Format, ["audio must come in a time segment"]);
@@ -161,6 +163,18 @@ impl AudioFeatures {
                 gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
                 Err(gst::FlowError::Error)
             }
+        }
+    }
+
+    /// At the end of a stream that is not live: without a sample there is no picture, and what is behind writes a file
+    /// that nothing plays.
+    fn complain_of_nothing(&self) {
+        if lock(&self.state).as_ref().is_some_and(|state| !state.heard && state.live.is_none()) {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::WrongType,
+                ("no audio came before the end of the stream: the recording is empty")
+            );
         }
     }
 
@@ -342,7 +356,17 @@ impl BaseTransformImpl for AudioFeatures {
                 self.wake();
                 return taken;
             }
-            gst::EventView::Eos(_) | gst::EventView::SegmentDone(_) => self.drain(),
+            gst::EventView::Tag(tag) => {
+                // A list of none is no event.
+                let Some(tags) = tags::of_pictures(tag.tag()) else { return true };
+                let event = gst::event::Tag::builder(tags).seqnum(event.seqnum()).build();
+                return self.parent_sink_event(event);
+            }
+            gst::EventView::Eos(_) => {
+                self.drain();
+                self.complain_of_nothing();
+            }
+            gst::EventView::SegmentDone(_) => self.drain(),
             gst::EventView::FlushStop(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
                     state.reset(false);

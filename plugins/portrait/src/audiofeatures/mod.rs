@@ -11,6 +11,7 @@ mod live;
 mod pulse;
 mod settings;
 mod state;
+mod tags;
 
 pub use settings::LookAhead;
 pub(crate) use settings::param_specs;

@@ -20,6 +20,8 @@ pub struct State {
     pub segment: Option<Segment>,
     /// Where the stream is live, what that needs.
     pub live: Option<Live>,
+    /// Sound, or a gap in its place, came since the start.
+    pub heard: bool,
     /// Samples of a buffer, reused.
     samples: Vec<f32>,
     /// Samples of one window, reused.
@@ -71,6 +73,7 @@ impl State {
             framer: Framer::new(clock, manifest.clock.window_samples, look_ahead),
             segment: None,
             live: None,
+            heard: false,
             samples: Vec::new(),
             window: vec![0.0; manifest.clock.window_samples],
             features: vec![0.0; info.len()],
@@ -104,6 +107,7 @@ impl State {
 
     /// Places the silence of a gap event.
     pub fn place_gap(&mut self, pts: gst::ClockTime, duration: gst::ClockTime) {
+        self.heard = true;
         let position = self.position(pts);
         self.framer.place_silence(position, self.framer.clock().sample_at(duration));
     }

@@ -28,6 +28,17 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("talkinghead", gst::DebugColorFlags::empty(), Some("Talking portrait"))
 });
 
+/// Answers queries about the sink pad; those about the allocation of audio are refused, for the sake of pipelines that
+/// fork the sound before this element.
+///
+/// A `tee` asks all of its branches, one by one, whenever the sound's format changes or its decoder asks again. The sound
+/// of the other branch waits, in a queue before its encoder, for the pictures of this one, and the question waits behind
+/// that sound: meanwhile no more sound comes here, and nothing ever moves again. A branch that refuses lets the `tee`
+/// ask no further. Nothing is lost: this element copies the sound and has no memory to offer.
+fn sink_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mut gst::QueryRef) -> bool {
+    query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
+}
+
 /// The stages, in the order of the data.
 struct Stages {
     features: AudioFeatures,
@@ -135,12 +146,12 @@ impl ObjectSubclass for TalkingHead {
 
     fn with_class(klass: &Self::Class) -> Self {
         let pad = |name: &str, direction| match klass.pad_template(name) {
-            Some(template) => gst::GhostPad::from_template(&template),
-            None => gst::GhostPad::new(direction),
+            Some(template) => gst::GhostPad::builder_from_template(&template),
+            None => gst::GhostPad::builder(direction).name(name),
         };
         Self {
-            sink: pad("sink", gst::PadDirection::Sink),
-            src: pad("src", gst::PadDirection::Src),
+            sink: pad("sink", gst::PadDirection::Sink).query_function(sink_query).build(),
+            src: pad("src", gst::PadDirection::Src).build(),
             stages: Stages::new(),
             broken: OnceLock::new(),
         }

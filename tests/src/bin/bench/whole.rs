@@ -33,11 +33,12 @@ pub const EVERY_CONTROL: &str = "emotion-mix=happy=0.6,surprise=0.3 blink-rate=2
 pub fn measure(properties: &str) -> Whole {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let pipeline = Pipeline::parse(&format!(
-        "filesrc location={} ! decodebin ! audioconvert ! audioresample ! tee name=t \
+        "filesrc location={} ! decodebin ! audioconvert ! audioresample \
+         ! audiorate tolerance=3600000000000 ! tee name=t \
          t. ! queue ! talkinghead name=head portrait={} {properties} ! videoconvert ! video/x-raw,format=I420 \
             ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/bench.mp4 \
-         t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
-            ! audio/x-raw,rate=48000 ! avenc_aac ! m.",
+         t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
+            ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",
         data("speech-af_heart.wav").display(),
         photo(),
         dir.path().display()

@@ -1,0 +1,146 @@
+//! The command-line program `animate`: a whole film or none, and an end in any case.
+
+use std::ffi::{CString, OsStr};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use portrait_tests::{data, process, samples};
+
+fn animate() -> Command {
+    // …/target/debug/deps/THIS -> …/target/debug/animate
+    let exe = std::env::current_exe().unwrap();
+    process::command(exe.parent().unwrap().join("../animate"))
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Fails in one line, which is returned.
+#[track_caller]
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("error: "), "{said}");
+    said
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn kill(child: &Child, signal: i32) {
+    // SAFETY: a plain system call; the child has not been waited for, so the number is still its own.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+}
+
+fn fifo(path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: a string that ends in zero.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+}
+
+/// A failure names the recording, leaves nothing, and keeps the film that was there.
+#[test]
+fn after_an_error_the_old_film_is_there_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let films = dir.path().join("films");
+    std::fs::create_dir(&films).unwrap();
+    let film = films.join("film.mp4");
+    std::fs::write(&film, "an older film").unwrap();
+    let portrait = data("portrait-grace-hopper.jpg");
+    let (empty, text) = (dir.path().join("empty.wav"), dir.path().join("text.mp3"));
+    samples::write_speech(&empty, 0.0);
+    std::fs::write(&text, "no sound ".repeat(1000)).unwrap();
+    for (audio, expected) in [
+        (empty.as_path(), "empty.wav: no audio came before the end of the stream"),
+        (text.as_path(), "text.mp3: "),
+        (portrait.as_path(), "there is no sound in it"),
+    ] {
+        let line = said(animate().arg(&portrait).arg(audio).arg("--output").arg(&film));
+        assert!(line.contains(expected), "{line}");
+        assert!(!line.contains("Internal data stream error"), "{line}");
+        assert_eq!(names(&films), ["film.mp4"]);
+        assert_eq!(std::fs::read(&film).unwrap(), b"an older film");
+    }
+}
+
+/// A recording that stops to come: the pipeline stands still, and the element that gives nothing is named.
+#[test]
+fn a_pipeline_that_stands_still_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, pipe, films) =
+        (dir.path().join("speech.wav"), dir.path().join("pipe"), dir.path().join("films"));
+    std::fs::create_dir(&films).unwrap();
+    samples::write_speech(&wav, 1.0);
+    fifo(&pipe);
+    let bytes = std::fs::read(&wav).unwrap();
+    let feed = pipe.clone();
+    let writer = std::thread::spawn(move || {
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(feed).unwrap();
+        pipe.write_all(&bytes[..20_000]).unwrap();
+        // Open until the program has ended: the recording goes on, but nothing comes.
+        pipe
+    });
+    let line = said(
+        animate()
+            .arg(data("portrait-grace-hopper.jpg"))
+            .arg(&pipe)
+            .args(["--patience", "3", "--output"])
+            .arg(films.join("film.mp4")),
+    );
+    assert!(line.contains("nothing has moved for 3 s: filesrc"), "{line}");
+    assert!(names(&films).is_empty(), "{:?}", names(&films));
+    drop(writer.join().unwrap());
+}
+
+/// Ctrl-C: no film, nothing half-done, and the shell sees by what the program ended.
+#[test]
+fn an_interrupted_program_leaves_nothing() {
+    use std::os::unix::process::ExitStatusExt;
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    let exe = std::env::current_exe().unwrap();
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // Not under `timeout`: it would be the one that the signal ends.
+        let mut command = Command::new(exe.parent().unwrap().join("../animate"));
+        command.env("GST_PLUGIN_PATH", process::plugin_dir());
+        command.arg(data("portrait-grace-hopper.jpg")).arg(data("speech-am_michael.wav"));
+        let mut child =
+            command.arg("--output").arg(&film).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for("unfinished film", || names(dir.path()).iter().any(|name| name.starts_with(".animate-")));
+        kill(&child, signal);
+        assert_eq!(child.wait().unwrap().signal(), Some(signal));
+        assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_a_film_is_named_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("speech.wav");
+    samples::write_speech(&wav, 0.2);
+    let missing = dir.path().join("missing/film.mp4");
+    for (output, expected) in [
+        (OsStr::new("/dev/null"), "is no file"),
+        (dir.path().as_os_str(), "is a folder"),
+        (missing.as_os_str(), "missing/film.mp4"),
+    ] {
+        let mut command = animate();
+        let line = said(command.arg(data("portrait-grace-hopper.jpg")).arg(&wav).arg("--output").arg(output));
+        assert!(line.contains(expected), "{line}");
+    }
+    assert!(Path::new("/dev/null").exists());
+}
