@@ -242,7 +242,8 @@ impl BaseTransformImpl for FaceLandmarks {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if let Some(state) = lock(&self.state).as_mut()
+        if Presentation::is_concerned(&event)
+            && let Some(state) = lock(&self.state).as_mut()
             && state.presentation.starts_with_event(&event)
         {
             state.tracker.reset();
