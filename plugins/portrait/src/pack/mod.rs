@@ -3,7 +3,7 @@
 //! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
-mod gate;
+pub mod gate;
 mod locate;
 mod manifest;
 mod stage;
