@@ -48,3 +48,55 @@ fn a_hundred_seeks_give_the_pictures_of_fresh_pipelines() {
         assert_eq!(picture_after_seek(&pipeline, frame), expected[&frame], "seek {index} to frame {frame}");
     }
 }
+
+/// A voice and a video, both looped by segment seeks without a flush: neither stops the other, and each round has all of
+/// its pictures.
+#[test]
+fn segments_with_a_driving_video_loop() {
+    const FRAMES: u64 = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("speech.wav");
+    samples::write_speech(&wav, 1.6);
+    let source = format!("filesrc location={} ! wavparse ! queue", wav.display());
+    let pipeline = Pipeline::parse(&format!(
+        "{source} ! talkinghead name=head portrait={photo} ! appsink name=out \
+         {source} ! talkinghead portrait={photo} seed=3 ! facelandmarks ! queue ! head.pose",
+        photo = photo()
+    ));
+    let recording = pipeline.record("out");
+    pipeline.go(gst::State::Paused).unwrap();
+    let seek = |flags| {
+        let (set, stop) = (gst::SeekType::Set, FRAME * FRAMES);
+        pipeline.object().seek(1.0, flags, set, gst::ClockTime::ZERO, set, stop).unwrap();
+    };
+    seek(gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT);
+    pipeline.wait_for(gst::MessageType::AsyncDone).unwrap();
+    let before = recording.frames().len() as u64;
+    pipeline.play();
+    for round in 1..=3 {
+        pipeline.wait_for(gst::MessageType::SegmentDone).unwrap();
+        let frames = recording.frames().len() as u64;
+        assert!(frames >= round * FRAMES && frames <= before + round * FRAMES, "{frames} after {round}");
+        seek(if round < 3 { gst::SeekFlags::SEGMENT } else { gst::SeekFlags::empty() });
+    }
+    pipeline.wait_for(gst::MessageType::Eos).unwrap();
+}
+
+/// Reverse playback is refused, and the pipeline plays on.
+#[test]
+fn a_seek_backwards_is_refused_and_harms_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("speech.wav");
+    samples::write_speech(&wav, 1.0);
+    let pipeline = Pipeline::parse(&format!(
+        "filesrc location={} ! wavparse ! talkinghead portrait={} ! appsink name=out",
+        wav.display(),
+        photo()
+    ));
+    let recording = pipeline.record("out");
+    pipeline.go(gst::State::Paused).unwrap();
+    let (flush, set) = (gst::SeekFlags::FLUSH, gst::SeekType::Set);
+    assert!(pipeline.object().seek(-1.0, flush, set, gst::ClockTime::ZERO, set, FRAME * 20).is_err());
+    pipeline.run().unwrap();
+    assert_eq!(recording.frames().len(), 25);
+}

@@ -21,7 +21,11 @@ pub fn pad_templates(sink: gst::Caps, src: gst::Caps) -> Vec<gst::PadTemplate> {
         .collect()
 }
 
+/// Both sides, for questions from any thread: these must not wait for a network. `None` while nothing is loaded.
+pub type SharedCaps = std::sync::Mutex<Option<StageCaps>>;
+
 /// Both sides of a stage that takes tensors and gives tensors, once its pack is loaded.
+#[derive(Clone)]
 pub struct StageCaps {
     /// What comes in: kind and shape.
     pub input: (TensorKind, Vec<usize>),

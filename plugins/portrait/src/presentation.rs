@@ -14,6 +14,11 @@ pub struct Presentation {
 }
 
 impl Presentation {
+    /// Whether an event tells anything about that. Others are not worth waiting for a stage that computes.
+    pub fn is_concerned(event: &gst::Event) -> bool {
+        matches!(event.type_(), gst::EventType::FlushStop | gst::EventType::Segment)
+    }
+
     /// Whether the stage starts anew with this event.
     pub fn starts_with_event(&mut self, event: &gst::Event) -> bool {
         match event.view() {

@@ -45,4 +45,12 @@ mod tests {
             assert_eq!((helped, own), (3, 3));
         }
     }
+
+    /// There the bindings of GStreamer make an element error of it.
+    #[test]
+    fn a_panic_of_a_worker_is_one_of_the_streaming_thread() {
+        let panicked = std::panic::catch_unwind(|| beside(|| panic!("told to panic"), || ()));
+        assert!(panicked.is_err());
+        beside(|| (), || ());
+    }
 }

@@ -196,3 +196,156 @@ fn broken_samples_do_not_end_the_stream() {
     harness.push_event(gst::event::Eos::new());
     assert_eq!(drain(&mut harness).len(), 6);
 }
+
+/// The longest time that a source may hold its audio back grows by the same as the shortest.
+#[test]
+fn the_greatest_latency_is_exact_too() {
+    common::init();
+    let pipeline = gst::parse::launch(
+        "appsrc is-live=true format=time min-latency=17000000 max-latency=50000000 \
+         caps=audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1 ! audiofeatures name=a ! fakesink",
+    )
+    .unwrap();
+    pipeline.set_state(gst::State::Paused).unwrap();
+    let src = pipeline.downcast_ref::<gst::Bin>().unwrap().by_name("a").unwrap().static_pad("src").unwrap();
+    let mut query = gst::query::Latency::new();
+    assert!(src.query(&mut query));
+    pipeline.set_state(gst::State::Null).unwrap();
+    let ms = gst::ClockTime::from_mseconds;
+    let own = FRAME + look_ahead() + ms(20);
+    assert_eq!(query.result(), (true, ms(17) + own, Some(ms(50) + own)));
+}
+
+/// Frames of twenty buffers in a segment: timestamps and payloads.
+fn in_segment(
+    edit: impl Fn(&mut gst::FormattedSegment<gst::ClockTime>),
+) -> Vec<(Option<gst::ClockTime>, Vec<u8>)> {
+    let mut harness = AUDIO_FEATURES.harness();
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    edit(&mut segment);
+    harness.push_event(gst::event::Segment::new(&segment));
+    for n in 0..20 {
+        harness.push(audio(n, FRAME_SAMPLES)).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    std::iter::from_fn(|| harness.try_pull()).map(|b| (b.pts(), b.map_readable().unwrap().to_vec())).collect()
+}
+
+/// A pad offset below zero hides the first part of a stream: what is left is on the grid from there on.
+#[test]
+fn the_offset_of_a_segment_is_where_it_begins() {
+    let hidden = FRAME * 5 + FRAME / 2;
+    let offset = in_segment(|segment| segment.set_offset(hidden));
+    let start = in_segment(|segment| segment.set_start(hidden));
+    assert_eq!(offset.len(), 15);
+    assert!(offset == start);
+    assert_eq!(offset[0].0, Some(hidden));
+}
+
+/// The sound of a stream that is played faster keeps the stream's pace: a frame for every 40 ms of it.
+#[test]
+fn other_rates_keep_the_pace_of_the_stream() {
+    let usual = in_segment(|_| ());
+    assert_eq!(usual.len(), 20);
+    assert!(in_segment(|segment| segment.set_rate(2.0)) == usual);
+    assert!(in_segment(|segment| segment.set_rate(0.5)) == usual);
+}
+
+/// Backwards: a seek is refused before it does any harm, and a segment is one error that says why.
+#[test]
+fn backwards_is_refused_with_one_clear_error() {
+    let mut harness = AUDIO_FEATURES.harness();
+    let bus = gst::Bus::new();
+    harness.element().unwrap().set_bus(Some(&bus));
+    let seek = |rate: f64| {
+        gst::event::Seek::new(
+            rate,
+            gst::SeekFlags::FLUSH,
+            gst::SeekType::Set,
+            gst::ClockTime::ZERO,
+            gst::SeekType::Set,
+            FRAME * 10,
+        )
+    };
+    harness.push(audio(0, FRAME_SAMPLES)).unwrap();
+    let src = harness.element().unwrap().static_pad("src").unwrap();
+    assert!(!src.send_event(seek(-1.0)));
+    assert!(harness.try_pull_upstream_event().is_none_or(|e| e.type_() != gst::EventType::Seek));
+    let warnings = common::live::warnings(&bus);
+    assert!(warnings.len() == 1 && warnings[0].contains("backwards"), "{warnings:?}");
+    src.send_event(seek(1.0));
+    let passed = std::iter::from_fn(|| harness.try_pull_upstream_event());
+    assert_eq!(passed.filter(|e| e.type_() == gst::EventType::Seek).count(), 1, "forwards goes on upstream");
+
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_rate(-1.0);
+    segment.set_stop(FRAME * 10);
+    harness.push_event(gst::event::Segment::new(&segment));
+    assert_eq!(harness.push(audio(1, FRAME_SAMPLES)), Err(gst::FlowError::Error));
+    let (text, _) = common::bus_error(&bus).unwrap();
+    assert!(text.contains("backwards") && text.contains("-1"), "{text}");
+    assert_eq!(common::bus_error(&bus), None, "one error");
+}
+
+/// A clock that jumps by an hour does not make an hour of idle frames.
+#[test]
+fn a_long_hole_is_left_out_with_one_warning() {
+    let mut harness = AUDIO_FEATURES.harness();
+    let bus = gst::Bus::new();
+    harness.element().unwrap().set_bus(Some(&bus));
+    let hour = 3600 * 25;
+    for n in (0..25).chain(hour..hour + 25).chain(2 * hour..2 * hour + 25) {
+        harness.push(audio(n, FRAME_SAMPLES)).unwrap();
+    }
+    harness.push_event(gst::event::Eos::new());
+    let frames: Vec<_> = std::iter::from_fn(|| harness.try_pull()).collect();
+    // Ten seconds of each hole, less the look-ahead, are frames.
+    let expected = (0..271).chain(hour..hour + 271).chain(2 * hour..2 * hour + 25);
+    assert_eq!(
+        frames.iter().map(|b| b.pts()).collect::<Vec<_>>(),
+        expected.map(|n| Some(FRAME * n)).collect::<Vec<_>>()
+    );
+    let discont = |i: usize| frames[i].flags().contains(gst::BufferFlags::DISCONT);
+    assert_eq!([discont(0), discont(1), discont(271), discont(272)], [true, false, true, false]);
+    assert!(bus.pop_filtered(&[gst::MessageType::Warning]).is_some());
+    assert!(bus.pop_filtered(&[gst::MessageType::Warning]).is_none(), "said once");
+}
+
+/// Bytes have no time: the error says what to set.
+#[test]
+fn audio_in_bytes_is_an_error_that_names_format_time() {
+    let mut harness = AUDIO_FEATURES.harness();
+    let bus = gst::Bus::new();
+    harness.element().unwrap().set_bus(Some(&bus));
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::format::Bytes>::new()));
+    assert_eq!(harness.push(audio(0, FRAME_SAMPLES)), Err(gst::FlowError::Error));
+    let (text, _) = common::bus_error(&bus).unwrap();
+    assert!(text.contains("format=time"), "{text}");
+}
+
+/// Any number of channels is taken; equal ones are as one.
+#[test]
+fn equal_channels_are_heard_as_one() {
+    let run = |channels: usize| {
+        let mut harness = AUDIO_FEATURES.harness();
+        let mut caps = common::audio_caps(16_000, channels as i32);
+        caps.make_mut().set("channel-mask", gst::Bitmask::new(0));
+        harness.set_src_caps(if channels > 2 { caps } else { common::audio_caps(16_000, channels as i32) });
+        for n in 0..10 {
+            let samples: Vec<f32> = tone(n * FRAME_SAMPLES, FRAME_SAMPLES)
+                .into_iter()
+                .flat_map(|s| std::iter::repeat_n(s, channels))
+                .collect();
+            let mut part = buffer::from_f32(&samples);
+            part.get_mut().unwrap().set_pts(FRAME * n as u64);
+            harness.push(part).unwrap();
+        }
+        harness.push_event(gst::event::Eos::new());
+        drain(&mut harness)
+    };
+    let mono = run(1);
+    assert_eq!(mono.len(), 10);
+    for channels in [2, 4, 8] {
+        assert!(run(channels) == mono, "{channels} channels");
+    }
+}

@@ -181,3 +181,47 @@ fn a_second_photo_that_is_not_there_is_an_error_that_names_it() {
     let (text, _) = bus_error(&bus).unwrap();
     assert!(text.contains("nowhere/open.jpg"), "{text}");
 }
+
+/// A picture that is finished later than the latency allows is told, once: the user has to raise `processing-deadline`.
+#[test]
+fn pictures_that_take_too_long_are_told_once() {
+    let element = FACESYNTH.element();
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.use_testclock();
+    harness.set_live(true);
+    harness.set_sink_caps_str("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
+    harness.set_src_caps((FACESYNTH.input_caps)());
+    let clock = harness.testclock().unwrap();
+    for n in 0..110 {
+        clock.set_time(FRAME * n + gst::ClockTime::SECOND);
+        harness.push((FACESYNTH.input)(n)).unwrap();
+        drop(harness.try_pull());
+    }
+    let warnings = common::live::warnings(&bus);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("processing-deadline"), "{warnings:?}");
+    element.set_bus(None::<&gst::Bus>);
+}
+
+/// Where pictures have another rate some wait for the next latents: a gap, and the end of a segment, bring them out first.
+#[test]
+fn a_gap_and_the_end_of_a_segment_bring_out_the_pictures_that_wait() {
+    init();
+    for event in
+        [gst::event::Gap::builder(FRAME * 3).duration(FRAME).build(), gst::event::SegmentDone::new(FRAME * 3)]
+    {
+        let element = FACESYNTH.element();
+        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_sink_caps_str("video/x-raw,format=RGB,width=64,height=64,framerate=50/1");
+        harness.set_src_caps((FACESYNTH.input_caps)());
+        for n in 0..3 {
+            harness.push((FACESYNTH.input)(n)).unwrap();
+        }
+        let before = harness.buffers_received();
+        harness.push_event(event.clone());
+        assert!(before < 6, "{before}");
+        assert_eq!(harness.buffers_received(), 6, "{event:?}");
+    }
+}

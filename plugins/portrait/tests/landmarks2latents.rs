@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{LANDMARKS2LATENTS, at, portrait, tensor_caps};
+use common::{FRAME, LANDMARKS2LATENTS, at, portrait, tensor_caps};
 use gst::prelude::*;
 use gst_check::Harness;
 use gstportrait::landmark::Pose;
@@ -358,4 +358,54 @@ fn generated_motion_is_calm_while_the_voice_is_silent() {
     };
     let (speaking, silent) = (spread(false), spread(true));
     assert!(silent < 0.8 * speaking && silent > 0.05, "{silent} degrees silent, {speaking} speaking");
+}
+
+/// A voice and a video that wait for each other, as from files.
+fn from_files(element: &gst::Element) -> (Harness, Harness) {
+    let (mut main, mut second) = (main_pad(element), pose_pad(element));
+    main.set_live(false);
+    second.set_live(false);
+    (main, second)
+}
+
+/// Ten seconds of video on a thread; what came of it.
+fn play(mut second: Harness) -> std::thread::JoinHandle<(Result<gst::FlowSuccess, gst::FlowError>, Harness)> {
+    std::thread::spawn(move || {
+        let mut flow = Ok(gst::FlowSuccess::Ok);
+        for n in 0..250 {
+            flow = second.push(video(n));
+            if flow.is_err() {
+                break;
+            }
+        }
+        (flow, second)
+    })
+}
+
+/// Nobody needs the rest of a video when the voice has ended: its source is told, and does not wait for ever.
+#[test]
+fn the_end_of_the_voice_ends_the_video() {
+    let (element, _) = element(&[]);
+    let (mut main, second) = from_files(&element);
+    let playing = play(second);
+    speak(&mut main, 0);
+    assert!(!playing.is_finished());
+    main.push_event(gst::event::Eos::new());
+    assert_eq!(playing.join().unwrap().0, Err(gst::FlowError::Eos));
+}
+
+/// The end of a segment of either does not stop the other, nor the seek that begins the next one.
+#[test]
+fn the_end_of_a_segment_stops_neither_voice_nor_video() {
+    let (element, _) = element(&[]);
+    let (mut main, second) = from_files(&element);
+    let playing = play(second);
+    speak(&mut main, 0);
+    main.push_event(gst::event::SegmentDone::new(FRAME));
+    let (flow, mut second) = playing.join().unwrap();
+    assert!(flow.is_ok(), "the video goes on to its own end: {flow:?}");
+    second.push_event(gst::event::SegmentDone::new(FRAME * 250));
+    // The video is over, its end is held.
+    let last = (1..300).map(|n| speak(&mut main, n).pose.yaw).last();
+    assert!(last.is_some());
 }

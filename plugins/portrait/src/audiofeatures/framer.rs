@@ -1,9 +1,8 @@
 //! Cuts a stream of samples into the windows of video frames: no GStreamer, no torch, only counting.
 
-use std::collections::VecDeque;
-
-use super::alignment::{Alignment, Placement};
+use super::alignment::{Alignment, Arrival, Place};
 use super::clock::FrameClock;
+use super::queue::{Piece, Queue};
 
 /// How far a timestamp may be off before samples are moved: smaller steps are jitter, not gaps. In milliseconds.
 const JITTER_MS: u64 = 20;
@@ -11,30 +10,32 @@ const JITTER_MS: u64 = 20;
 /// Silence is handed on in bites, so that a gap of an hour needs no memory. In milliseconds.
 const SILENCE_BITE_MS: u64 = 1000;
 
-enum Piece {
-    Samples(Vec<f32>),
-    Silence(u64),
-}
+/// How much of a hole in the timestamps is filled with frames where nothing is live. In milliseconds.
+const MAX_HOLE_MS: u64 = 10_000;
 
-impl Piece {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Samples(samples) => samples.len() as u64,
-            Self::Silence(count) => *count,
-        }
-    }
-}
+/// How much of a live stream waits for its time: 10 minutes, 38 MB. In milliseconds.
+const MAX_WAITING_MS: u64 = 600_000;
+
+/// How much later than its timestamps live sound may be heard because frames were left out. In milliseconds.
+const MAX_DELAY_MS: u64 = 5000;
 
 /// What became of samples that were placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placed {
-    /// Samples that came after the frames that they belong to.
+    /// Samples that came after the frames that they belong to; they are heard later.
     pub late: usize,
-    /// Everything came too late for so long that the timestamps are not believed any more.
-    pub retimed: bool,
+    /// How much later they are heard than their timestamps say, if they are. In samples.
+    pub moved: u64,
+    /// Samples that nobody hears, because the source's clock is fast or too much waits.
+    pub lost: usize,
+    /// Too much waits.
+    pub is_full: bool,
+    /// Samples of a hole before these that is too long to be filled.
+    pub hole: Option<u64>,
 }
 
 /// What a live stream needs besides: its frames do not wait for samples.
+#[derive(Default)]
 struct Live {
     alignment: Alignment,
     /// Silence stands where samples did not come in time: the next ones are placed by their timestamp.
@@ -54,11 +55,14 @@ pub struct Framer {
     samples: Vec<f32>,
     first: u64,
     /// Still to be appended.
-    queue: VecDeque<Piece>,
-    /// Grid position after everything that was placed.
+    queue: Queue,
+    /// Grid position after everything that was placed, and after the sound of it.
     end: u64,
+    sound_end: u64,
     /// The frame that comes out next; `None` before the first sample.
     next: Option<u64>,
+    /// A hole was left out before it.
+    skipped: bool,
     live: Option<Live>,
 }
 
@@ -71,9 +75,11 @@ impl Framer {
             look_ahead: look_ahead as u64,
             samples: Vec::new(),
             first: 0,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             end: 0,
+            sound_end: 0,
             next: None,
+            skipped: false,
             live: None,
         }
     }
@@ -98,17 +104,53 @@ impl Framer {
     pub fn start_live(&mut self, frame: u64) {
         let next = self.next.map_or(frame, |next| next.max(frame));
         let start = next.checked_sub(1).map_or(0, |last| self.clock.frame_end(last));
-        if self.next != Some(next) {
-            self.clear();
-            (self.first, self.end) = (start, start);
-        }
+        let live = self.live.get_or_insert_default();
+        (live.used, live.filled) = (live.used.max(start), true);
         self.next = Some(next);
-        self.live = Some(Live { alignment: Alignment::default(), filled: true, used: start.min(self.end) });
+        while self.fed() < start && self.feed().is_some() {}
+        if self.fed() < start {
+            self.clear(start);
+        }
+    }
+
+    /// Leaves the frames of a live stream out that come before `frame`. The sound that they would have shown is heard
+    /// later, and what follows it behind it, until a pause makes up for it; if that were too much later, never.
+    pub fn skip_to(&mut self, frame: u64) -> Placed {
+        let (Some(live), Some(next)) = (&mut self.live, self.next) else { return Placed::default() };
+        // All of it is to be seen coming, as by the frames that are left out.
+        let start = frame.checked_sub(1).map_or(0, |last| self.clock.frame_end(last) + self.look_ahead);
+        let unheard = self.sound_end.min(start).saturating_sub(live.used) as usize;
+        let by = if frame > next { start.saturating_sub(live.used) } else { 0 };
+        let delay = live.alignment.shift().max(0) as u64 + by;
+        if unheard == 0 || delay * 1000 > MAX_DELAY_MS * u64::from(self.clock.rate) {
+            let gone = self.sound_end.min(start.saturating_sub(self.look_ahead)).saturating_sub(live.used);
+            self.start_live(frame);
+            return Placed { late: gone as usize, lost: gone as usize, ..Placed::default() };
+        }
+        self.next = Some(frame);
+        live.used += by;
+        self.first += by;
+        let fed = self.first + self.samples.len() as u64;
+        let (end, sound_end) = self.queue.delay(by, fed);
+        live.alignment.delay(end.saturating_sub(self.end));
+        self.sound_end = sound_end.unwrap_or(self.sound_end + by);
+        self.end = end;
+        Placed { late: unheard, moved: delay, ..Placed::default() }
     }
 
     /// Whether [`Self::start_live`] was called since the last reset.
     pub fn is_live(&self) -> bool {
         self.live.is_some()
+    }
+
+    /// The frame that comes out next.
+    pub fn next_frame(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// The frame that shows what comes behind all the sound so far.
+    pub fn frame_behind(&self) -> u64 {
+        self.clock.frame_of(self.sound_end.max(self.live.as_ref().map_or(0, |live| live.used)))
     }
 
     /// Position behind the samples of the frame that comes out next.
@@ -133,24 +175,21 @@ impl Framer {
     /// Forgets the samples of a live stream, those that wait as well, and keeps the frame that comes out next.
     pub fn interrupt(&mut self) {
         let Some(live) = &mut self.live else { return self.reset() };
-        *live = Live { alignment: Alignment::default(), filled: true, used: live.used };
-        (self.first, self.end) = (live.used, live.used);
-        self.clear();
+        let used = live.used;
+        *live = Live { filled: true, used, ..Live::default() };
+        self.clear(used);
     }
 
     /// Places samples at a grid position, `None` for right behind the last ones. A gap is filled with silence, what
-    /// overlaps the past is dropped. `exact` (a discontinuity) turns the tolerance for jitter off.
-    pub fn place(&mut self, position: Option<u64>, exact: bool, samples: &[f32]) -> Placed {
-        let (skip, placed) = match self.live {
-            Some(_) => self.align(position, exact, samples.len()),
-            None => (self.seek(position, exact, samples.len() as u64), Placed::default()),
-        };
-        let samples = &samples[skip..];
-        if !samples.is_empty() {
-            self.queue.push_back(Piece::Samples(samples.to_vec()));
-            self.end += samples.len() as u64;
+    /// overlaps the past is dropped. `exact` (a discontinuity) turns the tolerance for jitter off. `now` is where the
+    /// clock stands, if there is one.
+    pub fn place(&mut self, position: Option<u64>, exact: bool, now: Option<u64>, samples: &[f32]) -> Placed {
+        if self.live.is_some() {
+            return self.place_live(position, exact, now, samples);
         }
-        placed
+        let (skip, hole) = self.seek(position, exact, samples.len() as u64, MAX_HOLE_MS);
+        self.push_sound(samples[skip..].to_vec());
+        Placed { hole, ..Placed::default() }
     }
 
     /// Places silence, as [`Self::place`].
@@ -158,11 +197,14 @@ impl Framer {
         if let Some(live) = &mut self.live {
             // Samples that are there already are better than silence.
             live.filled = true;
+            let position = position.map(|position| position.saturating_add_signed(live.alignment.shift()));
             let end = position.unwrap_or(self.end) + count;
-            return self.push_silence(end.saturating_sub(self.end));
+            let most = self.samples_of(MAX_WAITING_MS).saturating_sub(self.waiting());
+            return self.push_silence(end.saturating_sub(self.end).min(most));
         }
-        let skip = self.seek(position, true, count) as u64;
-        self.push_silence(count - skip);
+        // Somebody says that this is a pause, and not where a clock jumped.
+        let (skip, _) = self.seek(position, true, count, u64::MAX);
+        self.push_silence(count - skip as u64);
     }
 
     /// Fills up so that every frame that holds a placed sample comes out.
@@ -178,10 +220,13 @@ impl Framer {
 
     /// Writes the next window if its samples are there; returns its frame.
     pub fn next(&mut self, out: &mut [f32]) -> Option<u64> {
-        let frame = self.next?;
-        let due = self.clock.frame_end(frame) + self.look_ahead;
-        while self.first + (self.samples.len() as u64) < due {
+        let mut frame = self.next?;
+        let mut due = self.clock.frame_end(frame) + self.look_ahead;
+        while self.fed() < due {
             self.feed()?;
+            // A hole may have been left out.
+            frame = self.next?;
+            due = self.clock.frame_end(frame) + self.look_ahead;
         }
         for (i, value) in out.iter_mut().enumerate() {
             // Window sample i stands at due - window + i, which may lie before the first sample.
@@ -196,98 +241,138 @@ impl Framer {
         Some(frame)
     }
 
-    /// Moves to a position; returns how many of the coming samples lie in the past.
-    fn seek(&mut self, position: Option<u64>, exact: bool, len: u64) -> usize {
+    /// Whether a hole was left out before the frame that came out last; told once.
+    pub fn take_skipped(&mut self) -> bool {
+        std::mem::take(&mut self.skipped)
+    }
+
+    /// Moves to a position; returns how many of the coming samples lie in the past, and the hole before them that is
+    /// left out because it is longer than `most_ms`.
+    fn seek(&mut self, position: Option<u64>, exact: bool, len: u64, most_ms: u64) -> (usize, Option<u64>) {
         let Some(position) = position else {
             self.next.get_or_insert_with(|| self.clock.frame_of(self.end));
-            return 0;
+            return (0, None);
         };
         if self.next.is_none() {
-            self.first = position;
-            self.end = position;
+            self.clear(position);
             self.next = Some(self.clock.frame_of(position));
-            return 0;
+            return (0, None);
         }
-        let jitter = if exact { 0 } else { u64::from(self.clock.rate) * JITTER_MS / 1000 };
+        let jitter = if exact { 0 } else { self.samples_of(JITTER_MS) };
         if position.abs_diff(self.end) <= jitter {
-            0
-        } else if position > self.end {
-            self.push_silence(position - self.end);
-            0
+            (0, None)
+        } else if position < self.end {
+            ((self.end - position).min(len) as usize, None)
         } else {
-            (self.end - position).min(len) as usize
+            let (hole, most) = (position - self.end, self.samples_of(most_ms));
+            self.push_silence(hole.min(most));
+            if hole <= most {
+                return (0, None);
+            }
+            self.queue.push_skip(position);
+            self.end = position;
+            (0, Some(hole))
         }
     }
 
-    /// [`Self::seek`] of a live stream, which moves as little as it can.
-    fn align(&mut self, position: Option<u64>, exact: bool, len: usize) -> (usize, Placed) {
-        let silence_waits = self.queue.iter().any(|piece| matches!(piece, Piece::Silence(_)));
-        let (Some(live), Some(position)) = (&mut self.live, position) else { return Default::default() };
-        let exact = exact | std::mem::take(&mut live.filled);
-        let placement = live.alignment.place(self.clock, position, self.end, len, exact, silence_waits);
-        let (used, target) = match placement {
-            Placement::Behind => (live.used as i64, self.end as i64),
-            Placement::At(target) => (live.used as i64, target),
+    /// [`Self::place`] of a live stream, which moves as little as it can.
+    fn place_live(
+        &mut self,
+        position: Option<u64>,
+        discont: bool,
+        now: Option<u64>,
+        samples: &[f32],
+    ) -> Placed {
+        let most = self.samples_of(MAX_WAITING_MS).saturating_sub(self.waiting());
+        let Some(live) = &mut self.live else { return Placed::default() };
+        if samples.len() as u64 > most {
+            // Where a sentence goes on after some of it was lost, only its timestamps tell.
+            live.filled |= position.is_some();
+            return Placed { lost: samples.len(), is_full: true, ..Placed::default() };
+        }
+        let arrival = Arrival {
+            position,
+            len: samples.len(),
+            discont,
+            filled: std::mem::take(&mut live.filled),
+            end: self.end,
+            sound_end: self.sound_end.max(live.used),
+            used: live.used,
+            now,
         };
-        let behind = (used - target).max(0);
-        let late = (behind as usize).min(len);
-        let retimed = live.alignment.count_late(self.clock, late, len, behind);
-        // What is still late when the next samples come must not be taken for a continuous stream.
-        live.filled = late == len;
-        self.rewind(target.max(used) as u64);
-        self.push_silence((target.max(0) as u64).saturating_sub(self.end));
-        (late, Placed { late, retimed })
+        let Place { take_back, target, skip, late, spare } = live.alignment.place(self.clock, &arrival);
+        let lost = skip.min(samples.len());
+        let sound = live.alignment.shorten(self.clock, &samples[lost..], spare);
+        let moved = if late > 0 { live.alignment.shift().max(0) as u64 } else { 0 };
+        if let Some(from) = take_back {
+            self.take_back(from);
+        }
+        self.push_silence(target.saturating_sub(self.end));
+        self.push_sound(sound);
+        Placed { late, moved, lost, ..Placed::default() }
     }
 
-    fn clear(&mut self) {
+    /// Samples in so many milliseconds.
+    fn samples_of(&self, ms: u64) -> u64 {
+        ms.saturating_mul(u64::from(self.clock.rate)) / 1000
+    }
+
+    /// Samples of a live stream that no frame has used.
+    fn waiting(&self) -> u64 {
+        self.end.saturating_sub(self.live.as_ref().map_or(0, |live| live.used))
+    }
+
+    /// Grid position behind the samples that windows are cut from.
+    fn fed(&self) -> u64 {
+        self.first + self.samples.len() as u64
+    }
+
+    /// Forgets what waits; what comes next begins at a position.
+    fn clear(&mut self, position: u64) {
         self.samples.clear();
         self.queue.clear();
+        (self.first, self.end, self.sound_end) = (position, position, position);
     }
 
-    /// Takes back what was placed at or behind a position.
-    fn rewind(&mut self, to: u64) {
-        while self.end > to {
-            let surplus = self.end - to;
-            match self.queue.back_mut() {
-                Some(Piece::Samples(samples)) if samples.len() as u64 > surplus => {
-                    samples.truncate(samples.len() - surplus as usize);
-                    self.end = to;
-                }
-                Some(Piece::Silence(count)) if *count > surplus => {
-                    *count -= surplus;
-                    self.end = to;
-                }
-                Some(piece) => {
-                    self.end -= piece.len();
-                    self.queue.pop_back();
-                }
-                None => {
-                    self.samples.truncate(to.saturating_sub(self.first) as usize);
-                    self.end = to;
-                }
-            }
+    /// Takes back silence that was placed at or behind a position and that no frame has used.
+    fn take_back(&mut self, from: u64) {
+        let (count, position) = self.queue.take_back(from);
+        self.end -= count;
+        if self.sound_end > position {
+            self.sound_end -= count;
+        }
+        let to = from.max(self.sound_end);
+        if self.queue.is_empty() && self.end > to {
+            self.samples.truncate(to.saturating_sub(self.first) as usize);
+            self.end = to.max(self.first);
+        }
+    }
+
+    fn push_sound(&mut self, samples: Vec<f32>) {
+        if !samples.is_empty() {
+            self.end += samples.len() as u64;
+            self.sound_end = self.end;
+            self.queue.push_sound(samples);
         }
     }
 
     fn push_silence(&mut self, count: u64) {
         if count > 0 {
-            self.queue.push_back(Piece::Silence(count));
+            self.queue.push_silence(self.end, count);
             self.end += count;
         }
     }
 
     /// Appends one piece, or one bite of silence.
     fn feed(&mut self) -> Option<()> {
-        let bite = u64::from(self.clock.rate) * SILENCE_BITE_MS / 1000;
-        match self.queue.pop_front()? {
-            Piece::Samples(samples) => self.samples.extend_from_slice(&samples),
-            piece => {
-                let len = piece.len();
-                let now = len.min(bite);
-                self.samples.resize(self.samples.len() + now as usize, 0.0);
-                if len > now {
-                    self.queue.push_front(Piece::Silence(len - now));
-                }
+        match self.queue.pop(self.samples_of(SILENCE_BITE_MS))? {
+            Piece::Sound(samples) => self.samples.extend_from_slice(&samples),
+            Piece::Silence(count) => self.samples.resize(self.samples.len() + count as usize, 0.0),
+            Piece::Skip(to) => {
+                self.samples.clear();
+                self.first = to;
+                self.next = Some(self.clock.frame_of(to));
+                self.skipped = true;
             }
         }
         Some(())
@@ -307,117 +392,5 @@ impl Framer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const WINDOW: usize = 880;
-    const LOOK_AHEAD: usize = 1920;
-
-    fn pal() -> FrameClock {
-        FrameClock { rate: 16000, fps: gst::Fraction::new(25, 1) }
-    }
-
-    fn ntsc() -> FrameClock {
-        FrameClock { rate: 16000, fps: gst::Fraction::new(30000, 1001) }
-    }
-
-    fn drain(framer: &mut Framer) -> Vec<(u64, Vec<f32>)> {
-        let mut out = vec![0.0; framer.window];
-        let mut frames = Vec::new();
-        while let Some(n) = framer.next(&mut out) {
-            frames.push((n, out.clone()));
-        }
-        frames
-    }
-
-    fn run(clock: FrameClock, audio: &[f32], sizes: &[usize]) -> Vec<(u64, Vec<f32>)> {
-        let mut framer = Framer::new(clock, WINDOW, LOOK_AHEAD);
-        let (mut at, mut frames) = (0, Vec::new());
-        for size in sizes.iter().cycle() {
-            let part = &audio[at..(at + size).min(audio.len())];
-            framer.place(Some(at as u64), false, part);
-            frames.extend(drain(&mut framer));
-            at += part.len();
-            if at == audio.len() {
-                break;
-            }
-        }
-        framer.finish();
-        frames.extend(drain(&mut framer));
-        frames
-    }
-
-    #[test]
-    fn a_window_ends_look_ahead_after_its_frame() {
-        let audio: Vec<f32> = (0..6400).map(|i| i as f32).collect();
-        let frames = run(pal(), &audio, &[6400]);
-        assert_eq!(frames.len(), 10);
-        assert_eq!(frames[0].1[WINDOW - 1], (640 + LOOK_AHEAD - 1) as f32);
-        assert_eq!(frames[9].1[WINDOW - 1], 0.0, "silence follows the end");
-    }
-
-    #[test]
-    fn no_drift_after_an_hour_of_ntsc() {
-        let clock = ntsc();
-        let n = 107_892; // frames in 3600 s at 30000/1001, rounded down
-        assert_eq!(clock.frame_time(n).nseconds(), 3_599_996_400_000);
-        assert!(clock.sample_at(clock.frame_time(n)).abs_diff(clock.frame_end(n - 1)) <= 1);
-        assert_eq!(clock.frame_of(clock.frame_end(n)), n + 1);
-    }
-
-    #[test]
-    fn gaps_become_silence_and_overlaps_are_dropped() {
-        let mut framer = Framer::new(pal(), WINDOW, 0);
-        framer.place(Some(0), false, &[1.0; 640]);
-        framer.place(Some(1920), false, &[2.0; 640]);
-        framer.place(Some(1920), true, &[3.0; 1280]);
-        let frames = drain(&mut framer);
-        let last = |n: usize| frames[n].1[WINDOW - 1];
-        assert_eq!(frames.len(), 5);
-        assert_eq!([last(0), last(1), last(2), last(3), last(4)], [1.0, 0.0, 0.0, 2.0, 3.0]);
-    }
-
-    #[test]
-    fn small_jitter_moves_nothing() {
-        let mut framer = Framer::new(pal(), WINDOW, 0);
-        framer.place(Some(0), false, &[1.0; 640]);
-        framer.place(Some(650), false, &[2.0; 640]);
-        assert_eq!(drain(&mut framer).len(), 2);
-    }
-
-    #[test]
-    fn a_stream_that_starts_late_starts_on_its_frame() {
-        let mut framer = Framer::new(pal(), WINDOW, 0);
-        framer.place(Some(16000 + 100), false, &[1.0; 640]);
-        let frames = drain(&mut framer);
-        assert_eq!(frames[0].0, 25);
-        assert_eq!(frames[0].1[WINDOW - 540 - 1], 0.0);
-        assert_eq!(frames[0].1[WINDOW - 540], 1.0);
-    }
-
-    #[test]
-    fn an_hour_of_silence_needs_little_memory() {
-        let mut framer = Framer::new(pal(), WINDOW, 0);
-        framer.place_silence(Some(0), 3600 * 16000);
-        let mut out = vec![0.0; WINDOW];
-        let mut count = 0;
-        while framer.next(&mut out).is_some() {
-            count += 1;
-            assert!(framer.samples.len() <= 3 * 16000);
-        }
-        assert_eq!(count, 90_000);
-    }
-
-    proptest! {
-        /// Streaming equals whole-file: how the samples are cut up does not matter.
-        #[test]
-        fn cuts_do_not_matter(sizes in proptest::collection::vec(1usize..5000, 1..6), len in 1usize..40_000, film: bool) {
-            let clock = if film { ntsc() } else { pal() };
-            let audio: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin()).collect();
-            let whole = run(clock, &audio, &[len]);
-            prop_assert_eq!(whole.len() as u64, clock.frame_of(len as u64 - 1) + 1);
-            prop_assert_eq!(whole, run(clock, &audio, &sizes));
-        }
-    }
-}
+#[path = "framer_tests.rs"]
+mod tests;

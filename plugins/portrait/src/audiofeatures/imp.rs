@@ -5,11 +5,20 @@
  * frame. Frame `n` spans `[n, n + 1) / fps` of running time; its window reaches the pack's look-ahead beyond its end,
  * which is the element's latency besides the frame itself and `processing-deadline`, the time that all stages may take.
  *
+ * Audio of several channels is heard as their mean, or as the loudest of them where the mean loses it (channels that
+ * cancel, a voice on one of many).
+ *
  * In a live pipeline a frame comes out for every frame of running time, whether there is audio or not: what is missing
- * half of `processing-deadline` after its time is silence, and what comes later still is dropped and counted in `stats`.
- * Timestamps of the output are running times there. Audio that comes early, such as a sentence that a speech synthesizer
- * sends at once, waits for its time. A flush that keeps the running time (`reset-time` false) is an interruption: what was
- * waiting is forgotten, the face goes on.
+ * half of `processing-deadline` after its time is silence. Timestamps of the output are running times there. Audio whose
+ * timestamps are right is heard at its time, to the sample. What comes early, such as a sentence that a speech synthesizer
+ * sends at once, waits for its time, up to ten minutes of it. What comes without timestamps is heard as soon as it can be,
+ * and so is what comes after its time; it is counted (`late-samples`), and a warning says so once. What follows it is heard
+ * close behind it, until a gap in the timestamps or pauses of the voice have made up for the delay. A flush that keeps the
+ * running time (`reset-time` false) is an interruption: what was waiting is forgotten, the face goes on. Tags and other
+ * serialized events come out between the frames of the audio that they came between.
+ *
+ * Where nothing is live, ten seconds of a hole in the timestamps become frames; a longer one is a hole in the frames, with
+ * one warning. Reverse playback is refused; other rates keep the pace of the stream.
  *
  * ## Example launch line
  * |[
@@ -28,15 +37,18 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
+use super::LOOK_AHEAD_QUERY;
+use super::engine::Engine;
+use super::mixdown::MAX_CHANNELS;
 use super::pulse::{Beat, Pulse};
-use super::settings::{Settings, param_specs};
-use super::state::{SAMPLE_BYTES, State};
+use super::settings::{LookAhead, Settings, param_specs};
+use super::state::{Counts, State};
 use super::tags;
 use crate::element::{lock, pad_templates};
 use crate::pack::SAMPLE_RATE;
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
-use crate::tensor::TensorKind;
+use crate::tensor::{TensorKind, buffer};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -49,11 +61,16 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 #[derive(Default)]
 pub struct AudioFeatures {
     pub(super) settings: Mutex<Settings>,
+    /// Locked while the network runs, before the state, and by nobody who answers a question.
+    engine: Mutex<Option<Engine>>,
     pub(super) state: Mutex<Option<State>>,
     pub(super) pulse: Mutex<Option<Arc<Pulse>>>,
     /// The latency of what comes before may have changed.
     pub(super) ask_upstream: AtomicBool,
     stats: Stats,
+    /// The thread of live streams panics.
+    #[cfg(test)]
+    pub(super) panics: AtomicBool,
 }
 
 impl AudioFeatures {
@@ -61,26 +78,34 @@ impl AudioFeatures {
     pub(super) fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
         let began = Instant::now();
         let _threads = lock(&self.settings).model.limit_threads();
-        let mut guard = lock(&self.state);
-        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
-        // Before the first segment there is nothing to time, and nothing to push.
-        if state.segment.is_none() && state.live.is_none() {
-            return Ok(None);
+        let mut engine = lock(&self.engine);
+        let engine_ref = engine.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let frame = match lock(&self.state).as_mut() {
+            None => return Err(gst::FlowError::Flushing),
+            // Before the first segment there is nothing to time, and nothing to push.
+            Some(state) if state.segment.is_none() && state.live.is_none() => return Ok(None),
+            Some(state) => state.next(&mut engine_ref.window),
+        };
+        let Some(frame) = frame else { return Ok(None) };
+        let run = engine_ref.run();
+        let mut buffer = buffer::from_f32(&engine_ref.features);
+        drop(engine);
+        if let Err(error) = run {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+            return Err(gst::FlowError::Error);
         }
-        let next = state.next();
-        drop(guard);
-        match next {
-            Ok(None) => Ok(None),
-            Ok(Some(buffer)) => {
-                self.stats.add(began.elapsed());
-                self.begin_output();
-                Ok(Some(buffer))
-            }
-            Err(error) => {
-                gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
-                Err(gst::FlowError::Error)
+        if let Some(out) = buffer.get_mut() {
+            out.set_offset(frame.number);
+            out.set_offset_end(frame.number + 1);
+            out.set_pts(frame.pts);
+            out.set_duration(frame.duration);
+            if frame.discont {
+                out.set_flags(gst::BufferFlags::DISCONT);
             }
         }
+        self.stats.add(began.elapsed());
+        self.begin_output();
+        Ok(Some(buffer))
     }
 
     /// Pushes every frame that `next` gives. No lock of the element's own is held over a push.
@@ -125,38 +150,36 @@ impl AudioFeatures {
 
     /// Places a buffer of audio.
     fn place(&self, audio: gst::Buffer) -> Result<(), gst::FlowError> {
+        let now = self.obj().current_running_time();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
         if let Some(failed) = state.live.as_ref().and_then(|live| live.failed) {
             return Err(failed);
         }
+        if state.refused {
+            return Err(gst::FlowError::Error);
+        }
         state.heard |= audio.size() > 0;
         let Some(segment) = &state.segment else {
             drop(guard);
-            gst::element_imp_error!(self, gst::StreamError::Format, ["audio must come in a time segment"]);
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Format,
+                ("audio must come in a segment of time: set `format=time` on the appsrc, or put a parser behind the source")
+            );
             return Err(gst::FlowError::Error);
         };
         let rate = state.framer.clock().rate;
-        let Some(audio) =
-            gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, SAMPLE_BYTES as u32)
-        else {
+        let moment = state.moment_bytes() as u32;
+        let Some(audio) = gst_audio::audio_buffer_clip(audio, segment.upcast_ref(), rate, moment) else {
             return Ok(());
         };
-        let placed = state.place(&audio);
+        let now = now.filter(|_| state.live.is_some());
+        let placed = state.place(&audio, now);
         drop(guard);
         match placed {
             Ok(placed) => {
-                if placed.late > 0 {
-                    gst::debug!(CAT, imp = self, "{} samples come too late", placed.late);
-                }
-                if placed.retimed {
-                    gst::element_imp_warning!(
-                        self,
-                        gst::StreamError::Decode,
-                        ("a second of audio came too late: from now on it is heard when it comes, whatever its \
-                             timestamps say; raise `processing-deadline`, or let the source report its latency")
-                    );
-                }
+                self.tell(placed, rate);
                 Ok(())
             }
             Err(error) => {
@@ -178,13 +201,30 @@ impl AudioFeatures {
         }
     }
 
+    /// Takes a segment of audio; one that cannot be spoken is an error.
+    pub(super) fn take_segment(&self, segment: &gst::Segment) {
+        let taken = lock(&self.state).as_mut().is_none_or(|state| state.set_segment(segment));
+        if !taken {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Seek,
+                (
+                    "audio that is played backwards (rate {}) cannot be spoken: seek with a rate above 0",
+                    segment.rate()
+                )
+            );
+        }
+    }
+
     fn structure(&self) -> gst::Structure {
         let deadline = lock(&self.settings).processing_deadline;
         let mut structure = self.stats.structure();
         if let Some(state) = lock(&self.state).as_ref() {
             structure.set("latency", (state.latency() + deadline).nseconds());
-            structure.set("idle-frames", state.idle);
-            structure.set("late-samples", state.late);
+            let Counts { late, lost, idle } = state.counts;
+            structure.set("idle-frames", idle);
+            structure.set("late-samples", late);
+            structure.set("lost-samples", lost);
         }
         structure
     }
@@ -255,7 +295,7 @@ impl ElementImpl for AudioFeatures {
             let audio = gst_audio::AudioCapsBuilder::new_interleaved()
                 .format(gst_audio::AUDIO_FORMAT_F32)
                 .rate(SAMPLE_RATE as i32)
-                .channels(1)
+                .channels_range(1..=MAX_CHANNELS as i32)
                 .build();
             pad_templates(audio, TensorKind::AudioFeatures.template_caps())
         });
@@ -290,11 +330,16 @@ impl BaseTransformImpl for AudioFeatures {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let state = State::new(&settings).map_err(|e| pack_error_message(&e))?;
+        let (state, engine) = State::new(&settings).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
+        *lock(&self.engine) = Some(engine);
         *lock(&self.state) = Some(state);
         let element = self.obj().downgrade();
-        let pulse = Pulse::start(move || element.upgrade().map_or(Beat::End, |element| element.imp().beat()))
+        let beat = move || {
+            // A panic is an element error, as in the threads that GStreamer starts.
+            element.upgrade().map_or(Beat::End, |e| e.imp().catch_panic(|| Beat::End, Self::beat))
+        };
+        let pulse = Pulse::start(beat)
             .map_err(|e| gst::error_msg!(gst::CoreError::Thread, ("cannot start a thread: {e}")))?;
         *lock(&self.pulse) = Some(Arc::new(pulse));
         Ok(())
@@ -304,6 +349,7 @@ impl BaseTransformImpl for AudioFeatures {
         let pulse = lock(&self.pulse).take();
         // Waits for the thread, which takes the other locks.
         drop(pulse);
+        *lock(&self.engine) = None;
         *lock(&self.state) = None;
         Ok(())
     }
@@ -324,7 +370,23 @@ impl BaseTransformImpl for AudioFeatures {
         Some(filter.map_or(other.clone(), |f| f.intersect_with_mode(&other, gst::CapsIntersectMode::First)))
     }
 
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let channels = incaps.structure(0).and_then(|s| s.get::<i32>("channels").ok());
+        let channels = channels.and_then(|channels| usize::try_from(channels).ok()).filter(|&n| n > 0);
+        let channels = channels.ok_or_else(|| gst::loggable_error!(CAT, "no channels in {incaps}"))?;
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.set_channels(channels);
+        }
+        Ok(())
+    }
+
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Custom(custom) = query.view_mut()
+            && custom.structure().is_some_and(|s| s.name() == LOOK_AHEAD_QUERY)
+        {
+            custom.structure_mut().set("low", lock(&self.settings).look_ahead == LookAhead::Low);
+            return true;
+        }
         if !BaseTransformImplExt::parent_query(self, direction, query) {
             return false;
         }
@@ -348,9 +410,7 @@ impl BaseTransformImpl for AudioFeatures {
             }
             gst::EventView::Segment(segment) => {
                 self.drain();
-                if let Some(state) = lock(&self.state).as_mut() {
-                    state.segment = segment.segment().clone().downcast().ok();
-                }
+                self.take_segment(segment.segment());
                 self.ask_upstream.store(true, Ordering::Relaxed);
                 let taken = self.parent_sink_event(event);
                 self.wake();
@@ -379,6 +439,19 @@ impl BaseTransformImpl for AudioFeatures {
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Seek(seek) = event.view()
+            && seek.get().0 < 0.0
+        {
+            gst::element_imp_warning!(
+                self,
+                gst::CoreError::Seek,
+                (
+                    "a seek to play backwards (rate {}) is refused: speech cannot be spoken backwards",
+                    seek.get().0
+                )
+            );
+            return false;
+        }
         if let gst::EventView::Latency(_) = event.view() {
             self.ask_upstream.store(true, Ordering::Relaxed);
             self.wake();

@@ -10,6 +10,7 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
+use super::framer::Placed;
 use super::imp::{AudioFeatures, CAT};
 use super::pulse::Beat;
 use super::state::Live;
@@ -44,7 +45,7 @@ impl AudioFeatures {
             Some(live) => live.upstream = upstream,
             None => {
                 gst::debug!(CAT, imp = self, "live, with a latency of {upstream} before this element");
-                state.live = Some(Live { upstream, segment_due: true, eos: false, failed: None });
+                state.live = Some(Live::new(upstream));
             }
         }
     }
@@ -59,6 +60,19 @@ impl AudioFeatures {
 
     /// What a live stream does now; `None` where it is not live.
     pub(super) fn plan(&self) -> Option<Plan> {
+        let mut skipped = None;
+        let plan = self.look(&mut skipped);
+        if let Some((behind, placed, rate)) = skipped {
+            gst::warning!(CAT, imp = self, "{behind} behind the clock: frames are left out, {placed:?}");
+            self.tell(placed, rate);
+            if placed.lost > 0 {
+                self.tell_lost(behind, placed.lost as u64, rate);
+            }
+        }
+        plan
+    }
+
+    fn look(&self, skipped: &mut Option<(gst::ClockTime, Placed, u32)>) -> Option<Plan> {
         let patience = lock(&self.settings).patience();
         let (clock, base) = (self.obj().clock(), self.obj().base_time());
         let mut guard = lock(&self.state);
@@ -80,13 +94,10 @@ impl AudioFeatures {
         }
         let mut due = grid.duration_of(framer.due()?);
         if now > due + patience + MAX_BEHIND {
-            gst::warning!(
-                CAT,
-                imp = self,
-                "{} behind the clock: frames are left out",
-                now.saturating_sub(due)
-            );
-            framer.start_live(first);
+            let placed = framer.skip_to(first);
+            *skipped = Some((now.saturating_sub(due), placed, grid.rate));
+            state.counts.late += placed.late as u64;
+            state.counts.lost += placed.lost as u64;
             state.discont = true;
             due = grid.duration_of(framer.due()?);
         }
@@ -96,7 +107,7 @@ impl AudioFeatures {
             Plan::Frame
         } else if now >= due + patience {
             framer.fill();
-            state.idle += 1;
+            state.counts.idle += 1;
             Plan::Frame
         } else {
             Plan::Sleep(clock, base + due + patience)
@@ -105,6 +116,8 @@ impl AudioFeatures {
 
     /// What the thread of a live stream does when it wakes up: it makes the frames whose time has come.
     pub(super) fn beat(&self) -> Beat {
+        #[cfg(test)]
+        assert!(!self.panics.load(Ordering::Relaxed), "told to panic");
         if self.ask_upstream.load(Ordering::Relaxed) {
             self.ask_upstream();
         }
@@ -115,6 +128,7 @@ impl AudioFeatures {
                 None | Some(Plan::Rest) => return Beat::Rest,
                 Some(Plan::Sleep(clock, time)) => return Beat::At(clock, time),
                 Some(Plan::Frame) => {
+                    self.push_events(false);
                     let pushed = match self.next_buffer() {
                         Ok(Some(buffer)) => pad.push(buffer).map(|_| ()),
                         Ok(None) => return Beat::Rest,
@@ -126,6 +140,33 @@ impl AudioFeatures {
                 }
             }
         }
+    }
+
+    /// Pushes the events that come before the next frame, or all of them at the `end`.
+    fn push_events(&self, end: bool) {
+        let mut due = Vec::new();
+        if let Some(state) = lock(&self.state).as_mut()
+            && let Some(live) = &mut state.live
+        {
+            let next = state.framer.next_frame();
+            while live.events.front().is_some_and(|(frame, _)| end || next.is_some_and(|next| *frame <= next))
+            {
+                due.extend(live.events.pop_front().map(|(_, event)| event));
+            }
+        }
+        if !due.is_empty() {
+            self.begin_output();
+        }
+        for event in due {
+            self.parent_sink_event(event);
+        }
+    }
+
+    /// Brings out what waits, with silence in place of what comes later, and starts anew. With the pad's stream lock: after
+    /// the frame that the thread is about to push.
+    fn drain_live(&self) {
+        self.drain();
+        self.push_events(true);
     }
 
     /// Lets the thread of a live stream make a frame that is complete; `false` where the stream is not live.
@@ -186,9 +227,9 @@ impl AudioFeatures {
                 (!ended && pad.sticky_event::<gst::event::StreamStart>(0).is_some()).then_some(true)
             }
             gst::EventView::Segment(segment) => {
-                state.segment = segment.segment().clone().downcast().ok();
-                self.ask_upstream.store(true, Ordering::Relaxed);
                 drop(guard);
+                self.take_segment(segment.segment());
+                self.ask_upstream.store(true, Ordering::Relaxed);
                 self.wake();
                 Some(true)
             }
@@ -196,10 +237,16 @@ impl AudioFeatures {
                 drop(guard);
                 // After the frame that the thread is about to push.
                 let _stream = pad.stream_lock();
-                self.drain();
+                self.drain_live();
                 if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
                     live.eos = true;
                 }
+                Some(self.parent_sink_event(event.clone()))
+            }
+            gst::EventView::SegmentDone(_) => {
+                drop(guard);
+                let _stream = pad.stream_lock();
+                self.drain_live();
                 Some(self.parent_sink_event(event.clone()))
             }
             gst::EventView::FlushStop(flush) => {
@@ -210,14 +257,48 @@ impl AudioFeatures {
                 let state = guard.as_mut()?;
                 let live = state.live.as_mut()?;
                 (live.segment_due, live.eos, live.failed) = (true, false, None);
+                // As in a queue: what is to be remembered stays, what happened is forgotten.
+                let kept: Vec<_> = live.events.drain(..).filter(|(_, event)| event.is_sticky()).collect();
                 state.segment = None;
                 state.reset(!flush.resets_time());
                 drop(guard);
                 let taken = self.parent_sink_event(event.clone());
+                if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
+                    live.events.extend(kept.into_iter().map(|(_, event)| (0, event)));
+                }
                 self.wake();
                 Some(taken)
             }
+            // Settled by the element or its base class.
+            gst::EventView::Caps(_) | gst::EventView::Gap(_) => None,
+            // The others keep their place between the frames.
+            _ if event.is_serialized() => {
+                let before = state.framer.frame_behind();
+                live.events.push_back((before, event.clone()));
+                Some(true)
+            }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_thread_is_an_error_on_the_bus() {
+        gst::init().unwrap();
+        let element: super::super::AudioFeatures = gst::glib::Object::new();
+        element.imp().panics.store(true, Ordering::Relaxed);
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        // It plays from here on, and its source is live.
+        let _harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Error]);
+        let message = message.expect("a message");
+        let gst::MessageView::Error(error) = message.view() else { panic!("{message:?}") };
+        assert!(error.error().to_string().contains("anick"), "{error:?}");
+        element.set_bus(None::<&gst::Bus>);
     }
 }

@@ -1,39 +1,60 @@
-//! What `audiofeatures` holds from start to stop.
+//! What `audiofeatures` knows of its stream, from start to stop. Never locked for longer than it takes to look something
+//! up: see [`Engine`](super::engine::Engine).
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use super::clock::FrameClock;
+use super::engine::Engine;
 use super::framer::{Framer, Placed};
+use super::mixdown::Mixdown;
 use super::settings::{LookAhead, Settings};
 use crate::element::Segment;
-use crate::pack::{PackError, Stage};
+use crate::pack::PackError;
 use crate::tensor::{TensorInfo, TensorKind, buffer};
 
-/// Bytes of one mono float sample.
+/// Bytes of one float sample of one channel.
 pub const SAMPLE_BYTES: usize = 4;
 
 pub struct State {
-    stage: Arc<Stage>,
     caps: gst::Caps,
     pub framer: Framer,
-    /// Segment of the audio.
+    /// Segment of the audio; its start is where its running time begins.
     pub segment: Option<Segment>,
+    /// The segment cannot be spoken, which was said.
+    pub refused: bool,
     /// Where the stream is live, what that needs.
     pub live: Option<Live>,
     /// Sound, or a gap in its place, came since the start.
     pub heard: bool,
+    mixdown: Mixdown,
     /// Samples of a buffer, reused.
     samples: Vec<f32>,
-    /// Samples of one window, reused.
-    window: Vec<f32>,
-    /// Numbers of one frame's features, reused.
-    features: Vec<f32>,
     /// The next buffer comes first after a flush, a gap or the start.
     pub discont: bool,
-    /// Samples that came too late for their frame.
+    /// What was counted since the start.
+    pub counts: Counts,
+    /// What was said since the start, because it is said once.
+    pub told: Told,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Samples that came too late for their frame, whether they were heard later or not.
     pub late: u64,
+    /// Samples that nobody heard.
+    pub lost: u64,
     /// Frames that were made with silence because audio was missing.
     pub idle: u64,
+}
+
+/// What is said once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    pub moved: bool,
+    pub full: bool,
+    pub hole: bool,
+    pub skipped: bool,
 }
 
 /// A live stream's output has a segment of its own, so that it goes on when the audio does not: timestamps are running
@@ -47,10 +68,28 @@ pub struct Live {
     pub eos: bool,
     /// Why nothing can be pushed any more.
     pub failed: Option<gst::FlowError>,
+    /// Events that came behind audio which waits, and the frames that they come before.
+    pub events: VecDeque<(u64, gst::Event)>,
+}
+
+impl Live {
+    /// A stream that has begun.
+    pub fn new(upstream: gst::ClockTime) -> Self {
+        Self { upstream, segment_due: true, eos: false, failed: None, events: VecDeque::new() }
+    }
+}
+
+/// A frame whose window is complete.
+pub struct Frame {
+    pub number: u64,
+    pub pts: gst::ClockTime,
+    pub duration: gst::ClockTime,
+    pub discont: bool,
 }
 
 impl State {
-    pub fn new(settings: &Settings) -> Result<Self, PackError> {
+    /// Loads what the settings ask for.
+    pub fn new(settings: &Settings) -> Result<(Self, Engine), PackError> {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
         let stage = pack.stage("features", device)?;
@@ -68,20 +107,21 @@ impl State {
         let mut caps = info.to_caps();
         // The stages behind choose their models by it.
         caps.make_mut().set("look-ahead", look_ahead as i32);
-        Ok(Self {
-            stage,
-            framer: Framer::new(clock, manifest.clock.window_samples, look_ahead),
+        let window = manifest.clock.window_samples;
+        let state = Self {
+            framer: Framer::new(clock, window, look_ahead),
             segment: None,
+            refused: false,
             live: None,
             heard: false,
+            mixdown: Mixdown::new(1, clock.rate),
             samples: Vec::new(),
-            window: vec![0.0; manifest.clock.window_samples],
-            features: vec![0.0; info.len()],
             caps,
             discont: true,
-            late: 0,
-            idle: 0,
-        })
+            counts: Counts::default(),
+            told: Told::default(),
+        };
+        Ok((state, Engine::new(stage, window, info.len())))
     }
 
     /// Caps of the output.
@@ -89,8 +129,32 @@ impl State {
         &self.caps
     }
 
-    /// Places a buffer of audio on the grid.
-    pub fn place(&mut self, audio: &gst::BufferRef) -> Result<Placed, buffer::SizeError> {
+    /// The audio has so many channels from now on.
+    pub fn set_channels(&mut self, channels: usize) {
+        if channels != self.mixdown.channels() {
+            self.mixdown = Mixdown::new(channels, self.framer.clock().rate);
+        }
+    }
+
+    /// Bytes of one sample of all channels.
+    pub fn moment_bytes(&self) -> usize {
+        SAMPLE_BYTES * self.mixdown.channels()
+    }
+
+    /// Takes a segment; false where it cannot be spoken.
+    pub fn set_segment(&mut self, segment: &gst::Segment) -> bool {
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        self.refused = segment.is_some_and(|segment| segment.rate() < 0.0);
+        self.segment = segment.filter(|_| !self.refused).map(from_its_offset);
+        !self.refused
+    }
+
+    /// Places a buffer of audio on the grid; `now` is the running time of the clock, if there is one.
+    pub fn place(
+        &mut self,
+        audio: &gst::BufferRef,
+        now: Option<gst::ClockTime>,
+    ) -> Result<Placed, buffer::SizeError> {
         self.samples.clear();
         self.samples.resize(audio.size() / SAMPLE_BYTES, 0.0);
         // A gap buffer is silence, whatever its bytes.
@@ -98,18 +162,25 @@ impl State {
             buffer::read_f32(audio, &mut self.samples)?;
             self.samples.iter_mut().for_each(|s| *s = audible(*s));
         }
+        self.mixdown.apply(&mut self.samples);
         let discont = audio.flags().contains(gst::BufferFlags::DISCONT);
         let position = audio.pts().and_then(|pts| self.position(pts));
-        let placed = self.framer.place(position, discont, &self.samples);
-        self.late += placed.late as u64;
+        let now = now.map(|now| self.framer.clock().sample_at(now));
+        let placed = self.framer.place(position, discont, now, &self.samples);
+        self.counts.late += placed.late as u64;
+        self.counts.lost += placed.lost as u64;
         Ok(placed)
     }
 
     /// Places the silence of a gap event.
     pub fn place_gap(&mut self, pts: gst::ClockTime, duration: gst::ClockTime) {
         self.heard = true;
-        let position = self.position(pts);
-        self.framer.place_silence(position, self.framer.clock().sample_at(duration));
+        let start = self.segment.as_ref().and_then(|segment| segment.start()).unwrap_or_default();
+        let (begin, end) = (pts.max(start), pts + duration);
+        if end > begin {
+            let position = self.position(begin);
+            self.framer.place_silence(position, self.framer.clock().sample_at(end - begin));
+        }
     }
 
     /// Grid position of a timestamp of the audio.
@@ -117,25 +188,14 @@ impl State {
         Some(self.framer.clock().sample_at(grid_time(self.segment.as_ref()?, pts)?))
     }
 
-    /// Features of the next frame whose window is complete.
-    pub fn next(&mut self) -> Result<Option<gst::Buffer>, PackError> {
-        let Some(number) = self.framer.next(&mut self.window) else { return Ok(None) };
-        let [output] = self.stage.run_for(&[self.stage.input(0, &self.window)?])?;
-        self.stage.read(&output, &mut self.features)?;
-        let mut buffer = buffer::from_f32(&self.features);
+    /// The next frame whose window is complete, and its window.
+    pub fn next(&mut self, window: &mut [f32]) -> Option<Frame> {
+        let number = self.framer.next(window)?;
         let clock = self.framer.clock();
         let (begin, end) =
             (self.timestamp(clock.frame_time(number)), self.timestamp(clock.frame_time(number + 1)));
-        if let Some(out) = buffer.get_mut() {
-            out.set_offset(number);
-            out.set_offset_end(number + 1);
-            out.set_pts(begin);
-            out.set_duration(end.saturating_sub(begin));
-            if std::mem::take(&mut self.discont) {
-                out.set_flags(gst::BufferFlags::DISCONT);
-            }
-        }
-        Ok(Some(buffer))
+        let discont = std::mem::take(&mut self.discont) | self.framer.take_skipped();
+        Some(Frame { number, pts: begin, duration: end.saturating_sub(begin), discont })
     }
 
     /// The output's timestamp at a grid time.
@@ -148,6 +208,7 @@ impl State {
 
     /// Forgets what was heard. `resume` where the same presentation goes on, as after an interruption.
     pub fn reset(&mut self, resume: bool) {
+        self.mixdown.reset();
         if resume && self.live.is_some() {
             self.framer.interrupt();
         } else {
@@ -161,6 +222,16 @@ impl State {
         let clock = self.framer.clock();
         clock.frame_time(1) + clock.duration_of(self.framer.look_ahead())
     }
+}
+
+/// The same segment from where its running time begins: a pad offset below zero hides its first part.
+fn from_its_offset(segment: &Segment) -> Segment {
+    let mut segment = segment.clone();
+    if let (Some(start), Some(offset)) = (segment.start(), segment.offset()) {
+        segment.set_start(start + offset);
+        segment.set_offset(gst::ClockTime::ZERO);
+    }
+    segment
 }
 
 /// A sample as a loudspeaker would play it. Broken sources send NaN and numbers that overflow in a spectrum; a stream must

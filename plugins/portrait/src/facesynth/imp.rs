@@ -353,6 +353,7 @@ impl BaseTransformImpl for FaceSynth {
         let ends = matches!(
             event.type_(),
             gst::EventType::Eos
+                | gst::EventType::SegmentDone
                 | gst::EventType::Segment
                 | gst::EventType::StreamStart
                 | gst::EventType::Caps

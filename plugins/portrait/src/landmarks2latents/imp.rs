@@ -42,10 +42,11 @@ use gst_base::subclass::prelude::*;
 use super::pad::{self, PosePad};
 use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
-use crate::element::{StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment};
+use crate::element::{SharedCaps, StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment};
 use crate::landmark::pose::Pose;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
+use crate::presentation::Presentation;
 use crate::settings::pack_error_message;
 use crate::stats::Stats;
 use crate::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
@@ -67,7 +68,9 @@ pub struct Landmarks2Latents {
     photos: Mutex<Option<Photos>>,
     /// A photo that is set while playing.
     newcomer: Slot<Arc<Portrait>>,
+    /// Locked while the networks run.
     state: Mutex<Option<State>>,
+    caps: SharedCaps,
     pub(super) pose: PosePad,
     /// Whether the next frame has to ask if a source is live.
     ask_live: Mutex<bool>,
@@ -77,15 +80,15 @@ pub struct Landmarks2Latents {
 impl Landmarks2Latents {
     /// The landmark streams that this element understands: of its own pack alone, once it is open.
     pub(super) fn landmark_caps(&self) -> gst::Caps {
-        lock(&self.state).as_ref().map_or_else(
+        lock(&self.caps).as_ref().map_or_else(
             || TensorKind::Landmarks.template_caps(),
-            |s| tensor_caps(s.caps.input.0, &s.caps.input.1, &s.caps.pack),
+            |caps| tensor_caps(caps.input.0, &caps.input.1, &caps.pack),
         )
     }
 
     pub(super) fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
-        match lock(&self.state).as_ref() {
-            Some(state) => state.caps.check(caps).map(drop),
+        match lock(&self.caps).as_ref() {
+            Some(own) => own.check(caps).map(drop),
             None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
         }
     }
@@ -289,11 +292,13 @@ impl BaseTransformImpl for Landmarks2Latents {
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings, photos.portrait).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
+        *lock(&self.caps) = Some(state.caps.clone());
         *lock(&self.state) = Some(state);
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.caps) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
         self.newcomer.clear();
@@ -306,9 +311,8 @@ impl BaseTransformImpl for Landmarks2Latents {
         caps: &gst::Caps,
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
-        let state = lock(&self.state);
-        let loaded = state.as_ref().map(|s| &s.caps);
-        Some(StageCaps::other(loaded, (TensorKind::Landmarks, TensorKind::Latents), direction, caps, filter))
+        let kinds = (TensorKind::Landmarks, TensorKind::Latents);
+        Some(StageCaps::other(lock(&self.caps).as_ref(), kinds, direction, caps, filter))
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
@@ -328,7 +332,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         _size: usize,
         _othercaps: &gst::Caps,
     ) -> Option<usize> {
-        lock(&self.state).as_ref().map(|s| s.caps.other_size(direction))
+        lock(&self.caps).as_ref().map(|caps| caps.other_size(direction))
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -340,9 +344,12 @@ impl BaseTransformImpl for Landmarks2Latents {
                 self.ask_whether_live();
             }
             gst::EventView::Eos(_) => self.pose.track.end_main(true),
+            // Another segment may follow.
+            gst::EventView::SegmentDone(_) => self.pose.track.rest_main(),
             _ => (),
         }
-        if let Some(state) = lock(&self.state).as_mut()
+        if Presentation::is_concerned(&event)
+            && let Some(state) = lock(&self.state).as_mut()
             && state.presentation.starts_with_event(&event)
             && let Err(error) = state.reset()
         {
@@ -352,12 +359,16 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
-        // The video goes where the speech goes.
-        if let gst::EventView::Seek(_) = event.view()
+        // The video goes where the speech goes; backwards goes neither.
+        if let gst::EventView::Seek(seek) = event.view()
             && let Some(pose) = lock(&self.pose.pad).clone()
-            && !pose.push_event(event.clone())
+            && seek.get().0 > 0.0
         {
-            gst::debug!(CAT, imp = self, "the video does not seek");
+            let ended = self.pose.track.expect_segment();
+            if !pose.push_event(event.clone()) {
+                gst::debug!(CAT, imp = self, "the video does not seek");
+                self.pose.track.end_pad(ended);
+            }
         }
         let handover = Handover::read(&event).filter(|_| lock(&self.state).is_some());
         let Some(handover) = handover else { return self.parent_src_event(event) };

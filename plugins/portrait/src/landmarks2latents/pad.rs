@@ -155,7 +155,10 @@ impl PosePad {
                 }
             }
             EventView::Segment(segment) => match segment.segment().downcast_ref() {
-                Some(segment) => *lock(&self.segment) = segment.clone(),
+                Some(segment) => {
+                    *lock(&self.segment) = segment.clone();
+                    self.track.begin_pad_segment();
+                }
                 None => return false,
             },
             EventView::Gap(gap) => {
@@ -165,7 +168,7 @@ impl PosePad {
                     self.track.cover(until);
                 }
             }
-            EventView::Eos(_) => self.track.end_pad(true),
+            EventView::Eos(_) | EventView::SegmentDone(_) => self.track.end_pad(true),
             // The rest tells of the video, not of the portrait.
             _ => (),
         }

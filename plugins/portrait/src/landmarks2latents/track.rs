@@ -65,6 +65,8 @@ struct Inner {
     pad_flushing: bool,
     main_flushing: bool,
     main_ended: bool,
+    /// The segment of the speech is over: its video goes on without waiting for anybody, up to its own end.
+    main_rests: bool,
 }
 
 impl Track {
@@ -90,14 +92,35 @@ impl Track {
     pub fn flush_main(&self, flushing: bool) {
         let mut inner = lock(&self.inner);
         inner.main_flushing = flushing;
-        (inner.main_ended, inner.asked) = (false, gst::ClockTime::ZERO);
+        (inner.main_ended, inner.main_rests, inner.asked) = (false, false, gst::ClockTime::ZERO);
         self.wake.notify_all();
     }
 
     /// The main stream is over: nobody needs the video any more.
     pub fn end_main(&self, ended: bool) {
-        lock(&self.inner).main_ended = ended;
+        let mut inner = lock(&self.inner);
+        (inner.main_ended, inner.main_rests) = (ended, false);
+        drop(inner);
         self.wake.notify_all();
+    }
+
+    /// The segment of the main stream is over, and another one may begin: until then nobody needs the video.
+    pub fn rest_main(&self) {
+        lock(&self.inner).main_rests = true;
+        self.wake.notify_all();
+    }
+
+    /// A segment of the video begins; the speech that asked for it waits for it, and it for the speech.
+    pub fn begin_pad_segment(&self) {
+        let mut inner = lock(&self.inner);
+        (inner.ended, inner.main_rests) = (false, false);
+        drop(inner);
+        self.wake.notify_all();
+    }
+
+    /// The video is asked for another segment: the speech waits for that. Returns whether it was over.
+    pub fn expect_segment(&self) -> bool {
+        std::mem::take(&mut lock(&self.inner).ended)
     }
 
     /// The pad begins or ends to flush; what it had sent is forgotten.
@@ -145,12 +168,12 @@ impl Track {
             inner.record.push(shot);
         }
         self.wake.notify_all();
-        while !inner.live && start > inner.asked + AHEAD {
+        while !inner.live && !inner.main_rests && start > inner.asked + AHEAD {
             inner = self.wait(inner);
             inner.flow()?;
         }
         // Live, the speech may stand still while the camera goes on.
-        if inner.live {
+        if inner.live || inner.main_rests {
             let oldest = start.saturating_sub(AHEAD * 4);
             inner.shots.retain(|shot| shot.start >= oldest);
         }
@@ -282,6 +305,38 @@ mod tests {
         }
         track.end_main(true);
         assert_eq!(pusher.join().unwrap(), Err(gst::FlowError::Eos));
+    }
+
+    /// The seek that starts the next segment waits for the video's thread.
+    #[test]
+    fn a_video_whose_speech_rests_does_not_wait_until_its_next_segment() {
+        let track = Arc::new(track(false, 20));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let pusher = std::thread::spawn({
+            let track = Arc::clone(&track);
+            move || {
+                let flow = (20..400).try_for_each(|n| track.push(shot(n)).map(drop));
+                done.send(()).unwrap();
+                flow
+            }
+        });
+        assert!(is_done.recv_timeout(Duration::from_millis(300)).is_err(), "it runs ahead of the speech");
+        track.rest_main();
+        assert_eq!(pusher.join().unwrap(), Ok(()));
+        assert!(lock(&track.inner).shots.len() <= 102, "what nobody asks for is not kept");
+        // Over, and again.
+        track.end_pad(true);
+        assert_eq!(yaw(&track, FRAME * 1000), Some(399.0), "the end is held");
+        assert!(track.expect_segment());
+        track.begin_pad_segment();
+        let asking = std::thread::spawn({
+            let track = Arc::clone(&track);
+            move || track.at(FRAME * 500, || true).map(|m| m.shot.pose.yaw)
+        });
+        for n in 500..510 {
+            track.push(shot(n)).unwrap();
+        }
+        assert_eq!(asking.join().unwrap(), Some(500.0), "the next segment is waited for");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod archive;
 mod calloff;
 mod float16;
-mod gate;
+pub mod gate;
 mod locate;
 mod manifest;
 mod pickle;

@@ -26,6 +26,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use tch::Tensor;
 
@@ -33,8 +34,9 @@ use super::edits::{APPLIED, Edits};
 use super::person::Person;
 use super::ramp::{Ramp, most_per_frame};
 use super::settings::{Controls, Settings, param_specs};
+use crate::audiofeatures;
 use crate::complaint::Complaints;
-use crate::element::{StageCaps, lock, pad_templates, sync_controls, time_segment};
+use crate::element::{SharedCaps, StageCaps, lock, pad_templates, sync_controls, time_segment};
 use crate::emotion::EMOTION_LEN;
 use crate::pack::{Pack, PackError, Stage};
 use crate::photo::handover::{Handover, Slot};
@@ -76,10 +78,12 @@ struct Applied {
 }
 
 impl State {
-    fn new(settings: &Settings, photos: Option<&Photos>) -> Result<Self, PackError> {
+    /// With the network for little look-ahead where `low`.
+    fn new(settings: &Settings, photos: Option<&Photos>, low: bool) -> Result<Self, PackError> {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
-        let stage = pack.stage("speech2landmarks", device)?;
+        let look_ahead = pack.manifest().low_latency.as_ref().filter(|_| low).map(|l| l.look_ahead_samples);
+        let stage = pack.stage(pack.manifest().speech_stage(look_ahead), device)?;
         let person = Person::new(&pack, &stage, photos)?;
         let Person { photo, neutral, .. } = &person;
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
@@ -166,7 +170,9 @@ pub struct Speech2Landmarks {
     photos: Mutex<Option<Photos>>,
     /// A person that is set while playing.
     newcomer: Slot<Person>,
+    /// Locked while the network runs.
     state: Mutex<Option<State>>,
+    caps: SharedCaps,
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
     complaints: Complaints,
@@ -271,13 +277,17 @@ impl BaseTransformImpl for Speech2Landmarks {
         }
         let settings = lock(&self.settings).clone();
         self.complaints.tell(&*self.obj());
-        let state = State::new(&settings, photos.as_ref()).map_err(|e| pack_error_message(&e))?;
+        // The caps will tell; but the element before knows already, and a network that is not needed is not loaded.
+        let low = audiofeatures::is_low_latency(self.obj().sink_pad()).unwrap_or(false);
+        let state = State::new(&settings, photos.as_ref(), low).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
+        *lock(&self.caps) = Some(state.caps.clone());
         *lock(&self.state) = Some(state);
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.caps) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
         self.newcomer.clear();
@@ -290,10 +300,8 @@ impl BaseTransformImpl for Speech2Landmarks {
         caps: &gst::Caps,
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
-        let state = lock(&self.state);
-        let loaded = state.as_ref().map(|s| &s.caps);
         Some(StageCaps::other(
-            loaded,
+            lock(&self.caps).as_ref(),
             (TensorKind::AudioFeatures, TensorKind::Landmarks),
             direction,
             caps,
@@ -323,11 +331,12 @@ impl BaseTransformImpl for Speech2Landmarks {
         _size: usize,
         _othercaps: &gst::Caps,
     ) -> Option<usize> {
-        lock(&self.state).as_ref().map(|s| s.caps.other_size(direction))
+        lock(&self.caps).as_ref().map(|caps| caps.other_size(direction))
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if let Some(state) = lock(&self.state).as_mut()
+        if Presentation::is_concerned(&event)
+            && let Some(state) = lock(&self.state).as_mut()
             && state.presentation.starts_with_event(&event)
             && let Err(error) = state.reset()
         {

@@ -71,7 +71,7 @@ impl Stages {
         let of = |stage: &gst::Element| stage.property::<gst::Structure>("stats");
         let mut all = of(self.synth.upcast_ref());
         let features = of(self.features.upcast_ref());
-        for name in ["latency", "idle-frames", "late-samples"] {
+        for name in ["latency", "idle-frames", "late-samples", "lost-samples"] {
             if let Ok(value) = features.value(name) {
                 all.set_value(name, value.clone());
             }

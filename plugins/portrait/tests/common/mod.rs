@@ -1,6 +1,8 @@
 //! What the tests of the elements share: the plugin, and for each element inputs that it takes.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod live;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Once};
 
