@@ -36,7 +36,7 @@ LONG, PIECES, BEDS, MIXED, CUTS = 125, 90, 90, 25, 700
 # frames before and behind a cut whose windows reach over it
 BEFORE, BEHIND = LOOK_AHEAD // FRAME + 1, (features.WINDOW - LOOK_AHEAD) // FRAME + 1
 # frames from a cut on that the mouth takes to shut
-CLOSING = 9
+CLOSING = 6
 
 
 def loudness(w: np.ndarray, db: float) -> np.ndarray:
@@ -236,7 +236,7 @@ def main() -> None:
         y, shut = targets(shipped, whole.pause, d, z["silence"])
         p, q = through(net, d["rows"], d["tokens"], d) @ points, y @ points
         off, jump = (p - q).abs().mean(2), ((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs().mean(2)
-        loss = (off * (1 + shut)).mean() + 2 * jump.mean()
+        loss = (off * (1 + 2 * shut)).mean() + 2 * jump.mean()
         opt.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
