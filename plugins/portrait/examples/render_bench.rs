@@ -29,13 +29,22 @@ fn main() -> Result<()> {
     let (picture, matte, plate) = (bytes("picture")?, bytes("matte")?, bytes("plate")?);
     let (landmarks, driving) = (floats("landmarks")?, floats("driving")?);
     let whole = bytes("photo").unwrap_or_default();
-    let crop = Still { width: 512, height: 512, rgb: &picture, origin: [0.0; 2], scale: 512.0, matte: None };
+    let crop = Still {
+        width: 512,
+        height: 512,
+        rgb: &picture,
+        origin: [0.0; 2],
+        scale: [512.0; 2],
+        photo: [0.0, 0.0, 512.0, 512.0],
+        matte: None,
+    };
     let photo = find("photo").map(|t| t.size()).zip(floats("crop").ok()).map(|(size, crop)| Still {
         width: size[1] as usize,
         height: size[0] as usize,
         rgb: &whole,
         origin: [crop[0], crop[1]],
-        scale: crop[2],
+        scale: [crop[2]; 2],
+        photo: [0.0, 0.0, size[1] as f32, size[0] as f32],
         matte: None,
     });
     let still = photo.filter(|_| full).unwrap_or(crop);

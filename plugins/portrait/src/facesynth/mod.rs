@@ -7,6 +7,7 @@ mod formats;
 mod imp;
 mod mix;
 mod pool;
+mod refusal;
 mod resample;
 mod settings;
 mod source;
@@ -17,15 +18,15 @@ mod state;
 #[repr(i32)]
 #[enum_type(name = "GstPortraitFraming")]
 pub enum Framing {
-    /// The pack's square picture around the face.
+    /// A square around the face, or what else caps ask for: widened with its surroundings.
     #[default]
-    #[enum_value(name = "Crop: the pack's square picture around the face", nick = "crop")]
-    Crop = 0,
-    /// The whole photo at its own size.
     #[enum_value(
-        name = "Full: the whole photo at its own size, the animated face pasted back",
-        nick = "full"
+        name = "Crop: a square around the face, widened to the size that is asked for",
+        nick = "crop"
     )]
+    Crop = 0,
+    /// The whole photo, at its own size or at what caps ask for.
+    #[enum_value(name = "Full: the whole photo, at its own size or that which is asked for", nick = "full")]
     Full = 1,
 }
 

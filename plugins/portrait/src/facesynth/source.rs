@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use tch::Device;
 
 use super::Framing;
-use super::formats::Sizes;
+use super::formats::{LEAST, NARROWEST, Sizes};
 use crate::pack::Pack;
-use crate::photo::{PhotoError, Portrait};
-use crate::render::{RenderError, Source, Still};
+use crate::photo::{PhotoError, Portrait, View};
+use crate::render::{self, RenderError, Source, Still};
 use crate::settings::pack_error_message;
 
-/// Longest and shortest side of the largest picture.
+/// Longest and shortest side of the largest picture of a whole photo that is given unasked.
 const LIMIT: [f32; 2] = [3840.0, 2160.0];
 
 /// Borrows everything that a renderer is made of.
@@ -30,18 +30,38 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
 /// Sizes of the pictures of a framing.
 pub fn sizes(portrait: &Portrait, framing: Framing) -> Sizes {
     if framing == Framing::Crop {
-        return Sizes::Square(portrait.picture.width as i32);
+        let side = portrait.picture.width as i32;
+        return Sizes { best: [side; 2], least: [LEAST.min(side); 2] };
     }
-    let (width, height) = (portrait.photo.width, portrait.photo.height);
-    let shrink = shrink(width, height);
-    let scaled = |v: usize| ((v as f32 * shrink).round() as i32).max(1);
-    Sizes::Fixed(scaled(width), scaled(height))
+    let photo = [portrait.photo.width, portrait.photo.height];
+    let shrink = shrink(photo[0], photo[1]);
+    let best = photo.map(|v| ((v as f32 * shrink).round() as i32).max(1));
+    // The face has to have pixels, narrow ones too.
+    let face = photo.map(|v| (render::LEAST * NARROWEST * v as f32 / portrait.crop.side).ceil() as i32);
+    Sizes { best, least: [0, 1].map(|k| face[k].max(LEAST).min(best[k])) }
 }
 
-/// By how much a photo is larger than the largest picture: 1 where it is not.
+/// By how much a photo is larger than the largest picture that is given unasked: 1 where it is not.
 fn shrink(width: usize, height: usize) -> f32 {
     let (width, height) = (width as f32, height as f32);
     (LIMIT[0] / width.max(height)).min(LIMIT[1] / width.min(height)).min(1.0)
+}
+
+/// What of the photo a picture of `width` x `height` pixels shows, which are `pixel` times as wide as they are high.
+pub fn view(portrait: &Portrait, framing: Framing, [width, height]: [usize; 2], pixel: f32) -> View {
+    let shape = pixel * width as f32 / height as f32;
+    if framing == Framing::Crop {
+        return View::around(portrait, shape);
+    }
+    let photo = [portrait.photo.width, portrait.photo.height];
+    let best = sizes(portrait, framing).best;
+    // Its own size, maybe rounded down for the sake of chroma.
+    let own = |size: usize, best: i32| (0..=1).contains(&(best - size as i32));
+    if pixel == 1.0 && own(width, best[0]) && own(height, best[1]) {
+        let shrink = shrink(photo[0], photo[1]);
+        return View { x: 0.0, y: 0.0, width: width as f32 / shrink, height: height as f32 / shrink };
+    }
+    View::whole(photo[0], photo[1], shape)
 }
 
 /// The picture at rest in the resolution of the output.
@@ -50,42 +70,53 @@ pub struct Rest<'a> {
     height: usize,
     rgb: Cow<'a, [u8]>,
     origin: [f32; 2],
-    scale: f32,
+    scale: [f32; 2],
+    photo: [f32; 4],
     matte: Option<Vec<u8>>,
 }
 
 impl<'a> Rest<'a> {
-    /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
-    /// person is to be cut out of the whole photo, with this pack on this device.
+    /// For an output of that size, one of [`sizes`], that shows `view`. `matte` says that the person is to be cut out of
+    /// what is seen beside the crop, with this pack on this device.
     ///
     /// # Errors
     /// Where the pack's model fails.
     pub fn new(
         portrait: &'a Portrait,
-        framing: Framing,
-        (width, height): (usize, usize),
+        view: &View,
+        [width, height]: [usize; 2],
         matte: Option<(&Pack, Device)>,
     ) -> Result<Self, PhotoError> {
-        let (photo, crop) = (&portrait.photo, &portrait.crop);
-        if framing == Framing::Crop {
-            let rgb = if width == portrait.picture.width {
-                Cow::Borrowed(&portrait.picture.rgb[..])
-            } else {
-                Cow::Owned(crop.cut(photo, width).rgb)
-            };
-            return Ok(Self { width, height, rgb, origin: [0.0; 2], scale: width as f32, matte: None });
-        }
-        let shrink = shrink(photo.width, photo.height);
-        let rgb = if (width, height) == (photo.width, photo.height) {
+        let (photo, crop, picture) = (&portrait.photo, View::from(portrait.crop), &portrait.picture);
+        let whole = View { x: 0.0, y: 0.0, width: photo.width as f32, height: photo.height as f32 };
+        let rgb = if *view == crop && (width, height) == (picture.width, picture.height) {
+            Cow::Borrowed(&picture.rgb[..])
+        } else if *view == whole && (width, height) == (photo.width, photo.height) {
             Cow::Borrowed(&photo.rgb[..])
         } else {
-            Cow::Owned(photo.part(shrink, width, height).rgb)
+            Cow::Owned(view.show(portrait, width, height).rgb)
         };
-        let origin = [crop.x * shrink, crop.y * shrink];
-        let matte = matte
-            .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
-            .transpose()?;
-        Ok(Self { width, height, rgb, origin, scale: crop.side * shrink, matte })
+        let mut rest = Self {
+            width,
+            height,
+            rgb,
+            origin: [0.0; 2],
+            scale: [width as f32, height as f32],
+            photo: [0.0, 0.0, width as f32, height as f32],
+            matte: None,
+        };
+        if *view != crop {
+            let scale = view.scale(width, height);
+            rest.origin = [(crop.x - view.x) * scale[0], (crop.y - view.y) * scale[1]];
+            rest.scale = scale.map(|scale| crop.width * scale);
+            if view.reaches_beyond(photo) {
+                rest.photo = view.photo(photo, width, height);
+            }
+            rest.matte = matte
+                .map(|(pack, device)| portrait.whole_matte(pack, device, view, width, height))
+                .transpose()?;
+        }
+        Ok(rest)
     }
 
     /// As the renderer takes it.
@@ -96,6 +127,7 @@ impl<'a> Rest<'a> {
             rgb: &self.rgb,
             origin: self.origin,
             scale: self.scale,
+            photo: self.photo,
             matte: self.matte.as_deref(),
         }
     }

@@ -14,7 +14,7 @@ use crate::element::check_input;
 use crate::landmark::indices::LIPS_OUTER;
 use crate::landmark::pose::Pose;
 use crate::pack::Pack;
-use crate::photo::{Photos, Portrait};
+use crate::photo::{Photos, Portrait, View};
 use crate::render::{self, Output, Planes, RenderError, Renderer};
 use crate::tensor::{FrameMeta, TensorKind, buffer, meta};
 
@@ -40,6 +40,8 @@ pub struct State {
 struct Video {
     info: gst_video::VideoInfo,
     look: Look,
+    /// What of the photo is seen.
+    view: View,
 }
 
 impl State {
@@ -101,30 +103,25 @@ impl State {
         let format = formats::format(&info, look.alpha == AlphaMode::Straight)?;
         let background = look.behind();
         let cut_out = background != render::Background::Keep;
-        let (width, height) = (info.width() as usize, info.height() as usize);
-        let rest = Rest::new(
-            &self.portrait,
-            self.framing,
-            (width, height),
-            cut_out.then_some((&*self.pack, self.device)),
-        )
-        .map_err(|e| e.to_string())?;
+        let size = [info.width() as usize, info.height() as usize];
+        let view = source::view(&self.portrait, self.framing, size, formats::ratio(info.par()) as f32);
+        let rest = Rest::new(&self.portrait, &view, size, cut_out.then_some((&*self.pack, self.device)))
+            .map_err(|e| e.to_string())?;
         let output = Output { still: rest.still(), format, background };
         self.renderer.set_output(&source::of(&self.portrait), &output).map_err(|e| e.to_string())?;
-        self.video = Some(Video { info, look });
+        self.video = Some(Video { info, look, view });
         Ok(())
     }
 
     /// Posed landmarks in coordinates of the whole output picture, 0 to 1.
     fn picture_landmarks(&mut self, landmarks: &[f32], pose: [f32; 7]) -> &[[f32; 3]] {
         Pose::from_array(pose).apply(landmarks.as_chunks::<3>().0, &mut self.posed);
-        if self.framing == Framing::Full {
-            let (crop, photo) = (&self.portrait.crop, &self.portrait.photo);
-            let (width, height) = (photo.width as f32, photo.height as f32);
+        let crop = self.portrait.crop;
+        if let Some(view) = self.video.as_ref().map(|video| video.view).filter(|view| *view != crop.into()) {
             for point in &mut self.posed {
-                point[0] = (crop.x + point[0] * crop.side) / width;
-                point[1] = (crop.y + point[1] * crop.side) / height;
-                point[2] *= crop.side / width;
+                let [x, y] = [crop.x + point[0] * crop.side, crop.y + point[1] * crop.side];
+                [point[0], point[1]] = view.place([x, y]);
+                point[2] *= crop.side / view.width;
             }
         }
         &self.posed

@@ -2,6 +2,7 @@
 //!
 //! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element.
 
+mod beyond;
 pub mod context;
 mod crop;
 mod error;
@@ -9,9 +10,11 @@ mod matte;
 mod plate;
 mod portrait;
 mod read;
+mod view;
 mod whole;
 
 pub use context::Photos;
 pub use crop::Crop;
 pub use error::PhotoError;
 pub use portrait::{Picture, Portrait};
+pub use view::View;

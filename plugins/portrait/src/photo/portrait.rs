@@ -9,6 +9,7 @@ use tch::{Device, Tensor};
 
 use super::crop::Crop;
 use super::error::PhotoError;
+use super::view::View;
 use super::{matte, plate, read};
 use crate::face::{Face, Finder, RgbView};
 use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
@@ -144,7 +145,7 @@ fn measure(path: &Path, pack: &Arc<Pack>, device: Device) -> Result<Portrait, Ph
     let crown = matte::crown(&photo, forehead, chin, pack, device).map_err(failed)?;
     let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
-    let picture = crop.cut(&photo, size);
+    let picture = View::from(crop).cut(&photo, size, size);
     let landmarks: Vec<[f32; 3]> = face
         .iter()
         .map(|p| [(p[0] - crop.x) / crop.side, (p[1] - crop.y) / crop.side, p[2] / crop.side])
@@ -217,9 +218,8 @@ fn choose<'a>(
         ));
     }
     if outside > NEAR_CUT {
-        warnings.push(format!(
-            "the face in {path:?} is cut by the border: what is missing is made up from the edge"
-        ));
+        warnings
+            .push(format!("the face in {path:?} is cut by the border: it is animated as the photo shows it"));
     }
     Ok(&face.landmarks)
 }

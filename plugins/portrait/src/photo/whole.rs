@@ -1,26 +1,18 @@
-//! The whole photo, where a picture shows more of it than the crop: scaled, and its matte.
+//! The person in a picture that shows more of the photo than the crop.
 
 use tch::Device;
 
 use super::crop::{self, Crop, Span};
-use super::portrait::{Picture, Portrait};
+use super::portrait::Portrait;
+use super::view::View;
 use super::{PhotoError, matte};
 use crate::pack::Pack;
 
 /// Side of the square in which the matte of a whole photo is measured.
 const SIZE: usize = 1024;
 
-impl Picture {
-    /// The picture's top left part, reduced by `shrink` to `width` x `height` pixels.
-    pub fn part(&self, shrink: f32, width: usize, height: usize) -> Self {
-        let span = |size: usize| Span { start: 0.0, length: size as f32 / shrink, size };
-        let rgb = crop::resample::<3>(&self.rgb, self.width, self.height, span(width), span(height));
-        Self { width, height, rgb }
-    }
-}
-
 impl Portrait {
-    /// The matte of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = person.
+    /// The matte of a part of the photo in a picture of `width` x `height` pixels: 255 = person. Nobody is beyond the photo.
     ///
     /// # Errors
     /// Where the pack's model fails.
@@ -28,14 +20,19 @@ impl Portrait {
         &self,
         pack: &Pack,
         device: Device,
-        shrink: f32,
+        view: &View,
         width: usize,
         height: usize,
     ) -> Result<Vec<u8>, PhotoError> {
         let photo = &self.photo;
-        let side = photo.width.max(photo.height) as f32;
-        let square =
-            Crop { x: (photo.width as f32 - side) / 2.0, y: (photo.height as f32 - side) / 2.0, side };
+        let seen = |start: f32, length: f32, photo: usize| {
+            let (low, high) = (start.max(0.0), (start + length).min(photo as f32));
+            (low, (high - low).max(1.0))
+        };
+        let (x, columns) = seen(view.x, view.width, photo.width);
+        let (y, rows) = seen(view.y, view.height, photo.height);
+        let side = columns.max(rows);
+        let square = Crop { x: x + (columns - side) / 2.0, y: y + (rows - side) / 2.0, side };
         let unit = |v: f32, from: f32, to: f32| (v * self.crop.side + from - to) / side;
         let landmarks: Vec<[f32; 3]> = self
             .landmarks
@@ -49,11 +46,17 @@ impl Portrait {
         let mask = matte::matte(photo, &square, &picture, &landmarks, pack, device)
             .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?;
         let scale = SIZE as f32 / side;
-        let span = |from: f32, size: usize| Span {
-            start: -from * scale,
-            length: size as f32 / shrink * scale,
+        let span = |from: f32, to: f32, length: f32, size: usize| Span {
+            start: (to - from) * scale,
+            length: length * scale,
             size,
         };
-        Ok(crop::resample::<1>(&mask, SIZE, SIZE, span(square.x, width), span(square.y, height)))
+        let across = span(square.x, view.x, view.width, width);
+        let down = span(square.y, view.y, view.height, height);
+        let mut matte = crop::resample::<1>(&mask, SIZE, SIZE, across, down);
+        if view.reaches_beyond(photo) {
+            view.clear_beyond(photo, width, height, &mut matte);
+        }
+        Ok(matte)
     }
 }

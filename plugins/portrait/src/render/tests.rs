@@ -155,7 +155,8 @@ impl Made {
                 height: self.side,
                 rgb: &self.picture,
                 origin: [0.0; 2],
-                scale: self.side as f32,
+                scale: [self.side as f32; 2],
+                photo: [0.0, 0.0, self.side as f32, self.side as f32],
                 matte: None,
             },
             Framing::Full => Still {
@@ -163,7 +164,8 @@ impl Made {
                 height: self.photo_size.1,
                 rgb: &self.photo,
                 origin: self.crop.0,
-                scale: self.crop.1,
+                scale: [self.crop.1; 2],
+                photo: [0.0, 0.0, self.photo_size.0 as f32, self.photo_size.1 as f32],
                 matte: None,
             },
         };
