@@ -72,7 +72,12 @@ impl View {
             let free = size[k] - length;
             let wanted = middle[k] - length / 2.0;
             let wanted = match cut[k] {
-                _ if free >= 0.0 => wanted.clamp((high[k] - length).min(low[k]), low[k]),
+                _ if free >= 0.0 => {
+                    let wanted = wanted.clamp((high[k] - length).min(low[k]), low[k]);
+                    // The head before its margins.
+                    let [low, high] = [head.low[k], head.high[k]].map(|v| v.clamp(0.0, size[k]));
+                    wanted.clamp((high - length).min(low), low)
+                }
                 // Where a head is cut its picture ends too: half a chin that goes on as a blur is no sight.
                 (before, true) if k == 1 || !before => free,
                 (true, false) => 0.0,
