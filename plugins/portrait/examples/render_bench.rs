@@ -36,7 +36,8 @@ fn main() -> Result<()> {
         height: 512,
         rgb: &picture,
         origin: [0.0; 2],
-        scale: 512.0,
+        scale: [512.0; 2],
+        photo: [0.0, 0.0, 512.0, 512.0],
         matte: None,
         transparency: Transparency::None,
     };
@@ -45,7 +46,8 @@ fn main() -> Result<()> {
         height: size[0] as usize,
         rgb: &whole,
         origin: [crop[0], crop[1]],
-        scale: crop[2],
+        scale: [crop[2]; 2],
+        photo: [0.0, 0.0, size[1] as f32, size[0] as f32],
         matte: None,
         transparency: Transparency::None,
     });

@@ -7,8 +7,12 @@
  *
  * Format, size and frame rate are those that downstream asks for by caps. RGB (sRGB), RGBA and BGRA, or I420 and NV12
  * (BT.601 up to 576 rows, else BT.709, unless asked for the other) go to encoders and mixers without a converter.
- * Squares have 64 to 2160 pixels; the whole photo has its own size up to 3840x2160. At another rate than that of the
- * latents the motion is interpolated, which adds half a frame of both rates to the latency.
+ * Width and height are 64 to 3840 pixels each, even ones for I420 and NV12, in any shape: the square around the face
+ * (512x512 unless asked) fits the shorter side, and what the longer one has more is the photo's own surroundings. Where the
+ * photo ends, the picture is made tighter around the head, and what is still missing is the photo continued out of
+ * focus. The whole photo has its own size up to 3840x2160 unless asked for another; it is never distorted or cut. Pixels
+ * may be up to twice as wide or high as they are square. At another rate than that of the latents the motion is
+ * interpolated, which adds half a frame of both rates to the latency. What cannot be had is one error that says what can.
  *
  * A second photo of the person (`portrait-open`), taken from the front with the mouth open as in speech, shows what the
  * first one hides: the inside of the mouth, teeth above all, is then drawn from it, in the light of the first.
@@ -34,6 +38,7 @@
  *
  * Since: 0.1
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -48,7 +53,7 @@ use super::newcomer::Newcomers;
 use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings, param_specs};
 use super::state::State;
-use super::{Background, formats, pool, source};
+use super::{Background, formats, pool, refusal, source};
 use crate::complaint::Complaints;
 use crate::element::{lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
 use crate::photo::{Photos, context};
@@ -71,6 +76,8 @@ pub struct FaceSynth {
     pub(super) newcomers: Arc<Newcomers>,
     complaints: Complaints,
     stats: Stats,
+    /// The user was told why nothing was negotiated.
+    refused: AtomicBool,
 }
 
 /// What caps and latency queries ask for.
@@ -146,17 +153,28 @@ impl FaceSynth {
         }
     }
 
-    /// Says what is wrong where downstream takes no picture with alpha but one was asked for.
+    /// Says what is wrong where downstream takes none of the pictures.
     fn explain_refusal(&self) {
         let transparent = lock(&self.settings).look.background == Background::Transparent;
         let taken = self.obj().src_pad().peer_query_caps(None);
-        if transparent && !taken.can_intersect(&formats::alpha_caps()) {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::Negotiation,
-                ("downstream takes neither RGBA nor BGRA, which background=transparent needs: put a videoconvert or a \
-                  compositor behind this element, or set background to keep or color")
+        if transparent && !taken.is_empty() && !taken.can_intersect(&formats::alpha_caps()) {
+            self.refuse(
+                "downstream takes neither RGBA nor BGRA, which background=transparent needs: put a videoconvert or a \
+                 compositor behind this element, or set background to keep or color",
             );
+            return;
+        }
+        let sizes = lock(&self.state).as_ref().map(State::sizes);
+        let offered = sizes.map(|sizes| formats::at_any_rate(&formats::offer(sizes, transparent)));
+        if let Some(text) = offered.and_then(|offered| refusal::reason(&taken, &offered)) {
+            self.refuse(&text);
+        }
+    }
+
+    /// Posts why nothing was negotiated, once: GStreamer tries again with every buffer.
+    fn refuse(&self, text: &str) {
+        if !self.refused.swap(true, Ordering::Relaxed) {
+            gst::element_imp_error!(self, gst::CoreError::Negotiation, ("{text}"));
         }
     }
 }
@@ -248,6 +266,7 @@ impl BaseTransformImpl for FaceSynth {
             pack: state.id.clone(),
             latency: state.latency(),
         });
+        self.refused.store(false, Ordering::Relaxed);
         *lock(&self.state) = Some(state);
         self.newcomers.start(settings.paths());
         if lock(&self.settings).paths() != settings.paths() {
@@ -299,9 +318,14 @@ impl BaseTransformImpl for FaceSynth {
         let look = lock(&self.settings).look;
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        state.negotiate(incaps, outcaps, look).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+        let negotiated = state.negotiate(incaps, outcaps, look);
         let latency = state.latency();
         drop(guard);
+        if let Err(error) = negotiated {
+            self.refuse(&error);
+            return Err(gst::loggable_error!(CAT, "{error}"));
+        }
+        self.refused.store(false, Ordering::Relaxed);
         let changed = lock(&self.terms)
             .as_mut()
             .is_some_and(|terms| std::mem::replace(&mut terms.latency, latency) != latency);

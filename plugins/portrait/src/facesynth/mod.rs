@@ -9,6 +9,7 @@ mod mix;
 mod newcomer;
 mod person;
 mod pool;
+mod refusal;
 mod resample;
 mod see_through;
 mod settings;
@@ -22,15 +23,15 @@ mod tests;
 #[repr(i32)]
 #[enum_type(name = "GstPortraitFraming")]
 pub enum Framing {
-    /// The pack's square picture around the face.
+    /// A square around the face, or what else caps ask for: widened with its surroundings.
     #[default]
-    #[enum_value(name = "Crop: the pack's square picture around the face", nick = "crop")]
-    Crop = 0,
-    /// The whole photo at its own size.
     #[enum_value(
-        name = "Full: the whole photo at its own size, the animated face pasted back",
-        nick = "full"
+        name = "Crop: a square around the face, widened to the size that is asked for",
+        nick = "crop"
     )]
+    Crop = 0,
+    /// The whole photo, at its own size or at what caps ask for.
+    #[enum_value(name = "Full: the whole photo, at its own size or that which is asked for", nick = "full")]
     Full = 1,
 }
 

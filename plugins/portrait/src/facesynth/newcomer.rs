@@ -310,10 +310,7 @@ impl FaceSynth {
         let taken = element.src_pad().peer_query_caps(Some(&offer));
         let common = offer.intersect_with_mode(&taken, gst::CapsIntersectMode::First);
         let rate = latents.structure(0).and_then(|s| s.get("framerate").ok());
-        let (width, height) = match sizes {
-            Sizes::Square(side) => (side, side),
-            Sizes::Fixed(width, height) => (width, height),
-        };
+        let [width, height] = sizes.best;
         if common.is_empty() {
             return Err(Fault::Size(settings.portrait.clone().unwrap_or_default(), width, height));
         }

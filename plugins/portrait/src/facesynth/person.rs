@@ -9,7 +9,7 @@ use super::settings::Look;
 use super::source::{self, Rest};
 use super::{AlphaMode, Framing, formats, see_through};
 use crate::pack::Pack;
-use crate::photo::{Photos, Portrait};
+use crate::photo::{Photos, Portrait, View};
 use crate::render::{self, Background, Output, Planes, RenderError, Renderer};
 
 /// One person.
@@ -22,6 +22,8 @@ pub struct Person {
 /// What the renderer was set to.
 struct Drawn {
     info: gst_video::VideoInfo,
+    /// What of the photo is seen.
+    view: View,
     background: Background,
     behind: [u8; 4],
     straight: bool,
@@ -38,6 +40,11 @@ impl Person {
         let open = open.as_deref().map(source::of);
         let renderer = Renderer::new(&source::of(&portrait), open.as_ref(), pack, device)?;
         Ok(Self { portrait, renderer, drawn: None })
+    }
+
+    /// What of the photo is seen, once that was negotiated.
+    pub fn view(&self) -> Option<View> {
+        self.drawn.as_ref().map(|drawn| drawn.view)
     }
 
     /// Sets what pictures look like; does no more than has changed. `models` are those of [`Person::new`].
@@ -62,6 +69,8 @@ impl Person {
         let format = formats::format(info, straight)?;
         let cut_out = background != Background::Keep;
         let source = source::of(&self.portrait);
+        let size = [info.width() as usize, info.height() as usize];
+        let view = source::view(&self.portrait, framing, size, formats::ratio(info.par()) as f32);
         let rest = match self.drawn.take_if(|drawn| drawn.info == *info) {
             // Only what is behind the person changes, with keyframes in each picture.
             Some(mut drawn) if cut_out == (drawn.background != Background::Keep) => {
@@ -71,15 +80,14 @@ impl Person {
                 drawn.rest
             }
             _ => {
-                let size = (info.width() as usize, info.height() as usize);
                 let matte = cut_out.then_some((&**pack, device));
-                let rest = Rest::new(&self.portrait, framing, size, matte, behind).map_err(|e| e.to_string())?;
+                let rest = Rest::new(&self.portrait, &view, size, matte, behind).map_err(|e| e.to_string())?;
                 let output = Output { still: rest.still(&self.portrait), format, background };
                 self.renderer.set_output(&source, &output).map_err(|e| e.to_string())?;
                 rest
             }
         };
-        self.drawn = Some(Drawn { info: info.clone(), background, behind, straight, rest });
+        self.drawn = Some(Drawn { info: info.clone(), view, background, behind, straight, rest });
         Ok(())
     }
 

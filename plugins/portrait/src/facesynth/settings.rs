@@ -132,7 +132,7 @@ pub fn param_specs() -> Vec<glib::ParamSpec> {
         ),
         glib::ParamSpecEnum::builder_with_default("framing", Framing::default())
             .nick("Framing")
-            .blurb("What the picture shows: a square around the face, or the whole photo")
+            .blurb("What the picture shows: the face and its surroundings (a square unless caps ask for another shape), or the whole photo")
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("background", Background::default())

@@ -3,13 +3,13 @@
 use tch::Device;
 
 use super::Framing;
-use super::formats::Sizes;
+use super::formats::{LEAST, NARROWEST, Sizes};
 use crate::pack::Pack;
-use crate::photo::{Alpha, PhotoError, Portrait};
-use crate::render::{RenderError, Source, Still, Transparency};
+use crate::photo::{Alpha, PhotoError, Portrait, View};
+use crate::render::{self, RenderError, Source, Still, Transparency};
 use crate::settings::pack_error_message;
 
-/// Longest and shortest side of the largest picture.
+/// Longest and shortest side of the largest picture of a whole photo that is given unasked.
 const LIMIT: [f32; 2] = [3840.0, 2160.0];
 
 /// Borrows everything that a renderer is made of.
@@ -29,29 +29,48 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
 /// Sizes of the pictures of a framing.
 pub fn sizes(portrait: &Portrait, framing: Framing) -> Sizes {
     if framing == Framing::Crop {
-        return Sizes::Square(portrait.picture.width as i32);
+        let side = portrait.picture.width as i32;
+        return Sizes { best: [side; 2], least: [LEAST.min(side); 2] };
     }
-    let (width, height) = (portrait.photo.width, portrait.photo.height);
-    let shrink = shrink(width, height);
-    let scaled = |v: usize| ((v as f32 * shrink).round() as i32).max(1);
-    Sizes::Fixed(scaled(width), scaled(height))
+    let photo = [portrait.photo.width, portrait.photo.height];
+    let shrink = shrink(photo[0], photo[1]);
+    let best = photo.map(|v| ((v as f32 * shrink).round() as i32).max(1));
+    // The face has to have pixels, narrow ones too.
+    let face = photo.map(|v| (render::LEAST * NARROWEST * v as f32 / portrait.crop.side).ceil() as i32);
+    Sizes { best, least: [0, 1].map(|k| face[k].max(LEAST).min(best[k])) }
 }
 
-/// By how much a photo is larger than the largest picture: 1 where it is not.
+/// By how much a photo is larger than the largest picture that is given unasked: 1 where it is not.
 fn shrink(width: usize, height: usize) -> f32 {
     let (width, height) = (width as f32, height as f32);
     (LIMIT[0] / width.max(height)).min(LIMIT[1] / width.min(height)).min(1.0)
+}
+
+/// What of the photo a picture of `width` x `height` pixels shows, which are `pixel` times as wide as they are high.
+pub fn view(portrait: &Portrait, framing: Framing, [width, height]: [usize; 2], pixel: f32) -> View {
+    let shape = pixel * width as f32 / height as f32;
+    if framing == Framing::Crop {
+        return View::around(portrait, shape);
+    }
+    let photo = [portrait.photo.width, portrait.photo.height];
+    let best = sizes(portrait, framing).best;
+    // Its own size, maybe rounded down for the sake of chroma.
+    let own = |size: usize, best: i32| (0..=1).contains(&(best - size as i32));
+    if pixel == 1.0 && own(width, best[0]) && own(height, best[1]) {
+        let shrink = shrink(photo[0], photo[1]);
+        return View { x: 0.0, y: 0.0, width: width as f32 / shrink, height: height as f32 / shrink };
+    }
+    View::whole(photo[0], photo[1], shape)
 }
 
 /// The picture at rest in the resolution of the output.
 pub struct Rest {
     width: usize,
     height: usize,
-    framing: Framing,
-    /// RGB8, where it is not one that the portrait has.
-    rgb: Option<Vec<u8>>,
+    rgb: Pixels,
     origin: [f32; 2],
-    scale: f32,
+    scale: [f32; 2],
+    photo: [f32; 4],
     matte: Option<Vec<u8>>,
     /// Whether the matte is the photo's own alpha.
     cut_out: bool,
@@ -60,41 +79,70 @@ pub struct Rest {
     behind: [u8; 4],
 }
 
+/// RGB8 of the picture at rest.
+enum Pixels {
+    /// The portrait's picture.
+    Crop,
+    /// The portrait's photo.
+    Photo,
+    Own(Vec<u8>),
+}
+
 impl Rest {
-    /// For an output of that size, which is one of [`sizes`]; odd sizes may have been rounded down. `matte` says that the
-    /// person is to be cut out of the whole photo, with this pack on this device; `behind` is seen around a photo that is
-    /// transparent there.
+    /// For an output of that size, one of [`sizes`], that shows `view`. `matte` says that the person is to be cut out of
+    /// what is seen beside the crop, with this pack on this device; `behind` is seen around a photo that is transparent
+    /// there.
     ///
     /// # Errors
     /// Where the pack's model fails.
     pub fn new(
         portrait: &Portrait,
-        framing: Framing,
-        (width, height): (usize, usize),
+        view: &View,
+        [width, height]: [usize; 2],
         matte: Option<(&Pack, Device)>,
         behind: [u8; 4],
     ) -> Result<Self, PhotoError> {
-        let (photo, crop) = (&portrait.photo, &portrait.crop);
-        let cut_out = matches!(portrait.alpha, Some(Alpha { cut_out: true, .. }));
-        if framing == Framing::Crop {
-            let rgb = (width != portrait.picture.width).then(|| crop.cut(photo, width).rgb);
-            let mask = |alpha: &Alpha| crop.cut_mask(&alpha.mask, photo.width, photo.height, width);
-            let mask = portrait.alpha.as_ref().map(mask);
-            let (matte, frame) = if cut_out { (mask, None) } else { (None, mask) };
-            let (origin, scale) = ([0.0; 2], width as f32);
-            return Ok(Self { width, height, framing, rgb, origin, scale, matte, cut_out, frame, behind });
+        let (photo, crop, picture) = (&portrait.photo, View::from(portrait.crop), &portrait.picture);
+        let whole = View { x: 0.0, y: 0.0, width: photo.width as f32, height: photo.height as f32 };
+        let rgb = if *view == crop && (width, height) == (picture.width, picture.height) {
+            Pixels::Crop
+        } else if *view == whole && (width, height) == (photo.width, photo.height) {
+            Pixels::Photo
+        } else {
+            Pixels::Own(view.show(portrait, width, height).rgb)
+        };
+        let mut rest = Self {
+            width,
+            height,
+            rgb,
+            origin: [0.0; 2],
+            scale: [width as f32, height as f32],
+            photo: [0.0, 0.0, width as f32, height as f32],
+            matte: None,
+            cut_out: matches!(portrait.alpha, Some(Alpha { cut_out: true, .. })),
+            frame: None,
+            behind,
+        };
+        let mask = portrait.alpha.as_ref().map(|alpha| portrait.alpha_part(alpha, view, width, height));
+        if *view != crop {
+            let scale = view.scale(width, height);
+            rest.origin = [(crop.x - view.x) * scale[0], (crop.y - view.y) * scale[1]];
+            rest.scale = scale.map(|scale| crop.width * scale);
+            if view.reaches_beyond(photo) {
+                rest.photo = view.photo(photo, width, height);
+            }
+            if !rest.cut_out {
+                rest.matte = matte
+                    .map(|(pack, device)| portrait.whole_matte(pack, device, view, width, height))
+                    .transpose()?;
+            }
         }
-        let shrink = shrink(photo.width, photo.height);
-        let own = (width, height) == (photo.width, photo.height);
-        let rgb = (!own).then(|| photo.part(shrink, width, height).rgb);
-        let origin = [crop.x * shrink, crop.y * shrink];
-        let matte = matte
-            .map(|(pack, device)| portrait.whole_matte(pack, device, shrink, width, height))
-            .transpose()?;
-        let mask = |alpha: &Alpha| portrait.alpha_part(alpha, shrink, width, height);
-        let frame = portrait.alpha.as_ref().filter(|alpha| !alpha.cut_out).map(mask);
-        let scale = crop.side * shrink;
-        Ok(Self { width, height, framing, rgb, origin, scale, matte, cut_out, frame, behind })
+        if rest.cut_out {
+            rest.matte = mask;
+        } else {
+            rest.frame = mask;
+        }
+        Ok(rest)
     }
 
     /// Exchanges the colour around a photo that is transparent there.
@@ -104,13 +152,17 @@ impl Rest {
 
     /// As the renderer takes it; `portrait` is that of [`Rest::new`].
     pub fn still<'a>(&'a self, portrait: &'a Portrait) -> Still<'a> {
-        let own = if self.framing == Framing::Crop { &portrait.picture } else { &portrait.photo };
         Still {
             width: self.width,
             height: self.height,
-            rgb: self.rgb.as_deref().unwrap_or(&own.rgb),
+            rgb: match &self.rgb {
+                Pixels::Crop => &portrait.picture.rgb,
+                Pixels::Photo => &portrait.photo.rgb,
+                Pixels::Own(rgb) => rgb,
+            },
             origin: self.origin,
             scale: self.scale,
+            photo: self.photo,
             matte: self.matte.as_deref(),
             transparency: match &self.frame {
                 Some(mask) => Transparency::Frame { mask, behind: self.behind },

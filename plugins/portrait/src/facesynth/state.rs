@@ -96,13 +96,12 @@ impl State {
     /// Posed landmarks in coordinates of the whole output picture, 0 to 1.
     fn picture_landmarks(&mut self, landmarks: &[f32], pose: [f32; 7]) -> &[[f32; 3]] {
         Pose::from_array(pose).apply(landmarks.as_chunks::<3>().0, &mut self.posed);
-        if self.framing == Framing::Full {
-            let (crop, photo) = (&self.person.portrait.crop, &self.person.portrait.photo);
-            let (width, height) = (photo.width as f32, photo.height as f32);
+        let crop = self.person.portrait.crop;
+        if let Some(view) = self.person.view().filter(|view| *view != crop.into()) {
             for point in &mut self.posed {
-                point[0] = (crop.x + point[0] * crop.side) / width;
-                point[1] = (crop.y + point[1] * crop.side) / height;
-                point[2] *= crop.side / width;
+                let [x, y] = [crop.x + point[0] * crop.side, crop.y + point[1] * crop.side];
+                [point[0], point[1]] = view.place([x, y]);
+                point[2] *= crop.side / view.width;
             }
         }
         &self.posed

@@ -4,6 +4,7 @@
 //! they play.
 
 mod alpha;
+mod beyond;
 mod colour;
 pub mod context;
 mod crop;
@@ -18,6 +19,7 @@ mod mouth;
 mod plate;
 mod portrait;
 mod read;
+mod view;
 mod whole;
 
 pub use alpha::Alpha;
@@ -25,3 +27,4 @@ pub use context::Photos;
 pub use crop::Crop;
 pub use error::PhotoError;
 pub use portrait::{Picture, Portrait};
+pub use view::View;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::SystemTime;
 
 use tch::{Device, Tensor};
@@ -10,6 +10,7 @@ use tch::{Device, Tensor};
 use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
+use super::view::View;
 use super::{drawing, matte, mouth, plate, read};
 use crate::face::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
 use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
@@ -82,8 +83,8 @@ pub struct Portrait {
     pub covered: bool,
     /// What the user should know of this photo.
     pub warnings: Vec<String>,
-    /// The matte of a square around the whole photo, once a picture needed it.
-    pub(super) whole_mask: OnceLock<Vec<u8>>,
+    /// The matte of a square of the photo that is larger than the crop, once a picture needed it.
+    pub(super) square_mask: Mutex<Option<(Crop, Arc<[u8]>)>>,
     /// Why its mouth does not close cleanly: of no interest where it is not to close.
     pub gaping: Option<String>,
 }
@@ -178,7 +179,7 @@ fn measure(
     let crown = matte::crown(seen, forehead, chin, pack, device).map_err(failed)?;
     let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
-    let picture = crop.cut(&photo, size);
+    let picture = View::from(crop).cut(&photo, size, size);
     let landmarks: Vec<[f32; 3]> = face
         .iter()
         .map(|p| [(p[0] - crop.x) / crop.side, (p[1] - crop.y) / crop.side, p[2] / crop.side])
@@ -239,7 +240,7 @@ fn measure(
         eye_code,
         covered,
         warnings,
-        whole_mask: OnceLock::new(),
+        square_mask: Mutex::default(),
         gaping,
     })
 }
@@ -297,9 +298,8 @@ fn choose<'a>(
         ));
     }
     if outside > NEAR_CUT {
-        warnings.push(format!(
-            "the face in {path:?} is cut by the border: what is missing is made up from the edge"
-        ));
+        warnings
+            .push(format!("the face in {path:?} is cut by the border: it is animated as the photo shows it"));
     }
     Ok(&face.landmarks)
 }

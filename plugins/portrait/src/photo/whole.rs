@@ -1,27 +1,22 @@
-//! The whole photo, where a picture shows more of it than the crop: scaled, and its matte.
+//! The person in a picture that shows more of the photo than the crop.
+
+use std::sync::Arc;
 
 use tch::Device;
 
 use super::crop::{self, Crop, Span};
-use super::portrait::{Picture, Portrait};
+use super::portrait::Portrait;
+use super::view::View;
 use super::{Alpha, PhotoError, alpha, matte};
 use crate::pack::Pack;
+use crate::sync::lock;
 
 /// Side of the square in which the matte of a whole photo is measured.
 const SIZE: usize = 1024;
 
-impl Picture {
-    /// The picture's top left part, reduced by `shrink` to `width` x `height` pixels.
-    pub fn part(&self, shrink: f32, width: usize, height: usize) -> Self {
-        let span = |size: usize| Span { start: 0.0, length: size as f32 / shrink, size };
-        let rgb = crop::resample::<3>(&self.rgb, self.width, self.height, span(width), span(height));
-        Self { width, height, rgb }
-    }
-}
-
 impl Portrait {
-    /// The matte of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = person. The network
-    /// runs for the first of them; `pack` and `device` are those of [`Portrait::analyse`].
+    /// The matte of a part of the photo in a picture of `width` x `height` pixels: 255 = person. Nobody is beyond the photo.
+    /// The network runs for the first picture of that part; `pack` and `device` are those of [`Portrait::analyse`].
     ///
     /// # Errors
     /// Where the pack's model fails.
@@ -29,49 +24,53 @@ impl Portrait {
         &self,
         pack: &Pack,
         device: Device,
-        shrink: f32,
+        view: &View,
         width: usize,
         height: usize,
     ) -> Result<Vec<u8>, PhotoError> {
-        let own = self.alpha.as_ref().map(|alpha| self.alpha_part(alpha, shrink, width, height));
-        let own = match (&self.alpha, own) {
-            (Some(Alpha { cut_out: true, .. }), Some(own)) => return Ok(own),
-            (_, own) => own,
+        let photo = &self.photo;
+        let seen = |start: f32, length: f32, photo: usize| {
+            let (low, high) = (start.max(0.0), (start + length).min(photo as f32));
+            (low, (high - low).max(1.0))
         };
-        let square = self.square();
-        let mask = self.square_matte(pack, device)?;
-        let scale = SIZE as f32 / square.side;
-        let span = |from: f32, size: usize| Span {
-            start: -from * scale,
-            length: size as f32 / shrink * scale,
+        let (x, columns) = seen(view.x, view.width, photo.width);
+        let (y, rows) = seen(view.y, view.height, photo.height);
+        let side = columns.max(rows);
+        let square = Crop { x: x + (columns - side) / 2.0, y: y + (rows - side) / 2.0, side };
+        let mask = self.square_matte(square, pack, device)?;
+        let scale = SIZE as f32 / side;
+        let span = |from: f32, to: f32, length: f32, size: usize| Span {
+            start: (to - from) * scale,
+            length: length * scale,
             size,
         };
-        let mask = crop::resample::<1>(mask, SIZE, SIZE, span(square.x, width), span(square.y, height));
-        Ok(match own {
-            Some(own) => alpha::within(&mask, &own),
-            None => mask,
+        let across = span(square.x, view.x, view.width, width);
+        let down = span(square.y, view.y, view.height, height);
+        let mut matte = crop::resample::<1>(&mask, SIZE, SIZE, across, down);
+        if view.reaches_beyond(photo) {
+            view.clear_beyond(photo, width, height, &mut matte);
+        }
+        Ok(match &self.alpha {
+            Some(alpha) => alpha::within(&matte, &self.alpha_part(alpha, view, width, height)),
+            None => matte,
         })
     }
 
-    /// What is opaque of the photo's top left part, reduced by `shrink` to `width` x `height` pixels: 255 = all.
-    pub fn alpha_part(&self, alpha: &Alpha, shrink: f32, width: usize, height: usize) -> Vec<u8> {
-        let span = |size: usize| Span { start: 0.0, length: size as f32 / shrink, size };
-        alpha.part(self.photo.width, span(width), span(height))
-    }
-
-    /// The square around the whole photo.
-    fn square(&self) -> Crop {
-        let photo = &self.photo;
-        let side = photo.width.max(photo.height) as f32;
-        Crop { x: (photo.width as f32 - side) / 2.0, y: (photo.height as f32 - side) / 2.0, side }
-    }
-
-    /// The matte of that square, measured once and kept.
-    fn square_matte(&self, pack: &Pack, device: Device) -> Result<&[u8], PhotoError> {
-        if let Some(mask) = self.whole_mask.get() {
-            return Ok(mask);
+    /// What is opaque of a part of the photo in a picture of `width` x `height` pixels: 255 = all. Beyond the photo is nothing.
+    pub fn alpha_part(&self, alpha: &Alpha, view: &View, width: usize, height: usize) -> Vec<u8> {
+        let (across, down) = view.spans(width, height);
+        let mut mask = alpha.part(self.photo.width, across, down);
+        if view.reaches_beyond(&self.photo) {
+            view.clear_beyond(&self.photo, width, height, &mut mask);
         }
-        let (photo, square) = (&self.photo, self.square());
+        mask
+    }
+
+    /// The matte of a square of the photo; the last one is kept.
+    fn square_matte(&self, square: Crop, pack: &Pack, device: Device) -> Result<Arc<[u8]>, PhotoError> {
+        if let Some((_, mask)) = lock(&self.square_mask).as_ref().filter(|(kept, _)| *kept == square) {
+            return Ok(Arc::clone(mask));
+        }
         let unit = |v: f32, from: f32, to: f32| (v * self.crop.side + from - to) / square.side;
         let landmarks: Vec<[f32; 3]> = self
             .landmarks
@@ -81,10 +80,12 @@ impl Portrait {
                 [x, y, p[2] * self.crop.side / square.side]
             })
             .collect();
-        let picture = square.cut(photo, SIZE);
-        let mask = matte::matte(photo, &square, &picture, &landmarks, pack, device)
-            .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?;
-        Ok(self.whole_mask.get_or_init(|| mask))
+        let picture = square.cut(&self.photo, SIZE);
+        let mask: Arc<[u8]> = matte::matte(&self.photo, &square, &picture, &landmarks, pack, device)
+            .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?
+            .into();
+        *lock(&self.square_mask) = Some((square, Arc::clone(&mask)));
+        Ok(mask)
     }
 }
 
@@ -104,12 +105,12 @@ mod tests {
         let pack = Pack::open(DEFAULT_PACK).unwrap();
         let portrait = Portrait::analyse(&file, &pack, Device::Cpu).unwrap();
         let (width, height) = (portrait.photo.width, portrait.photo.height);
-        let matte =
-            |shrink: f32, width, height| portrait.whole_matte(&pack, Device::Cpu, shrink, width, height);
-        let first = matte(1.0, width, height).unwrap();
+        let view = View::whole(width, height, width as f32 / height as f32);
+        let matte = |width, height| portrait.whole_matte(&pack, Device::Cpu, &view, width, height);
+        let first = matte(width, height).unwrap();
         // A network that runs from now on is an error.
         let _watch = CallOff::watch(&Arc::new(AtomicBool::new(true)));
-        assert_eq!(matte(0.5, width / 2, height / 2).unwrap().len(), (width / 2) * (height / 2));
-        assert!(first == matte(1.0, width, height).unwrap());
+        assert_eq!(matte(width / 2, height / 2).unwrap().len(), (width / 2) * (height / 2));
+        assert!(first == matte(width, height).unwrap());
     }
 }

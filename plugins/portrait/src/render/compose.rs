@@ -180,7 +180,7 @@ impl Canvas {
         for (k, &i) in grid.index.iter().enumerate() {
             let motion = |v: f32, axis: usize| {
                 let way = v.clamp(-MAX_MOTION, MAX_MOTION) * grid.weight[k];
-                within(way, grid.at[axis][k], ends[axis]) * scale
+                within(way, grid.at[axis][k], ends[axis]) * scale[axis]
             };
             grid.x[i] = motion(fx[k], 0);
             grid.y[i] = motion(fy[k], 1);
@@ -323,23 +323,23 @@ impl Scene {
         let (fx, fy) = (&mut line.x[start..end], &mut line.y[start..end]);
         let v = self.raster.unit_y(y);
         let column = |unit: f32| {
-            let at = unit * scale + self.raster.origin[0] - self.raster.region.x as f32;
+            let at = unit * scale[0] + self.raster.origin[0] - self.raster.region.x as f32;
             (at.clamp(0.0, width as f32) as usize).clamp(start, end)
         };
         let span = |[left, top, right, bottom]: [f32; 4]| {
             let inside = v >= top && v <= bottom;
-            inside.then(|| (column(left), column(right + 1.0 / scale))).filter(|(a, b)| a < b)
+            inside.then(|| (column(left), column(right + 1.0 / scale[0]))).filter(|(a, b)| a < b)
         };
         for patch in painted.patches {
             if let Some((a, b)) = span(patch.bounds) {
                 let (fx, fy) = (&mut fx[a - start..b - start], &mut fy[a - start..b - start]);
-                patch::blend_flow(patch, [self.raster.unit_x(a), 1.0 / scale, v], scale, fx, fy);
+                patch::blend_flow(patch, [self.raster.unit_x(a), 1.0 / scale[0], v], scale, fx, fy);
             }
         }
         self.sample(y, start, end, fx, fy, &mut line.pixels[start..end]);
         for patch in painted.patches.iter().filter(|p| p.painted) {
             let Some((a, b)) = span(patch.bounds) else { continue };
-            let run = [self.raster.unit_x(a), 1.0 / scale, v];
+            let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
             let ([sx, sy], under) = &mut line.under;
             let (sx, sy, under) = (&mut sx[a..b], &mut sy[a..b], &mut under[a..b]);
             patch::seen_flow(patch, run, scale, sx, sy);
@@ -349,7 +349,8 @@ impl Scene {
         if let Some(inside) = painted.inside
             && let Some((a, b)) = span(inside.bounds)
         {
-            inside.blend([self.raster.unit_x(a), 1.0 / scale, v], &mut line.pixels[a..b]);
+            let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
+            inside.blend(run, 1.0 / scale[1], &mut line.pixels[a..b]);
         }
     }
 

@@ -155,10 +155,17 @@ fn cut(still: &Still<'_>, raster: &Raster, layers: &mut Layers) {
     }
     let region = raster.region;
     let seam = |unit: f32| smooth_step(unit.min(1.0 - unit) / SEAM);
+    let [left, top, right, bottom] = still.photo;
+    let within = |pixel: usize, low: f32, high: f32| (low..=high).contains(&(pixel as f32 + 0.5));
     for y in 0..region.height {
         let rows = seam(raster.unit_y(y));
+        let row_within = within(region.y + y, top, bottom);
         for x in 0..region.width {
             let person = &mut layers.person[(y + 1) * layers.stride + x + 1];
+            if !(row_within && within(region.x + x, left, right)) {
+                *person = [0; 4];
+                continue;
+            }
             for c in 0..3 {
                 person[c] = person[c].clamp(0, person[3]);
             }

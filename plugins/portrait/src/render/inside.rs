@@ -127,8 +127,8 @@ impl Inside {
 }
 
 impl Shown<'_> {
-    /// Lays the inside over a run of pixels: columns at `u` with step `du`, row at `v`.
-    pub fn blend(&self, [u, du, v]: [f32; 3], pixels: &mut [[f32; 4]]) {
+    /// Lays the inside over a run of pixels: columns at `u` with step `du`, row at `v`, which is `dv` high.
+    pub fn blend(&self, [u, du, v]: [f32; 3], dv: f32, pixels: &mut [[f32; 4]]) {
         let frame = self.frame;
         for (i, pixel) in pixels.iter_mut().enumerate() {
             let at = [u + du * i as f32, v];
@@ -137,7 +137,7 @@ impl Shown<'_> {
             if weight <= 0.0 {
                 continue;
             }
-            let photo = self.photo(at, du);
+            let photo = self.photo(at, dv);
             let [x, y] = self.place(at, frame.side);
             let paint = bilinear(&frame.paint, frame.side, x, y);
             for c in 0..3 {

@@ -40,6 +40,7 @@ pub use cutout::Background;
 pub use format::{Format, Layout, PLANES, Planes};
 pub(crate) use maps::CHANNELS as MAP_CHANNELS;
 pub(crate) use roi::Part;
+pub use paste::LEAST;
 pub use yuv::Matrix;
 
 use crate::landmark::pose::decompose;
@@ -114,7 +115,7 @@ pub struct Source<'a> {
     pub covered: bool,
 }
 
-/// What the output shows while nothing moves: the crop or the whole photo, in the resolution of the output.
+/// What the output shows while nothing moves: the crop or more or less of the photo, in the resolution of the output.
 #[derive(Clone, Copy, Debug)]
 pub struct Still<'a> {
     /// Pixels of a row.
@@ -125,8 +126,10 @@ pub struct Still<'a> {
     pub rgb: &'a [u8],
     /// Top left corner of the crop in pixels; may lie outside.
     pub origin: [f32; 2],
-    /// Side of the crop in pixels.
-    pub scale: f32,
+    /// Width and height of the crop in pixels, which are the same where pixels are square.
+    pub scale: [f32; 2],
+    /// Left, top, right and bottom of the photo in pixels: what is shown beyond is nobody.
+    pub photo: [f32; 4],
     /// 255 = person: for a background that is replaced outside of the crop too.
     pub matte: Option<&'a [u8]>,
     /// What of it is transparent.

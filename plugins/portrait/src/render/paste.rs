@@ -1,9 +1,12 @@
-//! Where the animated picture lies in the output: the crop alone, or the whole photo with the crop in its place.
+//! Where the animated picture lies in the output: the crop alone, or more or less of the photo with the crop in its place.
 //!
 //! Both are drawn the same way, at the resolution of the output: the flow is scaled, not the picture, so that the
 //! pasted crop is as sharp as the photo around it and needs no matching of colours at its seam.
 
 use super::{RenderError, Still};
+
+/// The smallest picture unit in pixels.
+pub const LEAST: f32 = 16.0;
 
 /// How picture units lie in the output.
 #[derive(Clone, Debug)]
@@ -14,8 +17,8 @@ pub struct Raster {
     pub height: usize,
     /// Pixel position of the picture's top left corner; may lie outside.
     pub origin: [f32; 2],
-    /// Pixels of a picture unit.
-    pub scale: f32,
+    /// Pixels of a picture unit, across and down.
+    pub scale: [f32; 2],
     /// The part of the picture that is inside of the output: first pixel and size.
     pub region: Region,
     /// Where the picture ends and the output goes on.
@@ -56,16 +59,16 @@ impl Raster {
         }
         let wrong = || RenderError::Source("the crop does not lie in the photo".to_owned());
         let ([x, y], scale) = (still.origin, still.scale);
-        if !(scale >= 16.0 && scale.is_finite() && x.is_finite() && y.is_finite()) {
+        if !(scale.iter().all(|s| *s >= LEAST && s.is_finite()) && x.is_finite() && y.is_finite()) {
             return Err(wrong());
         }
-        let line = |start: f32, size: usize| {
+        let line = |start: f32, scale: f32, size: usize| {
             // Saturating casts: a crop that sticks out is cut off.
             let first = (start.floor().max(0.0) as usize).min(size);
             let last = ((start + scale).ceil().max(0.0) as usize).min(size);
             (first, last.saturating_sub(first))
         };
-        let ((x0, width), (y0, height)) = (line(x, still.width), line(y, still.height));
+        let ((x0, width), (y0, height)) = (line(x, scale[0], still.width), line(y, scale[1], still.height));
         if width < 8 || height < 8 {
             return Err(wrong());
         }
@@ -77,7 +80,7 @@ impl Raster {
             region: Region { x: x0, y: y0, width, height },
             seams: Seams {
                 low: [x > 0.0, y > 0.0],
-                high: [x + scale < still.width as f32, y + scale < still.height as f32],
+                high: [x + scale[0] < still.width as f32, y + scale[1] < still.height as f32],
             },
         })
     }
@@ -85,18 +88,18 @@ impl Raster {
     /// Picture units between which the output has pixels, across (axis 0) or down (1).
     pub fn ends(&self, axis: usize) -> [f32; 2] {
         let size = [self.width, self.height][axis] as f32;
-        [-self.origin[axis] / self.scale, (size - self.origin[axis]) / self.scale]
+        [-self.origin[axis] / self.scale[axis], (size - self.origin[axis]) / self.scale[axis]]
     }
 
     /// Picture units of a column of the region.
     #[inline(always)]
     pub fn unit_x(&self, column: usize) -> f32 {
-        ((self.region.x + column) as f32 + 0.5 - self.origin[0]) / self.scale
+        ((self.region.x + column) as f32 + 0.5 - self.origin[0]) / self.scale[0]
     }
 
     /// Picture units of a row of the region.
     #[inline(always)]
     pub fn unit_y(&self, row: usize) -> f32 {
-        ((self.region.y + row) as f32 + 0.5 - self.origin[1]) / self.scale
+        ((self.region.y + row) as f32 + 0.5 - self.origin[1]) / self.scale[1]
     }
 }

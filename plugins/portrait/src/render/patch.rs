@@ -318,7 +318,7 @@ impl Lids {
 
 /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+pub fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: [f32; 2], fx: &mut [f32], fy: &mut [f32]) {
     let n = frame.half as f32 / 2.0;
     for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
@@ -327,19 +327,19 @@ pub fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32
             continue;
         }
         let [x, y] = bilinear(&frame.flow, frame.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-        *fx += (x * scale - *fx) * weight;
-        *fy += (y * scale - *fy) * weight;
+        *fx += (x * scale[0] - *fx) * weight;
+        *fy += (y * scale[1] - *fy) * weight;
     }
 }
 
 /// The displacement that the painter saw, for a run of pixels.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: f32, fx: &mut [f32], fy: &mut [f32]) {
+pub fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: [f32; 2], fx: &mut [f32], fy: &mut [f32]) {
     let n = frame.half as f32 / 2.0;
     for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
         let [x, y] = bilinear(&frame.seen, frame.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-        (*fx, *fy) = (x * scale, y * scale);
+        (*fx, *fy) = (x * scale[0], y * scale[1]);
     }
 }
 
