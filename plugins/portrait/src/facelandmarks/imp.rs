@@ -268,7 +268,10 @@ impl BaseTransformImpl for FaceLandmarks {
     fn sink_event(&self, event: gst::Event) -> bool {
         let mut missing = None;
         let concerned = Presentation::is_concerned(&event)
-            || matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::Tag | gst::EventType::Eos);
+            || matches!(
+                event.type_(),
+                gst::EventType::StreamStart | gst::EventType::Tag | gst::EventType::Eos
+            );
         if concerned && let Some(state) = lock(&self.state).as_mut() {
             if state.presentation.starts_with_event(&event) {
                 state.restart();

@@ -158,21 +158,21 @@ impl FaceSynth {
         let transparent = lock(&self.settings).look.background == Background::Transparent;
         let taken = self.obj().src_pad().peer_query_caps(None);
         if transparent && !taken.is_empty() && !taken.can_intersect(&formats::alpha_caps()) {
-            self.refuse(
+            self.refuse_caps(
                 "downstream takes neither RGBA nor BGRA, which background=transparent needs: put a videoconvert or a \
                  compositor behind this element, or set background to keep or color",
             );
             return;
         }
-        let sizes = lock(&self.state).as_ref().map(State::sizes);
+        let sizes = lock(&self.terms).as_ref().map(|terms| terms.sizes);
         let offered = sizes.map(|sizes| formats::at_any_rate(&formats::offer(sizes, transparent)));
         if let Some(text) = offered.and_then(|offered| refusal::reason(&taken, &offered)) {
-            self.refuse(&text);
+            self.refuse_caps(&text);
         }
     }
 
     /// Posts why nothing was negotiated, once: GStreamer tries again with every buffer.
-    fn refuse(&self, text: &str) {
+    fn refuse_caps(&self, text: &str) {
         if !self.refused.swap(true, Ordering::Relaxed) {
             gst::element_imp_error!(self, gst::CoreError::Negotiation, ("{text}"));
         }
@@ -322,7 +322,7 @@ impl BaseTransformImpl for FaceSynth {
         let latency = state.latency();
         drop(guard);
         if let Err(error) = negotiated {
-            self.refuse(&error);
+            self.refuse_caps(&error);
             return Err(gst::loggable_error!(CAT, "{error}"));
         }
         self.refused.store(false, Ordering::Relaxed);

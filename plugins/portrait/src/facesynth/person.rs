@@ -81,7 +81,8 @@ impl Person {
             }
             _ => {
                 let matte = cut_out.then_some((&**pack, device));
-                let rest = Rest::new(&self.portrait, &view, size, matte, behind).map_err(|e| e.to_string())?;
+                let rest =
+                    Rest::new(&self.portrait, &view, size, matte, behind).map_err(|e| e.to_string())?;
                 let output = Output { still: rest.still(&self.portrait), format, background };
                 self.renderer.set_output(&source, &output).map_err(|e| e.to_string())?;
                 rest

@@ -39,8 +39,8 @@ use tch::Device;
 pub use cutout::Background;
 pub use format::{Format, Layout, PLANES, Planes};
 pub(crate) use maps::CHANNELS as MAP_CHANNELS;
-pub(crate) use roi::Part;
 pub use paste::LEAST;
+pub(crate) use roi::Part;
 pub use yuv::Matrix;
 
 use crate::landmark::pose::decompose;
