@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use common::{FACESYNTH, pack};
 use gst::prelude::*;
 use gst_video::prelude::*;
-use gstportrait::photo::Portrait;
+use gstportrait::photo::{Portrait, View};
 use gstportrait::tensor::{FrameMeta, buffer, meta};
 use image::{Rgba, RgbaImage};
 use tempfile::TempDir;
@@ -24,7 +24,8 @@ static PHOTOS: LazyLock<(TempDir, RgbaImage, RgbaImage)> = LazyLock::new(|| {
     common::init();
     let folder = tempfile::tempdir().unwrap();
     let photo = image::open(common::portrait_path()).unwrap().into_rgb8();
-    let matte = common::portrait().whole_matte(&pack(), tch::Device::Cpu, 1.0, WIDTH, HEIGHT).unwrap();
+    let whole = View::whole(WIDTH, HEIGHT, WIDTH as f32 / HEIGHT as f32);
+    let matte = common::portrait().whole_matte(&pack(), tch::Device::Cpu, &whole, WIDTH, HEIGHT).unwrap();
     let with = |alpha: &dyn Fn(usize, usize) -> u8| {
         RgbaImage::from_fn(WIDTH as u32, HEIGHT as u32, |x, y| {
             let a = alpha(x as usize, y as usize);
