@@ -65,11 +65,16 @@ fn elements() -> Vec<PathBuf> {
 }
 
 #[test]
-fn launch_lines_of_the_readme_run() {
-    let path = root().join("README.md");
-    let lines = lines_between(&std::fs::read_to_string(&path).unwrap(), "```sh\n", "```");
-    assert!(!lines.is_empty(), "the README shows no launch line");
-    try_lines(&path, &lines);
+fn launch_lines_of_the_documents_run() {
+    let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|file| file.unwrap().path());
+    let documents = docs.filter(|path| path.extension().is_some_and(|e| e == "md"));
+    let mut found = 0;
+    for path in documents.chain([root().join("README.md")]) {
+        let lines = lines_between(&std::fs::read_to_string(&path).unwrap(), "```sh\n", "```");
+        found += lines.len();
+        try_lines(&path, &lines);
+    }
+    assert!(found > 0, "the documents show no launch line");
 }
 
 #[test]

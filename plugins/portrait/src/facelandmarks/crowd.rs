@@ -218,7 +218,7 @@ mod tests {
         let mut crowd = Crowd::default();
         watch(&mut crowd, 0, &(0..20).map(|i| [200.0 + 8.0 * i as f32]).collect::<Vec<_>>());
         for index in 20..23 {
-            let half = Spot { bounds: [320.0, 120.0, 360.0, 160.0] };
+            let half = Spot { bounds: [320.0, 120.0, 380.0, 180.0] };
             assert!(crowd.follow(&[half], f64::from(index) * FRAME).is_empty());
         }
         assert_eq!(watch(&mut crowd, 30, &[[200.0 + 8.0 * 30.0]]), [Some(1)]);
