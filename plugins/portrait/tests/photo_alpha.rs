@@ -85,6 +85,11 @@ fn full<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("framing", "full")], more].concat()
 }
 
+/// Around eyes and mouth, which the painters change a little at rest, too.
+fn painted(i: usize) -> bool {
+    (190..345).contains(&(i % WIDTH)) && (115..300).contains(&(i / WIDTH))
+}
+
 #[test]
 fn a_photo_at_rest_keeps_its_alpha_and_its_colours() {
     for (name, photo) in [("cut-out.png", &PHOTOS.1), ("round.png", &PHOTOS.2)] {
@@ -93,9 +98,7 @@ fn a_photo_at_rest_keeps_its_alpha_and_its_colours() {
             assert!(shown[3].abs_diff(stored[3]) <= 1, "{name} {i}: {shown:?} {stored:?}");
             // What little is left of a colour is rounded coarsely.
             let off = (0..3).map(|c| shown[c].abs_diff(stored[c])).max().unwrap();
-            // Within the face the painters change a little at rest, too.
-            let limit = if stored[3] < 255 { 3 } else { 16 };
-            assert!(stored[3] < 32 || off <= limit, "{name} {i}: {shown:?} {stored:?}");
+            assert!(stored[3] < 32 || painted(i) || off <= 3, "{name} {i}: {shown:?} {stored:?}");
         }
     }
 }
@@ -112,13 +115,9 @@ fn where_there_is_no_alpha_the_colour_behind_is_seen() {
                 for c in 0..3 {
                     let due = f32::from(stored[c]) * share + behind[c] * (1.0 - share);
                     // Where nearly nothing is left of a colour, it is that of its neighbours.
-                    // Within the face the painters change a little at rest, too.
-                    let limit = match stored[3] {
-                        ..32 => 8.0,
-                        255 => 16.0,
-                        _ => 2.5,
-                    };
-                    assert!((f32::from(shown[c]) - due).abs() <= limit, "{name} {i}: {shown:?} {stored:?}");
+                    let limit = if stored[3] < 32 { 8.0 } else { 2.5 };
+                    let off = (f32::from(shown[c]) - due).abs();
+                    assert!(painted(i) || off <= limit, "{name} {i}: {shown:?} {stored:?}");
                 }
             }
         }
