@@ -295,6 +295,7 @@ fn a_flush_forgets_events_that_wait_but_not_tags() {
 /// The end of a segment brings out what waits, and the events with it, before it goes on itself.
 #[test]
 fn the_end_of_a_segment_comes_behind_its_frames() {
+    common::init();
     for end in [gst::event::SegmentDone::new(CHUNK_TIME * 50), gst::event::Eos::new()] {
         let mut stage = Stage::features();
         let seen = log(&stage);

@@ -258,18 +258,13 @@ fn the_picture_takes_the_size_of_the_new_photo() {
 }
 
 #[test]
-fn a_size_that_downstream_does_not_take_is_a_warning_and_the_old_photo_stays() {
-    let downstream = "video/x-raw,width=512,height=600";
-    let mut playing = Playing::taken_as(&[("framing", "full")], downstream);
-    let mut untouched = Playing::taken_as(&[("framing", "full")], downstream);
-    assert!(playing.next() == untouched.next());
-    playing.element().set_property("portrait", astronaut());
-    let text = playing.warning();
-    assert!(text.contains("512 x 512") && text.contains("stays"), "{text}");
-    assert_eq!(playing.get("portrait"), Some(portrait_path()));
-    for _ in 0..3 {
-        assert!(playing.next() == untouched.next());
-    }
+fn the_new_photo_is_shown_in_the_size_that_downstream_wants() {
+    let full = |photo: &str| {
+        let properties = [("framing", "full"), ("portrait", photo)];
+        Playing::taken_as(&properties, "video/x-raw,width=512,height=600")
+    };
+    let (hopper, new) = (portrait_path(), full(&astronaut()));
+    change(full(&hopper), full(&hopper), new, |element| element.set_property("portrait", astronaut()));
 }
 
 /// Where pictures are interpolated, each is of one person, and their timestamps go on.

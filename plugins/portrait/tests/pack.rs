@@ -109,7 +109,6 @@ fn lips_open_with_speech_and_rest_in_silence() {
     };
     let window = clock.window_samples;
     let silence = aperture(&|_| vec![0.0; window]);
-    // A buzz at 140 Hz through two formants' worth of harmonics: an open vowel to any front end.
-    let vowel = aperture(&|frame| common::tone(frame * 640, window));
+    let vowel = aperture(&|frame| common::speech(frame * 640, window));
     assert!(vowel > silence + 0.02, "vowel {vowel}, silence {silence}");
 }

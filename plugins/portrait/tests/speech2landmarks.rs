@@ -55,10 +55,14 @@ impl Frame {
     }
 }
 
-/// Features of three seconds of a voice-like tone.
+/// Features of three seconds of speech.
 fn speech() -> &'static [Vec<f32>] {
     static SPEECH: LazyLock<Vec<Vec<f32>>> = LazyLock::new(|| {
-        let frames = AUDIO_FEATURES.run(&mut AUDIO_FEATURES.harness(), 75);
+        let mut harness = AUDIO_FEATURES.harness();
+        let samples = buffer::from_f32(&common::speech(0, 75 * common::FRAME_SAMPLES));
+        harness.push(at(0, samples)).unwrap();
+        harness.push_event(gst::event::Eos::new());
+        let frames = common::drain(&mut harness);
         frames
             .iter()
             .map(|b| b.chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().unwrap())).collect())
@@ -142,7 +146,7 @@ fn mean(values: impl Iterator<Item = f32>) -> f32 {
 fn mouth_gain_scales_the_aperture_and_closed_lips_stay_closed() {
     let plain = speech_with("mouth-gain", 1.0);
     let aperture = mean(plain.iter().map(|f| f.gap().max(TOUCH) - TOUCH));
-    assert!(aperture > 0.01, "the tone opens the mouth: {aperture}");
+    assert!(aperture > 0.01, "speech opens the mouth: {aperture}");
     for gain in [0.0, 0.5, 1.6, 2.0] {
         let scaled = speech_with("mouth-gain", gain);
         let ratio = mean(scaled.iter().map(|f| f.gap().max(TOUCH) - TOUCH)) / aperture;

@@ -81,6 +81,8 @@ pub struct Alignment {
     /// What is added to positions: above zero where audio is spoken later than its timestamps say.
     shift: i64,
     level: Level,
+    /// Where the clock stood when the buffer before this one came.
+    last: Option<u64>,
 }
 
 impl Alignment {
@@ -98,6 +100,9 @@ impl Alignment {
     pub fn place(&mut self, clock: FrameClock, arrival: &Arrival) -> Place {
         let samples = |ms: i64| ms * i64::from(clock.rate) / 1000;
         let Arrival { discont, filled, .. } = *arrival;
+        // Buffers of a burst come together, those of a microphone one after the other.
+        let before = std::mem::replace(&mut self.last, arrival.now);
+        let apart = arrival.now.zip(before).is_none_or(|(now, last)| now >= last + arrival.len as u64 / 2);
         let (end, used, len) = (arrival.end as i64, arrival.used as i64, arrival.len as i64);
         let Some(position) = arrival.position.map(|position| position as i64) else {
             // Not so close that it runs dry before the next one.
@@ -127,7 +132,8 @@ impl Alignment {
             if off < 0 && waits(JITTER_MS) {
                 return Place { target: arrival.end, ..Place::default() };
             }
-            let paced = arrival.now.is_none_or(|now| position + len <= now as i64 + samples(PACE_MS));
+            let paced =
+                apart && arrival.now.is_none_or(|now| position + len <= now as i64 + samples(PACE_MS));
             // Not so much that it comes too late again.
             let least = if position >= used { 0 } else { used + samples(SLACK_MS) - position };
             let spare = if paced && !waits(PACE_MS) { (self.shift - least).max(0) as usize } else { 0 };

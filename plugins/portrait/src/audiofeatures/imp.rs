@@ -150,6 +150,10 @@ impl AudioFeatures {
 
     /// Places a buffer of audio.
     fn place(&self, audio: gst::Buffer) -> Result<(), gst::FlowError> {
+        if lock(&self.state).as_ref().is_some_and(|state| state.live.is_some() && !state.framer.is_live()) {
+            // Frames begin with the clock, not with the first audio, whichever thread is first.
+            self.plan();
+        }
         let now = self.obj().current_running_time();
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
