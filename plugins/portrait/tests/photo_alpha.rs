@@ -85,9 +85,9 @@ fn full<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("framing", "full")], more].concat()
 }
 
-/// Around eyes and mouth, which the painters change a little at rest, too.
+/// The face, which flow and painters change a little at rest, too.
 fn painted(i: usize) -> bool {
-    (190..345).contains(&(i % WIDTH)) && (115..300).contains(&(i / WIDTH))
+    (150..390).contains(&(i % WIDTH)) && (90..390).contains(&(i / WIDTH))
 }
 
 #[test]
