@@ -60,7 +60,7 @@ fn try_lines(origin: &Path, lines: &[String]) {
 }
 
 fn elements() -> Vec<PathBuf> {
-    let folders = std::fs::read_dir(root().join("plugins/portrait/src")).unwrap();
+    let folders = std::fs::read_dir(root().join("plugins/portrait/src/elements")).unwrap();
     folders.map(|f| f.unwrap().path().join("imp.rs")).filter(|p| p.is_file()).collect()
 }
 

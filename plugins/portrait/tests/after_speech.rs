@@ -6,7 +6,7 @@ mod common;
 use common::{AUDIO_FEATURES, FRAME, FRAME_SAMPLES, SPEECH2LANDMARKS, audio_caps, init, photo};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::tensor::buffer;
+use gstportrait::stream::tensor::buffer;
 
 /// Samples a second.
 const RATE: usize = 16_000;

@@ -4,7 +4,7 @@ mod common;
 
 use common::{AUDIO_FEATURES, FRAME, FRAME_SAMPLES, audio, drain, pack, tone};
 use gst::prelude::*;
-use gstportrait::tensor::buffer;
+use gstportrait::stream::tensor::buffer;
 
 fn look_ahead() -> gst::ClockTime {
     let clock = pack().manifest().clock.clone();

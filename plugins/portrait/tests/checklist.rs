@@ -363,7 +363,7 @@ fn wrong_size(fixture: Fixture) {
     // A NaN from upstream is an error as well, not a picture.
     let mut buffer = (fixture.input)(1);
     let size = buffer.size();
-    let nan = gstportrait::tensor::buffer::from_f32(&vec![f32::NAN; size / 4]);
+    let nan = gstportrait::stream::tensor::buffer::from_f32(&vec![f32::NAN; size / 4]);
     {
         let b = buffer.make_mut();
         b.remove_all_memory();

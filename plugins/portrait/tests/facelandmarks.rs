@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::facelandmarks::FaceLandmarks;
-use gstportrait::landmark::{COUNT, Pose, indices};
+use gstportrait::elements::facelandmarks::FaceLandmarks;
+use gstportrait::face::landmark::{COUNT, Pose, indices};
 use gstportrait::pack::{DEFAULT_PACK, Pack};
-use gstportrait::tensor::{FrameMeta, buffer, meta};
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 use image::{RgbImage, imageops};
 
 const HOPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/portrait-grace-hopper.jpg");

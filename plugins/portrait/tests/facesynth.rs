@@ -5,9 +5,9 @@ mod common;
 use common::{FACESYNTH, FRAME, at, bus_error, init, pack, photo, portrait};
 use gst::prelude::*;
 use gst_video::prelude::*;
-use gstportrait::landmark::indices::LIPS_OUTER;
-use gstportrait::landmark::neutral::open_mouth;
-use gstportrait::tensor::{FrameMeta, buffer, meta};
+use gstportrait::face::landmark::indices::LIPS_OUTER;
+use gstportrait::face::landmark::neutral::open_mouth;
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 
 /// A picture carries what the stages knew, and that it is synthetic.
 #[test]

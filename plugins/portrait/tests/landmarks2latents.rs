@@ -5,8 +5,8 @@ mod common;
 use common::{FRAME, LANDMARKS2LATENTS, at, portrait, tensor_caps};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::landmark::Pose;
-use gstportrait::tensor::{FrameMeta, TensorKind, buffer, meta};
+use gstportrait::face::landmark::Pose;
+use gstportrait::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 /// Landmarks in the middle of the lower lip, of an upper lid, of the forehead.
 const LIP: usize = 14;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::live::{CHUNK_TIME, IDLE_AFTER, Stage, as_from_a_file, chunk, ms, silence};
 use common::{AUDIO_FEATURES, FRAME};
 use gst::prelude::*;
-use gstportrait::tensor::buffer;
+use gstportrait::stream::tensor::buffer;
 
 /// What has not happened after this never will.
 const PATIENCE: Duration = Duration::from_secs(20);

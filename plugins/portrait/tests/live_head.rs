@@ -5,7 +5,7 @@ mod common;
 use common::live::{CHUNK_TIME, Stage};
 use common::{FRAME, init, portrait_path, tone};
 use gst::prelude::*;
-use gstportrait::tensor::{FrameMeta, meta};
+use gstportrait::stream::tensor::{FrameMeta, meta};
 
 /// Most degrees that a head turns by from one frame to the next, whatever is asked at once.
 const MAX_TURN: f32 = 7.5;

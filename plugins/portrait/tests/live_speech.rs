@@ -109,7 +109,7 @@ fn a_burst_behind_a_gap_that_still_waits_is_spoken_whole() {
 fn discontinuities_in_a_burst_lose_nothing() {
     let mut stage = Stage::features();
     for n in 0..SENTENCE {
-        let mut part = gstportrait::tensor::buffer::from_f32(&said(n));
+        let mut part = gstportrait::stream::tensor::buffer::from_f32(&said(n));
         let b = part.get_mut().unwrap();
         b.set_pts(ms(400 + n));
         b.set_flags(gst::BufferFlags::DISCONT);
@@ -334,7 +334,7 @@ fn channels_that_cancel_are_heard() {
     let mut harness = AUDIO_FEATURES.harness();
     harness.set_src_caps(common::audio_caps(16_000, 2));
     let samples: Vec<f32> = tone(0, CHUNK * 100).into_iter().flat_map(|s| [s, -s]).collect();
-    let mut all = gstportrait::tensor::buffer::from_f32(&samples);
+    let mut all = gstportrait::stream::tensor::buffer::from_f32(&samples);
     all.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
     harness.push(all).unwrap();
     harness.push_event(gst::event::Eos::new());

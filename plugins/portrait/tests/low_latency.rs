@@ -8,7 +8,7 @@ use std::path::Path;
 use common::{AUDIO_FEATURES, FRAME, audio_caps, bus_error, init, pack};
 use gst::prelude::*;
 use gstportrait::pack::{Pack, PackError};
-use gstportrait::tensor::buffer;
+use gstportrait::stream::tensor::buffer;
 
 /// The built-in pack with another manifest, trusted. The low-latency model is missing.
 fn make_pack(dir: &Path, edit: impl Fn(String) -> String) {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use common::{FACESYNTH, FRAME, at, init, pack, photo, portrait, portrait_path};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::landmark::neutral::open_mouth;
-use gstportrait::tensor::buffer;
+use gstportrait::face::landmark::neutral::open_mouth;
+use gstportrait::stream::tensor::buffer;
 
 /// What has not happened after this never will.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -10,7 +10,7 @@ use common::{FRAME, init, pack, photo, portrait, portrait_path};
 use gst::prelude::*;
 use gstportrait::photo::Portrait;
 use gstportrait::photo::handover::{MARK, marked};
-use gstportrait::tensor::{FrameMeta, meta};
+use gstportrait::stream::tensor::{FrameMeta, meta};
 
 /// What has not happened after this never will.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gstportrait::landmark::{COUNT, indices};
+use gstportrait::face::landmark::{COUNT, indices};
 use gstportrait::pack::{DEFAULT_PACK, Pack};
 use gstportrait::photo::{PhotoError, Portrait};
 use image::{DynamicImage, ImageFormat, RgbImage, imageops};

@@ -9,7 +9,7 @@ use common::{FACESYNTH, pack};
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gstportrait::photo::{Portrait, View};
-use gstportrait::tensor::{FrameMeta, buffer, meta};
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 use image::{Rgba, RgbaImage};
 use tempfile::TempDir;
 

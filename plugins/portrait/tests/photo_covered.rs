@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::{FACESYNTH, pack};
 use gst::prelude::*;
 use gstportrait::photo::{PhotoError, Portrait};
-use gstportrait::tensor::{FrameMeta, buffer, meta};
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ mod common;
 use common::{FACESYNTH, FRAME, bus_error, portrait};
 use gst::prelude::*;
 use gst_video::prelude::*;
-use gstportrait::tensor::{FrameMeta, meta};
+use gstportrait::stream::tensor::{FrameMeta, meta};
 
 /// An element with properties set, in a harness whose downstream takes these caps.
 fn harness(properties: &[(&str, &str)], downstream: &str) -> gst_check::Harness {

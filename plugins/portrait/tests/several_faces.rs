@@ -5,10 +5,10 @@ mod common;
 use common::{FRAME, init, pack, photo};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::face::FaceChoice;
-use gstportrait::landmark::indices::NOSE_TIP;
+use gstportrait::face::find::FaceChoice;
+use gstportrait::face::landmark::indices::NOSE_TIP;
 use gstportrait::photo::{PhotoError, Portrait};
-use gstportrait::tensor::{FrameMeta, meta};
+use gstportrait::stream::tensor::{FrameMeta, meta};
 use image::{RgbImage, imageops};
 
 const WIDTH: u32 = 480;

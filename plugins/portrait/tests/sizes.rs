@@ -9,7 +9,7 @@ use common::{FACESYNTH, at, bus_error, init, pack, photo, portrait};
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gstportrait::photo::Portrait;
-use gstportrait::tensor::{FrameMeta, buffer, meta};
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 use image::{RgbImage, imageops};
 use tempfile::TempDir;
 

@@ -8,9 +8,9 @@ use common::{AUDIO_FEATURES, FRAME, SPEECH2LANDMARKS, at, pack, photo, portrait}
 use gst::glib;
 use gst::prelude::*;
 use gst_controller::prelude::*;
-use gstportrait::landmark::indices::{BROW_LEFT, IRIS_LEFT, IRIS_RIGHT, LIPS_OUTER};
+use gstportrait::face::landmark::indices::{BROW_LEFT, IRIS_LEFT, IRIS_RIGHT, LIPS_OUTER};
 use gstportrait::photo::{Photos, Portrait, context};
-use gstportrait::tensor::{FrameMeta, buffer, meta};
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 
 /// Frames a second.
 const FPS: usize = 25;

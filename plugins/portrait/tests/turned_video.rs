@@ -5,9 +5,9 @@ mod common;
 use common::{FRAME, init, photo};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::landmark::Pose;
-use gstportrait::landmark::indices::{CHIN, FOREHEAD, NOSE_TIP};
-use gstportrait::tensor::{FrameMeta, meta};
+use gstportrait::face::landmark::Pose;
+use gstportrait::face::landmark::indices::{CHIN, FOREHEAD, NOSE_TIP};
+use gstportrait::stream::tensor::{FrameMeta, meta};
 use image::{RgbImage, imageops};
 
 /// A portrait, moved to the right by `x` pixels, in a frame of 320x240.

@@ -1,20 +1,8 @@
-//! Finding a face in a picture and the landmarks on it.
-//!
-//! [`Detector`] finds faces anywhere in a picture, [`Mesh`] puts 478 landmarks on one of them, given roughly where it is
-//! ([`Roi`]). Both read the picture through [`RgbView`] and sample their network's input from it in one go. Of several
-//! faces a [`FaceChoice`] tells which one is meant.
+//! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
+//! ([`landmark`]), what is changed on it ([`edit`]), and what it feels ([`emotion`]).
 
-mod detector;
-mod finder;
-mod mesh;
-mod orientation;
-mod sample;
-mod select;
-
-pub use detector::{Detection, Detector};
-pub use finder::{Face, Finder, from_farther_away, squares};
-pub use mesh::{MIN_PRESENCE, Mesh};
-pub use orientation::Orientation;
-pub(crate) use sample::{Outside, sample};
-pub use sample::{RgbView, Roi};
-pub use select::{ChoiceError, DEFAULT_FACE, FaceChoice, FaceProperty, Spot, from_left, places};
+pub mod edit;
+pub mod emotion;
+pub mod find;
+pub mod landmark;
+pub mod step;

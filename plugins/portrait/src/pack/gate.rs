@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::Thread;
 
-use crate::sync::lock;
+use crate::pack::sync::lock;
 
 /// Threads of passes for each core that the process may use. A thread that is admitted has yet to wake up, and encoders and
 /// other programs interrupt one that has: with one place a core, eight streams on two busy cores made a sixth less pictures

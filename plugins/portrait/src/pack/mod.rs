@@ -14,8 +14,10 @@ mod promise;
 mod script;
 mod shapes;
 mod stage;
+pub(crate) mod sync;
 mod threads;
 mod trust;
+pub(crate) mod workers;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -33,7 +35,7 @@ pub use promise::SAMPLE_RATE;
 pub use stage::{Stage, parse_device};
 pub use threads::ThreadLimit;
 
-use crate::sync::lock;
+use crate::pack::sync::lock;
 use manifest::Weights;
 
 /// Emotion labels in the order of the emotion vector; the zero vector is neutral.

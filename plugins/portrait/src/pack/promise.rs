@@ -2,7 +2,7 @@
 
 use super::manifest::{Latents, Manifest};
 use super::{EMOTIONS, shapes};
-use crate::landmark::COUNT;
+use crate::face::landmark::COUNT;
 
 /// The manifest format that this plugin reads.
 const FORMAT: u32 = 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::manifest::{Manifest, StageEntry, TensorEntry};
 use super::{EMOTIONS, POSE_LEN};
-use crate::landmark::COUNT;
+use crate::face::landmark::COUNT;
 use crate::render::{MAP_CHANNELS, Part};
 
 /// Most numbers of one tensor: a quarter of a gigabyte.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::portrait::Picture;
-use crate::step::smooth_step;
+use crate::face::step::smooth_step;
 
 /// Growth of the blur's radius with the distance from the photo, in pixels a pixel.
 const SPREAD: f32 = 0.5;

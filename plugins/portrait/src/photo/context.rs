@@ -12,9 +12,9 @@ use gst::prelude::*;
 use tch::Device;
 
 use super::{PhotoError, Portrait};
-use crate::element::lock;
-use crate::face::FaceChoice;
+use crate::face::find::FaceChoice;
 use crate::pack::Pack;
+use crate::stream::element::lock;
 
 /// Type of the context. Its structure holds `portrait` and, where there is a second photo, `open` (boxed
 /// `GstPortraitPhoto`), and `location` (the portrait's file, a string).

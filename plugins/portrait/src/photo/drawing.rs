@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use crate::face::{Face, Outside, RgbView, Roi, sample};
-use crate::landmark::similarity;
+use crate::face::find::{Face, Outside, RgbView, Roi, sample};
+use crate::face::landmark::similarity;
 
 /// Pixels of the face's square, and which columns and rows of them lie within the upper half of the face.
 const SIZE: usize = 64;

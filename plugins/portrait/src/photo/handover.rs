@@ -15,7 +15,7 @@ use gst::meta::CustomMeta;
 use gst::prelude::*;
 
 use super::Photos;
-use crate::sync::lock;
+use crate::pack::sync::lock;
 
 /// Name of the event against the stream, and of its structure.
 const EVENT: &str = "portrait-handover";

@@ -7,10 +7,10 @@ use tch::Device;
 
 use super::crop::Crop;
 use super::portrait::Picture;
-use crate::face::{Outside, RgbView, Roi, sample};
-use crate::landmark::indices::OVAL;
+use crate::face::find::{Outside, RgbView, Roi, sample};
+use crate::face::landmark::indices::OVAL;
+use crate::face::step::smooth_step;
 use crate::pack::{Pack, PackError, Stage};
-use crate::step::smooth_step;
 
 /// Side of the network's input and output.
 const SIZE: usize = 256;
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_face_is_person_and_faces_beyond_the_border_do_no_harm() {
-        let mut landmarks = vec![[0.5f32; 3]; crate::landmark::COUNT];
+        let mut landmarks = vec![[0.5f32; 3]; crate::face::landmark::COUNT];
         for (i, &index) in OVAL.iter().enumerate() {
             let t = i as f32 / OVAL.len() as f32 * std::f32::consts::TAU;
             landmarks[index] = [0.5 + 0.3 * t.sin(), 0.5 - 0.3 * t.cos(), 0.0];
@@ -247,6 +247,6 @@ mod tests {
             p[1] += 3.0;
         }
         cover_face(&mut matte, &landmarks, 64, 64);
-        cover_face(&mut matte, &[[f32::NAN; 3]; crate::landmark::COUNT], 64, 64);
+        cover_face(&mut matte, &[[f32::NAN; 3]; crate::face::landmark::COUNT], 64, 64);
     }
 }

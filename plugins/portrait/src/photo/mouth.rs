@@ -5,8 +5,8 @@
 //! regression, tell covered mouths (masks, scarves, hands, microphones laid over 167 portraits) from seen ones (the
 //! portraits, paintings and beards among them, and stills of 81 films); of the seen ones none is taken for covered.
 
-use crate::face::{Outside, RgbView, Roi, sample};
-use crate::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, LIPS_OUTER};
+use crate::face::find::{Outside, RgbView, Roi, sample};
+use crate::face::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, LIPS_OUTER};
 
 /// Side of the square around the mouth, in distances of the outer eye corners, and its pixels.
 const SIDE: f32 = 1.3;
@@ -293,7 +293,7 @@ impl Square {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::landmark::neutral::open_mouth;
+    use crate::face::landmark::neutral::open_mouth;
     use crate::pack::{DEFAULT_PACK, Pack};
 
     /// The mean face with its mouth so far open, in distances of the eyes.

@@ -12,11 +12,11 @@ use super::crop::Crop;
 use super::error::PhotoError;
 use super::view::View;
 use super::{drawing, matte, mouth, plate, read};
-use crate::face::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
-use crate::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
-use crate::landmark::{COUNT, Pose, pose};
+use crate::face::find::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
+use crate::face::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
+use crate::face::landmark::{COUNT, Pose, pose};
+use crate::pack::sync::lock;
 use crate::pack::{Pack, PackError};
-use crate::sync::lock;
 
 /// Height of the smallest usable face, forehead to chin, in pixels.
 const MIN_FACE: usize = 64;

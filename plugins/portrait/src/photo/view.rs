@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::beyond;
 use super::crop::{self, Crop, Span};
 use super::portrait::{Picture, Portrait};
-use crate::landmark::indices::{CHIN, FOREHEAD};
+use crate::face::landmark::indices::{CHIN, FOREHEAD};
 
 /// What a picture that is made tighter keeps beside the face, above hair or hat and below the chin, and its least side, in
 /// heights of the face.

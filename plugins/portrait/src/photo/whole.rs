@@ -9,7 +9,7 @@ use super::portrait::Portrait;
 use super::view::View;
 use super::{Alpha, PhotoError, alpha, matte};
 use crate::pack::Pack;
-use crate::sync::lock;
+use crate::pack::sync::lock;
 
 /// Side of the square in which the matte of a whole photo is measured.
 const SIZE: usize = 1024;

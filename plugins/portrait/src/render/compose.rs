@@ -16,7 +16,7 @@ use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
 use super::{Background, Output, RenderError, cutout, remap};
-use crate::workers;
+use crate::pack::workers;
 
 /// Points of the coarse grid along a side of the picture.
 const GRID: usize = 64;

@@ -4,7 +4,7 @@
 use super::math::smooth_step;
 use super::points::Rows;
 use super::turn::Turn;
-use crate::landmark::indices::NOSE_TIP;
+use crate::face::landmark::indices::NOSE_TIP;
 
 /// Middle of the upper lip's outer edge: from there down all of the face is held, up to the tip of the nose less and less.
 const UPPER_LIP: usize = 0;

@@ -24,7 +24,7 @@ pub fn tanh(x: f32) -> f32 {
     if x < 0.0 { -y } else { y }
 }
 
-pub use crate::step::smooth_step;
+pub use crate::face::step::smooth_step;
 
 /// The two neighbours of a sample and the weight of the second.
 #[derive(Clone, Copy, Debug)]

@@ -43,9 +43,9 @@ pub use paste::LEAST;
 pub(crate) use roi::Part;
 pub use yuv::Matrix;
 
-use crate::landmark::pose::decompose;
+use crate::face::landmark::pose::decompose;
+use crate::pack::workers;
 use crate::pack::{Pack, PackError};
-use crate::workers;
 use compose::Canvas;
 use contour::Contour;
 use cutout::PhotoFrame;

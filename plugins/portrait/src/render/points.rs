@@ -4,8 +4,10 @@
 //! the geometry reads is looked up once among them.
 
 use super::RenderError;
-use crate::landmark::COUNT;
-use crate::landmark::indices::{EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, OVAL};
+use crate::face::landmark::COUNT;
+use crate::face::landmark::indices::{
+    EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, OVAL,
+};
 
 /// Centres of the irises, the picture's left one first.
 const IRIS: [usize; 2] = [IRIS_LEFT[0], IRIS_RIGHT[0]];

@@ -6,9 +6,9 @@
 
 use super::points::Point;
 use super::turn::Turn;
-use crate::landmark::Pose;
+use crate::face::landmark::Pose;
 
-/// Middle of the head, normalised coordinates (those of [`crate::landmark::Pose`]): between the ears.
+/// Middle of the head, normalised coordinates (those of [`crate::face::landmark::Pose`]): between the ears.
 const MIDDLE: [f32; 3] = [0.0, -0.3, 1.15];
 /// Half width, height and depth of the head with its hair.
 const SIZE: [f32; 3] = [1.0, 1.25, 0.9];

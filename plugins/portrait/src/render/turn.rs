@@ -7,9 +7,9 @@
 
 use super::math::smooth_step;
 use super::points::{Point, Rows};
-use crate::landmark::indices::STABLE;
-use crate::landmark::pose::{self, PIVOT, Pose};
-use crate::landmark::similarity::{self, Matrix, Similarity, row_times};
+use crate::face::landmark::indices::STABLE;
+use crate::face::landmark::pose::{self, PIVOT, Pose};
+use crate::face::landmark::similarity::{self, Matrix, Similarity, row_times};
 
 /// How far outline and skull turn sideways, of the face's turn.
 const SHARE: f64 = 2.0 / 3.0;
@@ -118,7 +118,7 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::landmark::indices::{
+    use crate::face::landmark::indices::{
         CHIN, EYE_CORNER_LEFT, EYE_CORNER_RIGHT, EYE_LEFT, EYE_RIGHT, LIPS_INNER, NOSE_TIP, OVAL,
     };
     use crate::pack::{DEFAULT_PACK, Pack};

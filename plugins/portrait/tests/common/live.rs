@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::tensor::buffer;
+use gstportrait::stream::tensor::buffer;
 
 use super::{AUDIO_FEATURES, FRAME, drain, tone};
 

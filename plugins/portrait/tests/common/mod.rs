@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Once};
 use gst::prelude::*;
 use gstportrait::pack::{DEFAULT_PACK, Pack};
 use gstportrait::photo::{Portrait, context};
-use gstportrait::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+use gstportrait::stream::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
 
 /// Duration of a frame at the pack's rate.
 pub const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);

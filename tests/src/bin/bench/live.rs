@@ -102,7 +102,7 @@ fn one(name: &str, look_ahead: &str, end: &str, length: gst::ClockTime) -> Strin
 
 /// Distance of the middles of the lips.
 fn aperture(picture: &gst::BufferRef) -> Option<f32> {
-    use gstportrait::tensor::{FrameMeta, meta};
+    use gstportrait::stream::tensor::{FrameMeta, meta};
     let landmarks = meta::read(picture, FrameMeta::Landmarks)?.data;
     Some(landmarks.get(14 * 3 + 1)? - landmarks.get(13 * 3 + 1)?)
 }

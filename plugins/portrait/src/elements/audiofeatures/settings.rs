@@ -1,0 +1,75 @@
+//! Properties of `audiofeatures`.
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::stream::settings::ModelSettings;
+use crate::stream::stats;
+
+/// What the stages may take for a frame unless told otherwise.
+const DEFAULT_PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_mseconds(20);
+
+/// Longest time that they may be given.
+const MAX_PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(10);
+
+/// How much audio behind a frame is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstPortraitLookAhead")]
+pub enum LookAhead {
+    /// As much as the pack's best models want.
+    #[default]
+    #[enum_value(name = "Best lips", nick = "quality")]
+    Quality = 0,
+    /// As little as the pack's low-latency models need.
+    #[enum_value(name = "Low latency", nick = "low")]
+    Low = 1,
+}
+
+#[derive(Clone)]
+pub struct Settings {
+    pub model: ModelSettings,
+    pub look_ahead: LookAhead,
+    pub processing_deadline: gst::ClockTime,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: ModelSettings::default(),
+            look_ahead: LookAhead::default(),
+            processing_deadline: DEFAULT_PROCESSING_DEADLINE,
+        }
+    }
+}
+
+impl Settings {
+    /// How late audio may come: the rest of the deadline is for the stages behind.
+    pub fn patience(&self) -> gst::ClockTime {
+        self.processing_deadline / 2
+    }
+}
+
+/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
+pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
+    let mut specs = ModelSettings::param_specs();
+    specs.extend([
+        glib::ParamSpecEnum::builder_with_default("look-ahead", LookAhead::default())
+            .nick("Look-ahead")
+            .blurb("How much audio behind a frame is waited for: more gives better lips, less a lower latency")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("processing-deadline")
+            .nick("Processing deadline")
+            .blurb(
+                "Time in nanoseconds that all stages may take for a frame, part of the latency; live audio that is \
+                 later than half of it is not waited for",
+            )
+            .maximum(MAX_PROCESSING_DEADLINE.nseconds())
+            .default_value(DEFAULT_PROCESSING_DEADLINE.nseconds())
+            .mutable_playing()
+            .build(),
+        stats::param_spec(),
+    ]);
+    specs
+}

@@ -1,0 +1,78 @@
+//! What `audiofeatures` says about audio that did not come as it should: each thing once, because it goes on as it began.
+
+use gst::subclass::prelude::*;
+
+use super::framer::Placed;
+use super::imp::{AudioFeatures, CAT};
+use crate::stream::element::lock;
+
+/// How much later than its timestamps audio may be heard before that is said. In milliseconds.
+const TELL_MS: u64 = 200;
+
+impl AudioFeatures {
+    /// Says what became of audio that did not come as it should, each thing once.
+    pub(super) fn tell(&self, placed: Placed, rate: u32) {
+        let seconds = |samples: u64| samples as f64 / f64::from(rate);
+        if placed != Placed::default() {
+            gst::debug!(CAT, imp = self, "{placed:?}");
+        }
+        let (moved, full, hole) = {
+            let mut guard = lock(&self.state);
+            let Some(state) = guard.as_mut() else { return };
+            let first = |said: &mut bool, now: bool| now && !std::mem::replace(said, *said || now);
+            let told = &mut state.told;
+            (
+                first(&mut told.moved, placed.moved * 1000 >= TELL_MS * u64::from(rate)),
+                first(&mut told.full, placed.is_full),
+                first(&mut told.hole, placed.hole.is_some()),
+            )
+        };
+        if moved {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                (
+                    "audio came {:.2} s too late for its timestamps, because the pipeline was not yet running, the source \
+                  stamps it by another clock, or it was held up: it is heard later than they say, and counted in \
+                  `late-samples`. Stamp it with running times (appsrc: do-timestamp=true), let the source report its \
+                  latency, or raise `processing-deadline` (said once)",
+                    seconds(placed.moved)
+                )
+            );
+        }
+        if full {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                ("ten minutes of live audio wait for their time: what comes beyond is not heard, and counted in \
+                  `lost-samples`; send it when there is room for it (said once)")
+            );
+        }
+        if let (true, Some(hole)) = (hole, placed.hole) {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                (
+                    "the timestamps of the audio jump ahead by {:.0} s: the picture stands still until then (said once)",
+                    seconds(hole)
+                )
+            );
+        }
+    }
+
+    /// Says, once, that sound was left out because the pipeline stood still.
+    pub(super) fn tell_lost(&self, behind: gst::ClockTime, samples: u64, rate: u32) {
+        let told = lock(&self.state).as_mut().is_none_or(|s| std::mem::replace(&mut s.told.skipped, true));
+        if !told {
+            gst::element_imp_warning!(
+                self,
+                gst::CoreError::Clock,
+                (
+                    "the pipeline was held up for {behind}: {:.2} s of audio are too late to be heard, and counted in \
+                  `late-samples` and `lost-samples` (said once)",
+                    samples as f64 / f64::from(rate)
+                )
+            );
+        }
+    }
+}

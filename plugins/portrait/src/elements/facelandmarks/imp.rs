@@ -1,0 +1,479 @@
+/**
+ * SECTION:element-facelandmarks
+ *
+ * Finds a face in a video, follows it, and sends its 478 landmarks (MediaPipe's face mesh with irises) as
+ * `other/tensors`, one buffer a frame, with the frame's time stamps. The payload is the landmarks with the head pose
+ * removed; the pose, the landmarks in the frame and a neutral emotion vector ride along as metadata:
+ *
+ * - `PortraitLandmarksMeta` `[478, 3]`: the payload again.
+ * - `PortraitPoseMeta` `[7]`: yaw, pitch, roll in degrees, x, y, z, scale. The unit of length is the height of the upright
+ *   frame, for x too, so that a pose does not depend on the aspect ratio.
+ * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
+ * - `PortraitEmotionMeta` `[8]`: zeros; the element does not judge expressions.
+ *
+ * A frame without a face repeats the last face, and before the first one the pack's mean face in the middle of the frame, so
+ * that what follows always has something to draw; such buffers carry the GAP flag. Input buffers that carry it are not
+ * looked at. A video that shows no face in its first second is told once, as a warning.
+ *
+ * `face` says which one of several faces is followed. `left`, `right` and a point choose among those that are there when the
+ * video begins, after a cut and when the property changes, which it may at any time; who was chosen is followed wherever the
+ * face goes. Numbers count from the left where the first faces are seen, then as they come; a face keeps its number until it
+ * was away for a second. The buffer with which another face begins than before carries the MARKER flag, so that what follows
+ * does not take the change for a motion.
+ *
+ * A video that lies on its side or is mirrored is put upright as its tag `image-orientation` says, which goes no further.
+ * Where a face lies on its side all the same, the video is turned by quarters until it does not.
+ *
+ * With QoS (property `qos`, on) frames that are late already are dropped before the networks run.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=RGB,width=320,height=240 ! facelandmarks ! fakesink
+ * ]|
+ *
+ * Since: 0.1
+ */
+use std::sync::{LazyLock, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::prelude::*;
+
+use super::absence::Absence;
+use super::measure::Tracked;
+use super::settings::{Settings, param_specs};
+use super::tracker::Tracker;
+use crate::face::find::{FaceChoice, Orientation, RgbView, places};
+use crate::face::landmark::COUNT;
+use crate::pack::{EMOTIONS, POSE_LEN, PackError};
+use crate::stream::complaint::Complaints;
+use crate::stream::element::{carry_rate, lock, pad_templates, tensor_caps, time_segment};
+use crate::stream::presentation::Presentation;
+use crate::stream::settings::{ModelSettings, pack_error_message};
+use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
+});
+
+/// Shape of the payload.
+const SHAPE: [usize; 2] = [COUNT, 3];
+
+/// Bytes of the payload.
+const PAYLOAD_BYTES: usize = COUNT * 3 * size_of::<f32>();
+
+/// What exists from start to stop.
+struct State {
+    tracker: Tracker,
+    settings: ModelSettings,
+    presentation: Presentation,
+    /// Geometry of the frames, from the caps.
+    info: Option<gst_video::VideoInfo>,
+    /// Whether the last frame showed a face, for the log.
+    seen: bool,
+    absence: Absence,
+    /// Whether it was said that the video is turned.
+    told_turn: bool,
+}
+
+#[derive(Default)]
+pub struct FaceLandmarks {
+    settings: Mutex<Settings>,
+    complaints: Complaints,
+    /// Held while the networks run: nothing that a property getter needs is in here.
+    state: Mutex<Option<State>>,
+    /// `id/version` of the open pack, for caps queries from any thread.
+    pack: Mutex<Option<String>>,
+}
+
+impl FaceLandmarks {
+    /// The landmark streams that this element sends: of its own pack alone, once it is open.
+    fn landmark_caps(&self) -> gst::Caps {
+        let kind = TensorKind::Landmarks;
+        lock(&self.pack)
+            .as_deref()
+            .map_or_else(|| kind.template_caps(), |pack| tensor_caps(kind, &SHAPE, pack))
+    }
+
+    fn pack_failed(&self, error: &PackError) -> gst::FlowError {
+        gst::error!(CAT, imp = self, "{error}");
+        gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
+        gst::FlowError::Error
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FaceLandmarks {
+    const NAME: &'static str = "GstFaceLandmarks";
+    type Type = super::FaceLandmarks;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for FaceLandmarks {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let stored = lock(&self.settings).set(pspec.name(), value);
+        self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let value = lock(&self.settings).get(pspec.name());
+        value.unwrap_or_else(|| pspec.default_value().clone())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        element.set_qos(true);
+        element.set_gap_aware(true);
+    }
+}
+
+impl GstObjectImpl for FaceLandmarks {}
+
+impl ElementImpl for FaceLandmarks {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Face landmarks",
+                "Filter/Analyzer/Video",
+                "Tracks the face in a video: 478 landmarks and head pose of each frame",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
+            pad_templates(video, TensorKind::Landmarks.template_caps())
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for FaceLandmarks {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::NeverInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).model.clone();
+        self.complaints.tell(&*self.obj());
+        meta::register();
+        let started = settings.open().and_then(|(pack, device)| {
+            let tracker = Tracker::new(&pack, device)?;
+            gst::info!(CAT, imp = self, "tracking with pack {} on {device:?}", pack.id());
+            Ok((tracker, pack.id()))
+        });
+        let (tracker, id) = started.map_err(|error| {
+            gst::error!(CAT, imp = self, "{error}");
+            pack_error_message(&error)
+        })?;
+        *lock(&self.pack) = Some(id);
+        *lock(&self.state) = Some(State {
+            tracker,
+            settings,
+            presentation: Presentation::default(),
+            info: None,
+            seen: false,
+            absence: Absence::default(),
+            told_turn: false,
+        });
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.pack) = None;
+        *lock(&self.state) = None;
+        Ok(())
+    }
+
+    fn transform_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        let base = if direction == gst::PadDirection::Sink {
+            self.landmark_caps()
+        } else {
+            self.obj().sink_pads().first().map(gst::Pad::pad_template_caps)?
+        };
+        Some(carry_rate(caps, &base, filter))
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = gst_video::VideoInfo::from_caps(incaps)
+            .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        // Where the face was is in pixels of the old size.
+        state.tracker.reset();
+        state.info = Some(info);
+        Ok(())
+    }
+
+    fn transform_size(
+        &self,
+        direction: gst::PadDirection,
+        _caps: &gst::Caps,
+        _size: usize,
+        othercaps: &gst::Caps,
+    ) -> Option<usize> {
+        match direction {
+            gst::PadDirection::Sink => Some(PAYLOAD_BYTES),
+            _ => self.unit_size(othercaps),
+        }
+    }
+
+    fn unit_size(&self, caps: &gst::Caps) -> Option<usize> {
+        match gst_video::VideoInfo::from_caps(caps) {
+            Ok(info) => Some(info.size()),
+            Err(_) => Some(PAYLOAD_BYTES),
+        }
+    }
+
+    fn propose_allocation(
+        &self,
+        decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.parent_propose_allocation(decide_query, query)?;
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        Ok(())
+    }
+
+    fn transform_meta<'a>(
+        &self,
+        outbuf: &mut gst::BufferRef,
+        meta: gst::MetaRef<'a, gst::Meta>,
+        inbuf: &'a gst::BufferRef,
+    ) -> bool {
+        // A video that we animated carries what was known of its frames: this face's landmarks take their place.
+        let ours = meta
+            .try_as_custom_meta()
+            .is_some_and(|m| FrameMeta::ALL.iter().any(|kind| m.structure().name() == kind.name()));
+        !ours && self.parent_transform_meta(outbuf, meta, inbuf)
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        let mut missing = None;
+        let concerned = Presentation::is_concerned(&event)
+            || matches!(
+                event.type_(),
+                gst::EventType::StreamStart | gst::EventType::Tag | gst::EventType::Eos
+            );
+        if concerned && let Some(state) = lock(&self.state).as_mut() {
+            if state.presentation.starts_with_event(&event) {
+                state.restart();
+            }
+            match event.view() {
+                gst::EventView::StreamStart(_) => state.tracker.set_orientation(Orientation::default()),
+                gst::EventView::Tag(tag) => {
+                    if let Some(orientation) = orientation(tag.tag()) {
+                        state.tracker.set_orientation(orientation);
+                    }
+                }
+                gst::EventView::Eos(_) if state.absence.is_due_at_end() => missing = Some(state.missing()),
+                _ => (),
+            }
+        }
+        if let Some(missing) = missing {
+            self.tell_missing(&missing);
+        }
+        match event.view() {
+            gst::EventView::Tag(tag) => match upright(tag) {
+                Some(event) => self.parent_sink_event(event),
+                None => true,
+            },
+            _ => self.parent_sink_event(event),
+        }
+    }
+
+    fn transform(
+        &self,
+        inbuf: &gst::Buffer,
+        outbuf: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let segment = time_segment(self.obj().upcast_ref());
+        let choice = lock(&self.settings).face.choice;
+        let mut guard = lock(&self.state);
+        let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
+        if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
+            state.restart();
+        }
+        let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
+        let _threads = state.settings.limit_threads();
+        let (width, height) = (info.width() as usize, info.height() as usize);
+        let time = segment.to_running_time(inbuf.pts());
+        let gap = inbuf.flags().contains(gst::BufferFlags::GAP);
+        let tracked = if gap {
+            Ok(state.tracker.hold(width, height))
+        } else {
+            let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(inbuf, &info).ok();
+            let view = frame.as_ref().and_then(|frame| {
+                let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
+                RgbView::new(frame.plane_data(0).ok()?, stride, width, height)
+            });
+            let Some(view) = view else {
+                drop(guard);
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Format,
+                    ("a buffer of {} bytes is no frame of {width}x{height} pixels", inbuf.size())
+                );
+                return Err(gst::FlowError::Error);
+            };
+            state.tracker.track(&view, choice, time.map(seconds))
+        };
+        let (found, written) = match tracked {
+            Ok(tracked) => (tracked.found, write(tracked, outbuf)),
+            Err(error) => {
+                drop(guard);
+                return Err(self.pack_failed(&error));
+            }
+        };
+        if std::mem::replace(&mut state.seen, found) != found {
+            let what = if found { "found" } else { "lost" };
+            gst::info!(CAT, imp = self, "{what} the face at {:?}", inbuf.pts());
+        }
+        let missing = (!gap && state.absence.is_due(found, time)).then(|| state.missing());
+        let turned = state.tell_turn();
+        drop(guard);
+        if let Some(missing) = missing {
+            self.tell_missing(&missing);
+        }
+        if let Some(degrees) = turned {
+            gst::element_imp_info!(
+                self,
+                gst::StreamError::Format,
+                ("the face lies on its side: the video is taken as turned by {degrees} degrees clockwise (said once)")
+            );
+        }
+        written.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
+            gst::element_imp_error!(self, gst::ResourceError::Write, ("{error}"));
+            gst::FlowError::Error
+        })
+    }
+}
+
+impl State {
+    /// Another presentation begins.
+    fn restart(&mut self) {
+        self.tracker.reset();
+        self.absence.restart();
+    }
+
+    /// Degrees by which the video is turned, where that is to be said.
+    fn tell_turn(&mut self) -> Option<u32> {
+        let turned = self.tracker.turned();
+        (turned != 0 && !std::mem::replace(&mut self.told_turn, true)).then_some(turned)
+    }
+
+    /// What the faces are that are there instead of the one that is missing.
+    fn missing(&self) -> Missing {
+        let (faces, size) = self.tracker.faces();
+        Missing { count: faces.len(), places: places(&faces, size), was_seen: self.absence.was_seen() }
+    }
+}
+
+/// What there is to say of a face that is not there.
+struct Missing {
+    count: usize,
+    places: String,
+    was_seen: bool,
+}
+
+impl FaceLandmarks {
+    fn tell_missing(&self, missing: &Missing) {
+        let choice = lock(&self.settings).face.choice;
+        let name = self.obj().name();
+        let text = match (choice, missing) {
+            (FaceChoice::Number(number), Missing { count: 1.., .. }) => format!(
+                "{name} finds no face {number} in the video, only {} (x,y of the frame): the portrait holds still; set `face` to \
+                 one of these numbers, largest, left, right or x,y",
+                missing.places
+            ),
+            (_, Missing { was_seen: true, .. }) => format!(
+                "{name} has found no face in the video for a while: the portrait holds its last pose until one comes (said once)"
+            ),
+            _ => format!(
+                "{name} finds no face in the video: the portrait holds still until one comes; use a video of a person who looks \
+                 towards the camera, well lit, whose face takes up a tenth of the frame or more"
+            ),
+        };
+        gst::element_imp_warning!(self, gst::StreamError::WrongType, ("{text}"));
+    }
+}
+
+fn seconds(time: gst::ClockTime) -> f64 {
+    std::time::Duration::from(time).as_secs_f64()
+}
+
+/// How the video is to be shown, where the tags say that.
+fn orientation(tags: &gst::TagListRef) -> Option<Orientation> {
+    let tag = tags.get::<gst::tags::ImageOrientation>()?;
+    Orientation::from_tag(tag.get())
+}
+
+/// The tags for what follows: the landmarks are upright. `None` where nothing is left of them.
+fn upright(event: &gst::event::Tag) -> Option<gst::Event> {
+    let mut tags = event.tag_owned();
+    if orientation(&tags).is_none() {
+        return Some(event.to_owned().into());
+    }
+    tags.make_mut().remove::<gst::tags::ImageOrientation>();
+    (tags.n_tags() > 0).then(|| gst::event::Tag::builder(tags).seqnum(event.seqnum()).build())
+}
+
+/// Fills an output buffer: payload, metadata, GAP flag.
+fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), buffer::SizeError> {
+    let landmarks = tracked.landmarks.as_flattened();
+    buffer::write_f32(outbuf, landmarks)?;
+    meta::attach(outbuf, FrameMeta::Emotion, &[EMOTIONS.len()], &[0.0; EMOTIONS.len()]);
+    meta::attach(outbuf, FrameMeta::Landmarks, &SHAPE, landmarks);
+    meta::attach(outbuf, FrameMeta::Pose, &[POSE_LEN], &tracked.pose.to_array());
+    meta::attach(outbuf, FrameMeta::PictureLandmarks, &SHAPE, tracked.picture.as_flattened());
+    if tracked.found {
+        outbuf.unset_flags(gst::BufferFlags::GAP);
+    } else {
+        outbuf.set_flags(gst::BufferFlags::GAP);
+    }
+    if tracked.is_other {
+        outbuf.set_flags(gst::BufferFlags::MARKER);
+    } else {
+        outbuf.unset_flags(gst::BufferFlags::MARKER);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::seen::LAST;
+
+    /// The networks of a frame take the threads that were asked for, and the caller's own number is as it was.
+    #[test]
+    fn a_frame_takes_the_threads_that_the_property_says() {
+        gst::init().unwrap();
+        let element: super::super::FaceLandmarks = glib::Object::new();
+        element.set_property("num-threads", 3u32);
+        let mut h = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        h.set_src_caps_str("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
+        let before = tch::get_num_threads();
+        let mut frame = gst::Buffer::from_slice(vec![70u8; 64 * 64 * 3]);
+        frame.make_mut().set_pts(gst::ClockTime::ZERO);
+        h.push(frame).unwrap();
+        assert_eq!(LAST.get(), 3);
+        assert_eq!(tch::get_num_threads(), before);
+    }
+}

@@ -1,0 +1,409 @@
+/**
+ * SECTION:element-landmarks2latents
+ *
+ * Poses normalised landmarks in 3-D and turns them, with the audio, into the latent keypoints of the photo's renderer
+ * (SPACE, section 3.2).
+ *
+ * Where the head pose comes from is told by `pose-mode`: `generated` by the pack from the speech, calm while it is silent;
+ * `still`, the photo's; `transferred` from the face of a video; `free`, straight into the camera, from where `yaw`, `pitch`
+ * and `roll` are absolute. `auto` transfers where a video drives the pose and generates elsewhere. In every mode `yaw`,
+ * `pitch`, `roll` (degrees), `x`, `y` (head sizes: distances of the outer eye corners) and `scale` (a factor) are added.
+ * The sum is clamped to what the photo can show, with one warning.
+ *
+ * The video is tracked by `facelandmarks`. Its landmarks come to the main pad (the video drives the portrait, without a
+ * voice) or to the request pad `pose` (the voice drives the portrait; the video its pose and the other regions that `drive`
+ * names, by running time; without a live source both streams wait for each other). When the video on the pad ends, its last
+ * pose is held, or with `pose-loop` its motion is played again. A seek reaches both inputs.
+ *
+ * All properties that say so can change while playing and follow a `GstController`. No change makes the head jump: what
+ * moves faster than a head does (60 degrees or half a head size a second), and each change of the source of motion, is
+ * eased by a critically damped spring with a time constant of 0.12 s. The pose metadata holds the pose as applied.
+ *
+ * An element behind must announce the photo: `facesynth portrait=…` does.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 audiotestsrc num-buffers=100 ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents seed=7 yaw=-10 ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink
+ * ]|
+ * |[
+ * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks ! landmarks2latents name=l drive=pose+eyes ! facesynth portrait=photo.jpg ! videoconvert ! autovideosink filesrc location=video.mp4 ! decodebin ! videoconvert ! facelandmarks ! queue ! l.pose
+ * ]|
+ *
+ * Since: 0.1
+ */
+use std::sync::{Arc, LazyLock, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use super::pad::{self, PosePad};
+use super::settings::{Settings, param_specs};
+use super::state::{FrameInput, Notice, State};
+use crate::face::landmark::pose::Pose;
+use crate::photo::handover::{Handover, Slot};
+use crate::photo::{Photos, Portrait, context};
+use crate::stream::element::{
+    SharedCaps, StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment,
+};
+use crate::stream::presentation::Presentation;
+use crate::stream::settings::pack_error_message;
+use crate::stream::stats::Stats;
+use crate::stream::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "landmarks2latents",
+        gst::DebugColorFlags::empty(),
+        Some("Latents from landmarks"),
+    )
+});
+
+/// Frames a second of a stream that does not say.
+const DEFAULT_RATE: f32 = 25.0;
+
+#[derive(Default)]
+pub struct Landmarks2Latents {
+    settings: Mutex<Settings>,
+    photos: Mutex<Option<Photos>>,
+    /// A photo that is set while playing.
+    newcomer: Slot<Arc<Portrait>>,
+    /// Locked while the networks run.
+    state: Mutex<Option<State>>,
+    caps: SharedCaps,
+    pub(super) pose: PosePad,
+    /// Whether the next frame has to ask if a source is live.
+    ask_live: Mutex<bool>,
+    stats: Stats,
+}
+
+impl Landmarks2Latents {
+    /// The landmark streams that this element understands: of its own pack alone, once it is open.
+    pub(super) fn landmark_caps(&self) -> gst::Caps {
+        lock(&self.caps).as_ref().map_or_else(
+            || TensorKind::Landmarks.template_caps(),
+            |caps| tensor_caps(caps.input.0, &caps.input.1, &caps.pack),
+        )
+    }
+
+    pub(super) fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
+        match lock(&self.caps).as_ref() {
+            Some(own) => own.check(caps).map(drop),
+            None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
+        }
+    }
+
+    /// A stream begins: before its first frame it is asked whether it is live.
+    pub(super) fn ask_whether_live(&self) {
+        *lock(&self.ask_live) = true;
+    }
+
+    fn find_out_whether_live(&self) {
+        let Some(pose) = lock(&self.pose.pad).clone() else { return };
+        if !std::mem::take(&mut *lock(&self.ask_live)) {
+            return;
+        }
+        let live = [self.obj().sink_pad().clone(), pose].iter().any(|pad| {
+            let mut latency = gst::query::Latency::new();
+            pad.peer_query(&mut latency) && latency.result().0
+        });
+        gst::debug!(CAT, imp = self, "a source is live: {live}");
+        self.pose.track.set_live(live);
+    }
+
+    /// Runs a frame through the networks and fills its buffer.
+    fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
+        let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
+        // The video may keep us waiting: nothing is locked here.
+        let segment = time_segment(self.obj().upcast_ref());
+        let moment = self.pose.at(segment.to_running_time(inbuf.pts()));
+        let settings = lock(&self.settings).clone();
+        let _threads = settings.model.limit_threads();
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or("not started")?;
+        if let Some((portrait, leads)) = self.newcomer.take(inbuf, segment.to_running_time(inbuf.pts())) {
+            state.go_on_with(portrait, leads).map_err(|e| e.to_string())?;
+        }
+        if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
+            state.reset().map_err(|e| e.to_string())?;
+        }
+        buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
+        let (pose, notices) =
+            state.step(&input, moment.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
+        buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
+        attach(outbuf, &state.landmarks, pose);
+        state.handover.iter().for_each(|handover| handover.mark(outbuf));
+        Ok(notices)
+    }
+
+    fn tell(&self, notice: Notice) {
+        match notice {
+            Notice::Clamped => gst::element_imp_warning!(
+                self,
+                gst::StreamError::Failed,
+                ("the head was to turn farther than a photo can show: clamped (said once)")
+            ),
+            Notice::Style => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("the pack has fewer styles of head motion than `pose-style` asks for: its last one is taken (said once)")
+            ),
+            Notice::Undriven => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("`pose-mode` is transferred but no face drives the pose: link a facelandmarks to the pad `pose` (said once)")
+            ),
+        }
+    }
+}
+
+/// Landmarks and pose as applied.
+fn attach(outbuf: &mut gst::BufferRef, landmarks: &[f32], pose: Pose) {
+    meta::attach(outbuf, FrameMeta::Landmarks, &[landmarks.len() / 3, 3], landmarks);
+    let pose = pose.to_array();
+    meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Landmarks2Latents {
+    const NAME: &'static str = "GstLandmarks2Latents";
+    type Type = super::Landmarks2Latents;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for Landmarks2Latents {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        lock(&self.settings).set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.stats.structure().to_value(),
+            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
+    }
+}
+
+impl GstObjectImpl for Landmarks2Latents {}
+
+impl ElementImpl for Landmarks2Latents {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Landmarks to latents",
+                "Inference/Filter/Metadata",
+                "Poses landmarks and turns them into latent keypoints of a portrait",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let mut templates =
+                pad_templates(TensorKind::Landmarks.template_caps(), TensorKind::Latents.template_caps());
+            templates.extend(pad::template());
+            templates
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let element = self.obj();
+        let pad = {
+            let mut slot = lock(&self.pose.pad);
+            if slot.is_some() {
+                return None;
+            }
+            slot.insert(pad::new(template)).clone()
+        };
+        self.ask_whether_live();
+        // An element that runs already does not activate it.
+        let added = pad
+            .set_active(element.current_state() >= gst::State::Paused)
+            .and_then(|()| element.add_pad(&pad));
+        if let Err(error) = added {
+            gst::error!(CAT, imp = self, "{error}");
+            *lock(&self.pose.pad) = None;
+            return None;
+        }
+        Some(pad)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        self.pose.track.flush_pad(true);
+        *lock(&self.pose.pad) = None;
+        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
+            if let Err(error) = result {
+                gst::warning!(CAT, imp = self, "{error}");
+            }
+        }
+        self.pose.track.flush_pad(false);
+    }
+
+    fn set_context(&self, context: &gst::Context) {
+        if let Some(photos) = context::read(context) {
+            *lock(&self.photos) = Some(photos);
+        }
+        self.parent_set_context(context);
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => {
+                let looping = lock(&self.settings).pose_loop;
+                self.pose.start(looping);
+                self.ask_whether_live();
+            }
+            // Pads are deactivated once their threads are out of here: they must not wait for each other.
+            gst::StateChange::PausedToReady => self.pose.track.stop(),
+            _ => (),
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BaseTransformImpl for Landmarks2Latents {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::NeverInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let photos = context::find(&*self.obj(), &self.photos).ok_or_else(|| {
+            gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("no portrait is announced: put a facesynth with its property `portrait` set behind this element")
+            )
+        })?;
+        let settings = lock(&self.settings).clone();
+        let state = State::new(&settings, photos.portrait).map_err(|e| pack_error_message(&e))?;
+        self.stats.reset();
+        *lock(&self.caps) = Some(state.caps.clone());
+        *lock(&self.state) = Some(state);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.caps) = None;
+        *lock(&self.state) = None;
+        *lock(&self.photos) = None;
+        self.newcomer.clear();
+        Ok(())
+    }
+
+    fn transform_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        let kinds = (TensorKind::Landmarks, TensorKind::Latents);
+        Some(StageCaps::other(lock(&self.caps).as_ref(), kinds, direction, caps, filter))
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
+        gst::debug!(CAT, imp = self, "landmarks {:?} at {}", info.shape, info.framerate);
+        let (frames, seconds) = (info.framerate.numer() as f32, info.framerate.denom() as f32);
+        state.frame = if frames > 0.0 { seconds / frames } else { 1.0 / DEFAULT_RATE };
+        Ok(())
+    }
+
+    fn transform_size(
+        &self,
+        direction: gst::PadDirection,
+        _caps: &gst::Caps,
+        _size: usize,
+        _othercaps: &gst::Caps,
+    ) -> Option<usize> {
+        lock(&self.caps).as_ref().map(|caps| caps.other_size(direction))
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStart(_) => self.pose.track.flush_main(true),
+            gst::EventView::FlushStop(_) => self.pose.track.flush_main(false),
+            gst::EventView::StreamStart(_) => {
+                self.pose.track.end_main(false);
+                self.ask_whether_live();
+            }
+            gst::EventView::Eos(_) => self.pose.track.end_main(true),
+            // Another segment may follow.
+            gst::EventView::SegmentDone(_) => self.pose.track.rest_main(),
+            _ => (),
+        }
+        if Presentation::is_concerned(&event)
+            && let Some(state) = lock(&self.state).as_mut()
+            && state.presentation.starts_with_event(&event)
+            && let Err(error) = state.reset()
+        {
+            gst::warning!(CAT, imp = self, "{error}");
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        // The video goes where the speech goes; backwards goes neither.
+        if let gst::EventView::Seek(seek) = event.view()
+            && let Some(pose) = lock(&self.pose.pad).clone()
+            && seek.get().0 > 0.0
+        {
+            let ended = self.pose.track.expect_segment();
+            if !pose.push_event(event.clone()) {
+                gst::debug!(CAT, imp = self, "the video does not seek");
+                self.pose.track.end_pad(ended);
+            }
+        }
+        let handover = Handover::read(&event).filter(|_| lock(&self.state).is_some());
+        let Some(handover) = handover else { return self.parent_src_event(event) };
+        // Before anybody marks a frame; then the one farthest up leads.
+        self.newcomer.follow(&handover, Arc::clone(&handover.photos.portrait));
+        self.parent_src_event(event);
+        self.newcomer.lead(&handover);
+        true
+    }
+
+    fn before_transform(&self, inbuf: &gst::BufferRef) {
+        sync_controls(*CAT, self.obj().upcast_ref(), inbuf);
+    }
+
+    fn transform(
+        &self,
+        inbuf: &gst::Buffer,
+        outbuf: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if lock(&self.state).is_none() {
+            return Err(gst::FlowError::Flushing);
+        }
+        self.find_out_whether_live();
+        let _timer = self.stats.time();
+        match self.run(inbuf, outbuf) {
+            Ok(notices) => {
+                notices.into_iter().for_each(|notice| self.tell(notice));
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(error) => {
+                gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+}

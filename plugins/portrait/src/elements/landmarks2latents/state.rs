@@ -1,0 +1,310 @@
+//! What lives from start to stop: the networks, and what moves the head and the face from frame to frame.
+
+use std::sync::Arc;
+
+use tch::Tensor;
+
+use super::drive::{Blend, Driver, Driving};
+use super::head::{Head, Within};
+use super::motion::PoseGenerator;
+use super::settings::{Controls, Drive, PoseMode, Settings};
+use super::track::Moment;
+use super::transfer::{Manner, Transfer};
+use crate::face::emotion::EMOTION_LEN;
+use crate::face::landmark::pose::{Pose, turned_to};
+use crate::pack::{PackError, Stage};
+use crate::photo::Portrait;
+use crate::photo::handover::Handover;
+use crate::stream::element::StageCaps;
+use crate::stream::presentation::Presentation;
+use crate::stream::tensor::{FrameMeta, TensorKind, meta};
+
+/// What the landmarks of one frame come with.
+pub struct FrameInput {
+    features: Option<Vec<f32>>,
+    emotion: [f32; EMOTION_LEN],
+    pose: Option<Pose>,
+    /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
+    lost: bool,
+    /// Another face begins than the one before.
+    is_other: bool,
+    /// There is a pad for a video, which may show a face yet.
+    awaited: bool,
+}
+
+impl FrameInput {
+    pub fn read(inbuf: &gst::BufferRef, awaited: bool) -> Self {
+        let numbers = |kind| meta::read(inbuf, kind).map(|m| m.data);
+        Self {
+            features: numbers(FrameMeta::AudioFeatures),
+            emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
+            pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
+            lost: inbuf.flags().contains(gst::BufferFlags::GAP),
+            is_other: inbuf.flags().contains(gst::BufferFlags::MARKER),
+            awaited,
+        }
+    }
+}
+
+/// What the user is told once a life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The pose was clamped.
+    Clamped,
+    /// The pack has fewer styles.
+    Style,
+    /// No video drives the pose though the mode says so.
+    Undriven,
+}
+
+/// Where the pose of a frame came from: the head may jump where this changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Source {
+    mode: PoseMode,
+    style: u32,
+    relative: bool,
+    smooth: bool,
+    driver: Option<Driver>,
+    turn: (u64, u64),
+}
+
+/// See the module.
+pub struct State {
+    stage: Arc<Stage>,
+    pub caps: StageCaps,
+    pub presentation: Presentation,
+    portrait: Arc<Portrait>,
+    /// The photo that was set while playing and that frames are made for, where no element before this one says so.
+    pub handover: Option<Arc<Handover>>,
+    source_latents: Tensor,
+    seed: u32,
+    styles: u32,
+    generator: PoseGenerator,
+    main: Transfer,
+    pad: Transfer,
+    flushes: u64,
+    /// How often another face took the place of the one before on the main pad.
+    faces: u64,
+    head: Head,
+    blend: Blend,
+    source: Option<Source>,
+    /// Features of a frame that comes without a voice.
+    silence: Arc<[f32]>,
+    hidden: Tensor,
+    told: Vec<Notice>,
+    /// Seconds between two frames.
+    pub frame: f32,
+    /// Normalised landmarks of the frame: as they came before a step, as applied after it.
+    pub landmarks: Vec<f32>,
+    driving: Vec<[f32; 3]>,
+    posed: Vec<[f32; 3]>,
+    pub latents: Vec<f32>,
+}
+
+impl State {
+    pub fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, PackError> {
+        let (pack, device) = settings.model.open()?;
+        let _threads = settings.model.limit_threads();
+        let stage = pack.stage("landmarks2latents", device)?;
+        let manifest = pack.manifest();
+        let (points, latents) = (manifest.landmarks.count, manifest.latents.count);
+        Ok(Self {
+            source_latents: stage.input(2, &portrait.source_latents)?,
+            generator: PoseGenerator::new(&pack, device, &portrait.pose, settings.seed)?,
+            main: Transfer::default(),
+            pad: Transfer::default(),
+            flushes: 0,
+            faces: 0,
+            head: Head::new(portrait.pose, &manifest.pose),
+            blend: Blend::new(pack.mean_face()),
+            source: None,
+            hidden: stage.zero_input(4)?,
+            caps: StageCaps {
+                input: (TensorKind::Landmarks, vec![points, 3]),
+                output: (TensorKind::Latents, vec![latents, 3]),
+                pack: pack.id(),
+            },
+            presentation: Presentation::default(),
+            silence: vec![0.0; stage.input_shape(1).iter().product::<i64>().unsigned_abs() as usize].into(),
+            seed: settings.seed,
+            styles: u32::try_from(manifest.pose.styles.len()).unwrap_or(u32::MAX),
+            told: Vec::new(),
+            frame: 0.0,
+            landmarks: vec![0.0; points * 3],
+            driving: vec![[0.0; 3]; points],
+            posed: vec![[0.0; 3]; points],
+            latents: vec![0.0; latents * 3],
+            portrait,
+            handover: None,
+            stage,
+        })
+    }
+
+    /// Goes on with another photo: motion, and what of a video drives it, as they are. Its frames are marked where this
+    /// element leads.
+    pub fn go_on_with(
+        &mut self,
+        portrait: Arc<Portrait>,
+        leads: Option<Arc<Handover>>,
+    ) -> Result<(), PackError> {
+        self.source_latents = self.stage.input(2, &portrait.source_latents)?;
+        self.generator.go_on_around(&portrait.pose)?;
+        self.head.go_on_around(portrait.pose);
+        self.portrait = portrait;
+        self.handover = leads;
+        Ok(())
+    }
+
+    /// Back to the first frame.
+    pub fn reset(&mut self) -> Result<(), PackError> {
+        self.generator.reset(self.seed)?;
+        self.main = Transfer::default();
+        self.pad = Transfer::default();
+        self.head.reset();
+        self.blend.reset();
+        self.source = None;
+        self.hidden = self.stage.zero_input(4)?;
+        Ok(())
+    }
+
+    /// One frame: pose, pose the landmarks, run the network. Leaves landmarks and latents as applied. The notices are
+    /// those that are due for the first time.
+    pub fn step(
+        &mut self,
+        input: &FrameInput,
+        moment: Option<&Moment>,
+        controls: &Controls,
+    ) -> Result<(Pose, Vec<Notice>), PackError> {
+        let silence = Arc::clone(&self.silence);
+        let features = input.features.as_deref().unwrap_or(&silence);
+        if let Some(moment) = moment
+            && std::mem::replace(&mut self.flushes, moment.turn.1) != moment.turn.1
+        {
+            self.pad = Transfer::default();
+        }
+        if input.is_other {
+            self.main = Transfer::default();
+            self.faces += 1;
+        }
+        let mut notices = Vec::new();
+        let (base, source, within) = self.base_pose(input, moment, controls, features, &mut notices)?;
+        self.move_face(input, moment, controls);
+        let switched = self.source.replace(source).is_some_and(|last| last != source);
+        let moving = matches!(source.mode, PoseMode::Generated | PoseMode::Transferred);
+        let (pose, kept) = self.head.step(base, moving, switched, controls, self.frame);
+        if [within, kept].contains(&Within::Clamped) {
+            notices.push(Notice::Clamped);
+        }
+        notices.retain(|notice| !self.told.contains(notice));
+        self.told.extend(&notices);
+
+        let (points, _) = self.landmarks.as_chunks::<3>();
+        pose.apply(points, &mut self.posed);
+        let inputs = [
+            self.stage.input(0, self.posed.as_flattened())?,
+            self.stage.input(1, features)?,
+            self.source_latents.shallow_clone(),
+            self.stage.input(3, &input.emotion)?,
+            self.hidden.shallow_clone(),
+        ];
+        let [latents, hidden] = self.stage.run_for(&inputs)?;
+        self.stage.read(&latents, &mut self.latents)?;
+        self.hidden = hidden;
+        Ok((pose, notices))
+    }
+
+    /// The pose that the mode gives, before gain and offsets.
+    fn base_pose(
+        &mut self,
+        input: &FrameInput,
+        moment: Option<&Moment>,
+        controls: &Controls,
+        features: &[f32],
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Pose, Source, Within), PackError> {
+        let rest = self.portrait.pose;
+        // The pad is there for the pose: its face comes before one on the main pad.
+        let driver = match (moment, input.pose) {
+            (Some(_), _) => Some(Driver::Pad),
+            (None, Some(_)) => Some(Driver::Main),
+            (None, None) => None,
+        };
+        let drives = driver.is_some_and(|d| controls.drive.resolved(d).contains(Drive::POSE));
+        let mode = match controls.mode {
+            PoseMode::Auto if drives => PoseMode::Transferred,
+            // A face without a voice has nothing to generate a pose from.
+            PoseMode::Auto if driver == Some(Driver::Main) && input.features.is_none() => PoseMode::Still,
+            PoseMode::Auto => PoseMode::Generated,
+            mode => mode,
+        };
+        let mut source = Source {
+            mode,
+            style: 0,
+            relative: controls.relative,
+            smooth: controls.smoothing > 0,
+            driver: None,
+            turn: (0, 0),
+        };
+        let manner = Manner {
+            relative: controls.relative,
+            smoothing: controls.smoothing as f32 / 1000.0,
+            dt: self.frame,
+        };
+        let (base, within) = match mode {
+            PoseMode::Auto | PoseMode::Generated => {
+                source.style = controls.style.min(self.styles);
+                if source.style != controls.style {
+                    notices.push(Notice::Style);
+                }
+                (self.generator.step(features, source.style)?, Within::Range)
+            }
+            PoseMode::Still => (rest, Within::Range),
+            PoseMode::Free => (turned_to(rest, [0.0; 3], rest.scale), Within::Range),
+            PoseMode::Transferred => {
+                source.driver = driver;
+                match (moment, input.pose) {
+                    (Some(moment), _) => {
+                        source.turn = moment.turn;
+                        if moment.shot.lost && !self.pad.has_started() {
+                            (rest, Within::Range)
+                        } else {
+                            self.pad.pose(&moment.shot.landmarks, moment.shot.pose, &rest, manner)
+                        }
+                    }
+                    (None, Some(_)) if input.lost && !self.main.has_started() => (rest, Within::Range),
+                    (None, Some(pose)) => {
+                        source.turn = (0, self.faces);
+                        self.main.pose(self.landmarks.as_chunks::<3>().0, pose, &rest, manner)
+                    }
+                    (None, None) => {
+                        notices.extend((!input.awaited).then_some(Notice::Undriven));
+                        (rest, Within::Range)
+                    }
+                }
+            }
+        };
+        Ok((base, source, within))
+    }
+
+    /// Puts the driven regions onto the face of the frame.
+    fn move_face(&mut self, input: &FrameInput, moment: Option<&Moment>, controls: &Controls) {
+        let (points, _) = self.landmarks.as_chunks_mut::<3>();
+        let neutral = &self.portrait.neutral;
+        let driving = match (input.pose, moment) {
+            (Some(pose), _) => {
+                self.driving.copy_from_slice(points);
+                // What is not driven is the photo's.
+                points.copy_from_slice(neutral);
+                let seen = (!input.lost || self.main.has_started())
+                    .then(|| (self.driving.as_slice(), self.main.first(&self.driving, pose).0.as_slice()));
+                Some(Driving { driver: Driver::Main, seen })
+            }
+            (None, Some(Moment { shot, .. })) if !shot.lost || self.pad.has_started() => {
+                let first = self.pad.first(&shot.landmarks, shot.pose).0.as_slice();
+                Some(Driving { driver: Driver::Pad, seen: Some((&shot.landmarks, first)) })
+            }
+            (None, _) => None,
+        };
+        self.blend.apply(points, neutral, driving, controls, self.frame);
+    }
+}

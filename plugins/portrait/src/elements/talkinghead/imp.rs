@@ -1,0 +1,300 @@
+/**
+ * SECTION:element-talkinghead
+ *
+ * Audio in, a talking portrait out: `audiofeatures`, `speech2landmarks`, `landmarks2latents` and `facesynth` in one
+ * element, with an audio converter in front. Its properties are those of the four. The request pad `pose` is that of
+ * `landmarks2latents`: the face of a video, from `facelandmarks`, drives the head pose and what `drive` names.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! talkinghead portrait=photo.jpg ! videoconvert ! autovideosink
+ * ]|
+ *
+ * Since: 0.1
+ */
+use std::sync::{LazyLock, OnceLock};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::elements::audiofeatures::{self, AudioFeatures};
+use crate::elements::facesynth::{self, FaceSynth};
+use crate::elements::landmarks2latents::{self, Landmarks2Latents};
+use crate::elements::speech2landmarks::{self, Speech2Landmarks};
+use crate::stream::element::pad_templates;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("talkinghead", gst::DebugColorFlags::empty(), Some("Talking portrait"))
+});
+
+/// Answers queries about the sink pad; those about the allocation of audio are refused, for the sake of pipelines that
+/// fork the sound before this element.
+///
+/// A `tee` asks all of its branches, one by one, whenever the sound's format changes or its decoder asks again. The sound
+/// of the other branch waits, in a queue before its encoder, for the pictures of this one, and the question waits behind
+/// that sound: meanwhile no more sound comes here, and nothing ever moves again. A branch that refuses lets the `tee`
+/// ask no further. Nothing is lost: this element copies the sound and has no memory to offer.
+fn sink_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mut gst::QueryRef) -> bool {
+    query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
+}
+
+/// The stages, in the order of the data.
+struct Stages {
+    features: AudioFeatures,
+    speech: Speech2Landmarks,
+    latents: Landmarks2Latents,
+    synth: FaceSynth,
+}
+
+impl Stages {
+    fn new() -> Self {
+        Self {
+            features: glib::Object::builder().property("name", "audiofeatures").build(),
+            speech: glib::Object::builder().property("name", "speech2landmarks").build(),
+            latents: glib::Object::builder().property("name", "landmarks2latents").build(),
+            synth: glib::Object::builder().property("name", "facesynth").build(),
+        }
+    }
+
+    fn all(&self) -> [&gst::Element; 4] {
+        [
+            self.features.upcast_ref(),
+            self.speech.upcast_ref(),
+            self.latents.upcast_ref(),
+            self.synth.upcast_ref(),
+        ]
+    }
+
+    /// Pictures as the last stage counts them, time as all stages take it, and each stage's own statistics.
+    fn statistics(&self) -> gst::Structure {
+        let of = |stage: &gst::Element| stage.property::<gst::Structure>("stats");
+        let mut all = of(self.synth.upcast_ref());
+        let features = of(self.features.upcast_ref());
+        for name in ["latency", "idle-frames", "late-samples", "lost-samples"] {
+            if let Ok(value) = features.value(name) {
+                all.set_value(name, value.clone());
+            }
+        }
+        let stages = self.all().map(|stage| (stage.name(), of(stage)));
+        for name in ["average-ms", "maximum-ms"] {
+            let sum: f64 = stages.iter().filter_map(|(_, stats)| stats.get::<f64>(name).ok()).sum();
+            all.set(name, sum);
+        }
+        for (name, stats) in stages {
+            all.set(name.as_str(), stats);
+        }
+        all
+    }
+
+    /// The stages that have a property.
+    fn with_property<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a gst::Element> {
+        self.all().into_iter().filter(move |stage| stage.find_property(name).is_some())
+    }
+}
+
+pub struct TalkingHead {
+    sink: gst::GhostPad,
+    src: gst::GhostPad,
+    stages: Stages,
+    /// Why the inside could not be put together; said when the element is started.
+    broken: OnceLock<String>,
+}
+
+impl TalkingHead {
+    fn assemble(&self) -> Result<(), glib::BoolError> {
+        let convert = gst::ElementFactory::make("audioconvert").build()?;
+        let resample = gst::ElementFactory::make("audioresample").build()?;
+        let stages = self.stages.all();
+        let mut chain = vec![&convert, &resample];
+        chain.extend(stages);
+        let bin = self.obj();
+        bin.add_many(&chain)?;
+        gst::Element::link_many(&chain)?;
+        let inner = |element: &gst::Element, name: &str| {
+            element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+        };
+        self.sink.set_target(Some(&inner(&convert, "sink")?))?;
+        self.src.set_target(Some(&inner(stages[3], "src")?))?;
+        self.control(&inner(stages[1], "sink")?);
+        Ok(())
+    }
+
+    /// Keyframes of the bin's own properties take effect with the frame that reaches the stage that has them.
+    fn control(&self, pad: &gst::Pad) {
+        let bin = self.obj().downgrade();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer())
+                && bin.has_active_control_bindings()
+                && let Some(segment) = pad.sticky_event::<gst::event::Segment>(0)
+                && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+                && let Some(time) = segment.to_stream_time(buffer.pts())
+                && bin.sync_values(time).is_err()
+            {
+                gst::debug!(CAT, obj = bin, "a controlled property could not be set");
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for TalkingHead {
+    const NAME: &'static str = "GstTalkingHead";
+    type Type = super::TalkingHead;
+    type ParentType = gst::Bin;
+
+    fn with_class(klass: &Self::Class) -> Self {
+        let pad = |name: &str, direction| match klass.pad_template(name) {
+            Some(template) => gst::GhostPad::builder_from_template(&template),
+            None => gst::GhostPad::builder(direction).name(name),
+        };
+        Self {
+            sink: pad("sink", gst::PadDirection::Sink).query_function(sink_query).build(),
+            src: pad("src", gst::PadDirection::Src).build(),
+            stages: Stages::new(),
+            broken: OnceLock::new(),
+        }
+    }
+}
+
+impl ObjectImpl for TalkingHead {
+    fn constructed(&self) {
+        self.parent_constructed();
+        if let Err(error) = self.assemble() {
+            gst::error!(CAT, imp = self, "{error}");
+            // Only set here.
+            let _ = self.broken.set(error.to_string());
+        }
+        for pad in [&self.sink, &self.src] {
+            if let Err(error) = self.obj().add_pad(pad) {
+                gst::error!(CAT, imp = self, "{error}");
+            }
+        }
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        // Those of the stages, each once.
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut specs: Vec<glib::ParamSpec> = Vec::new();
+            let stages = [
+                audiofeatures::param_specs(),
+                speech2landmarks::param_specs(),
+                landmarks2latents::param_specs(),
+                facesynth::param_specs(),
+            ];
+            for spec in stages.into_iter().flatten() {
+                if !specs.iter().any(|s| s.name() == spec.name()) {
+                    specs.push(spec);
+                }
+            }
+            specs
+        });
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            vec![speech2landmarks::blink_signal(|object| {
+                if let Ok(bin) = object.downcast::<super::TalkingHead>() {
+                    bin.imp().stages.speech.emit_by_name::<()>("blink", &[]);
+                }
+            })]
+        });
+        &SIGNALS
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        for stage in self.stages.with_property(pspec.name()) {
+            stage.set_property_from_value(pspec.name(), value);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == "stats" {
+            return self.stages.statistics().to_value();
+        }
+        self.stages
+            .with_property(pspec.name())
+            .next()
+            .map_or_else(|| pspec.default_value().clone(), |stage| stage.property_value(pspec.name()))
+    }
+}
+
+impl GstObjectImpl for TalkingHead {}
+
+impl ElementImpl for TalkingHead {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Talking head",
+                "Generic/Bin/Inference/Converter/Audio/Video",
+                "Animates a portrait photo with speech",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let audio = gst_audio::AudioCapsBuilder::new().build();
+            let mut templates = pad_templates(audio, facesynth::template_caps());
+            templates.extend(landmarks2latents::pose_template());
+            templates
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let inner = self.stages.latents.request_pad_simple(template.name_template())?;
+        let added = gst::GhostPad::builder_from_template_with_target(template, &inner).and_then(|builder| {
+            let ghost = builder.name(inner.name()).build();
+            ghost.set_active(self.obj().current_state() >= gst::State::Paused)?;
+            self.obj().add_pad(&ghost)?;
+            Ok(ghost)
+        });
+        match added {
+            Ok(ghost) => Some(ghost.upcast()),
+            Err(error) => {
+                gst::error!(CAT, imp = self, "{error}");
+                self.stages.latents.release_request_pad(&inner);
+                None
+            }
+        }
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let inner = pad.downcast_ref::<gst::GhostPad>().and_then(GhostPadExt::target);
+        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
+            if let Err(error) = result {
+                gst::warning!(CAT, imp = self, "{error}");
+            }
+        }
+        if let Some(inner) = inner {
+            self.stages.latents.release_request_pad(&inner);
+        }
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if let (gst::StateChange::NullToReady, Some(error)) = (transition, self.broken.get()) {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::MissingPlugin,
+                ("{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)")
+            );
+            return Err(gst::StateChangeError);
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BinImpl for TalkingHead {}
