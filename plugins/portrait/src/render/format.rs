@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::remap;
+use super::store;
 use super::yuv::Matrix;
 
 /// Most planes of a format.
@@ -144,7 +144,7 @@ impl Sheet {
         for y in 0..height {
             row(y, pixels);
             if layout.halves() {
-                remap::store(pixels, &mut self.rgb[y * width * 3..][..width * 3]);
+                store::store(pixels, &mut self.rgb[y * width * 3..][..width * 3]);
             } else {
                 let line = width * layout.pixel();
                 format.store(pixels, &mut self.planes[0][y * line..][..line]);
@@ -194,11 +194,11 @@ impl Format {
     /// Stores a run of pixels of a packed layout.
     pub fn store(&self, pixels: &[[f32; 4]], out: &mut [u8]) {
         match (self.layout, self.straight) {
-            (Layout::Rgba, true) => remap::store_alpha::<0, true>(pixels, out),
-            (Layout::Rgba, false) => remap::store_alpha::<0, false>(pixels, out),
-            (Layout::Bgra, true) => remap::store_alpha::<2, true>(pixels, out),
-            (Layout::Bgra, false) => remap::store_alpha::<2, false>(pixels, out),
-            _ => remap::store(pixels, out),
+            (Layout::Rgba, true) => store::store_alpha::<0, true>(pixels, out),
+            (Layout::Rgba, false) => store::store_alpha::<0, false>(pixels, out),
+            (Layout::Bgra, true) => store::store_alpha::<2, true>(pixels, out),
+            (Layout::Bgra, false) => store::store_alpha::<2, false>(pixels, out),
+            _ => store::store(pixels, out),
         }
     }
 

@@ -194,7 +194,7 @@ fn relit(rgb: &[u8], [first, second]: [[f32; 3]; 2], tint: Tint) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    use crate::render::tint::tests::{SIDE, face};
+    use crate::render::warp::tint::tests::{SIDE, face};
 
     fn source(picture: &[u8]) -> Source<'_> {
         Source {

@@ -6,17 +6,7 @@ use super::format::{Format, Sheet};
 use super::layers::{Layers, STEPS};
 use super::math::smooth_step;
 use super::paste::Raster;
-use super::{RenderError, Still, Transparency};
-
-/// What is behind the person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Background {
-    /// The photo's own background.
-    #[default]
-    Keep,
-    /// A colour: red, green, blue, alpha, not multiplied by the alpha. Layouts without alpha show it over black.
-    Colour([u8; 4]),
-}
+use super::{Background, RenderError, Still, Transparency};
 
 /// Along the crop's border its matte passes into that of the whole photo, in shares of the crop's side.
 const SEAM: f32 = 1.0 / 16.0;

@@ -9,6 +9,7 @@ use multiversion::multiversion;
 
 use super::layers::{Layers, STEPS};
 use super::points::Point;
+use super::store::within;
 
 /// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there, four
 /// bytes a pixel. Pixels come out multiplied by their alpha.
@@ -34,12 +35,6 @@ struct Taps {
 fn catmull_rom(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [t2 - 0.5 * (t + t3), 1.0 - 2.5 * t2 + 1.5 * t3, 0.5 * t + 2.0 * t2 - 1.5 * t3, 0.5 * (t3 - t2)]
-}
-
-#[inline(always)]
-fn within(v: f32, last: f32) -> f32 {
-    let v = if v > 0.0 { v } else { 0.0 };
-    if v < last { v } else { last }
 }
 
 impl Taps {
@@ -140,31 +135,6 @@ pub fn sharp(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
         }
     }
     sum
-}
-
-/// Rounds a run of pixels to RGB8.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn store(pixels: &[[f32; 4]], out: &mut [u8]) {
-    for (pixel, out) in pixels.iter().zip(out.as_chunks_mut::<3>().0) {
-        for c in 0..3 {
-            // A saturating cast: what overshoots is clamped.
-            out[c] = (pixel[c] + 0.5) as u8;
-        }
-    }
-}
-
-/// Rounds a run of pixels, whose colours are multiplied by their alpha, to four bytes; red is byte `RED`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn store_alpha<const RED: usize, const STRAIGHT: bool>(pixels: &[[f32; 4]], out: &mut [u8]) {
-    for (&[r, g, b, a], out) in pixels.iter().zip(out.as_chunks_mut::<4>().0) {
-        let a = within(a, 255.0);
-        // Sharp sampling overshoots: no colour is brighter than its alpha allows.
-        // What is opaque but for rounding keeps its colours to the bit.
-        let scale = if STRAIGHT && a > 0.5 && a < 254.99 { 255.0 / a } else { 1.0 };
-        let [r, g, b] = [r, g, b].map(|v| (within(v, a) * scale + 0.5) as u8);
-        let a = (a + 0.5) as u8;
-        *out = if RED == 0 { [r, g, b, a] } else { [b, g, r, a] };
-    }
 }
 
 /// Three planes of a patch, values 0 to 1: bilinear samples of an RGB8 square at picture units, clamped at its border.

@@ -122,8 +122,8 @@ mod tests {
         CHIN, EYE_CORNER_LEFT, EYE_CORNER_RIGHT, EYE_LEFT, EYE_RIGHT, LIPS_INNER, NOSE_TIP, OVAL,
     };
     use crate::pack::{DEFAULT_PACK, Pack};
-    use crate::render::Geometry;
-    use crate::render::skull::Skull;
+    use crate::render::warp::Geometry;
+    use crate::render::warp::skull::Skull;
 
     const REST: Pose = Pose { yaw: 5.0, pitch: -3.0, roll: 2.0, x: 0.5, y: 0.5, z: 0.0, scale: 0.25 };
 

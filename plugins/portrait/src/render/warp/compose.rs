@@ -15,7 +15,7 @@ use super::painter::Painted;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
-use super::{Background, Output, RenderError, cutout, remap};
+use super::{Background, Output, RenderError, cutout, remap, store};
 use crate::pack::workers;
 
 /// Points of the coarse grid along a side of the picture.
@@ -263,7 +263,7 @@ impl Scene {
                 if drawn.contains(&(first + k)) {
                     let row = &mut row[region.x * 3..][..region.width * 3];
                     self.draw_row(first + k - region.y, painted, line, |span, pixels| {
-                        remap::store(pixels, &mut row[span.start * 3..span.end * 3]);
+                        store::store(pixels, &mut row[span.start * 3..span.end * 3]);
                         let (start, end) = (region.x + span.start, region.x + span.end);
                         columns = columns.start.min(start)..columns.end.max(end);
                     });
