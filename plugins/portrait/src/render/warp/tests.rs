@@ -9,6 +9,7 @@ use super::points::Rows;
 use super::roi::{Affine, Part, region};
 use super::*;
 use crate::pack::DEFAULT_PACK;
+use crate::render::{Format, Layout, Matrix};
 
 /// The golden geometry of the built-in pack.
 struct Golden(Vec<(String, tch::Tensor)>);
