@@ -220,7 +220,7 @@ fn drums_and_noise_hardly_open_the_mouth() {
         let tone = (std::f32::consts::TAU * 60.0 * t).sin() * (-t / 0.1).exp() * (hit % 2) as f32;
         0.35 * (hiss[i] * (-t / 0.04).exp() + tone)
     };
-    let bursts = |i: usize| if (i / (RATE / 5)) % 3 == 0 { 0.2 * hiss[i] } else { 0.0 };
+    let bursts = |i: usize| if (i / (RATE / 5)).is_multiple_of(3) { 0.2 * hiss[i] } else { 0.0 };
     let chord = |i: usize| {
         let t = i as f32 / RATE as f32;
         let root = [220.0, 174.6, 261.6, 196.0][(i / RATE) % 4];

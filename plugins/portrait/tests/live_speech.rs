@@ -151,7 +151,7 @@ fn a_gap_brings_right_timestamps_back() {
     }
     stage.run_until(ms(9000));
     let frames = stage.frames();
-    let file = as_from_a_file(450, |n| n >= 250 && n < 250 + SENTENCE);
+    let file = as_from_a_file(450, |n| (250..250 + SENTENCE).contains(&n));
     assert!(frames[120..] == file[120..frames.len()]);
 }
 

@@ -23,10 +23,16 @@ const CONSTANTS: &str = "pose/constants.pkl";
 
 /// What an attack would leave behind: `MARKER` stands for its path in a model's code.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pack_attacks");
-    // What the run before has left: nothing that is static is dropped.
-    let _ = std::fs::remove_dir_all(&folder);
+    /// Nothing that is static is dropped.
+    extern "C" fn remove() {
+        let _ = std::fs::remove_dir_all(&*FOLDER);
+    }
+    // Tests that run beside each other, each in a process, share nothing.
+    let name = format!("pack_attacks-{}", std::process::id());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
+    // SAFETY: the function takes and gives nothing.
+    unsafe { libc::atexit(remove) };
     folder
 });
 

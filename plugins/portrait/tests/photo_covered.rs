@@ -43,7 +43,7 @@ impl Face {
     }
 
     /// Offset from the mouth in distances of the eyes.
-    fn from_mouth(&self, x: u32, y: u32) -> [f32; 2] {
+    fn by_mouth(&self, x: u32, y: u32) -> [f32; 2] {
         [(x as f32 - self.mouth[0]) / self.eyes, (y as f32 - self.mouth[1]) / self.eyes]
     }
 }
@@ -58,7 +58,7 @@ const SAMPLES: [&str; 2] = ["portrait-grace-hopper.jpg", "portrait-astronaut.png
 type Cover = fn(&Face, &RgbImage, u32, u32) -> Option<[u8; 3]>;
 
 fn mask(face: &Face, x: u32, y: u32) -> bool {
-    let [across, _] = face.from_mouth(x, y);
+    let [across, _] = face.by_mouth(x, y);
     let (top, low) = (face.nose[1] - 0.05 * face.eyes, face.chin[1] + 0.08 * face.eyes);
     let y = y as f32;
     let narrowing = ((y - face.mouth[1]) / (low - face.mouth[1])).max(0.0);
@@ -70,23 +70,23 @@ const COVERS: [(&str, Cover); 6] = [
     ("black-mask", |face, _, x, y| mask(face, x, y).then_some([28, 28, 30])),
     ("white-mask", |face, _, x, y| {
         // With folds.
-        let fold = (face.from_mouth(x, y)[1] * 8.0).rem_euclid(1.0) < 0.12;
+        let fold = (face.by_mouth(x, y)[1] * 8.0).rem_euclid(1.0) < 0.12;
         mask(face, x, y).then_some(if fold { [196, 200, 204] } else { [236, 238, 240] })
     }),
     ("scarf", |face, _, x, y| {
-        let [across, down] = face.from_mouth(x, y);
+        let [across, down] = face.by_mouth(x, y);
         let stripe = ((down + 0.2 * across) * 6.0).rem_euclid(1.0) < 0.4;
         (y as f32 > face.nose[1]).then_some(if stripe { [150, 40, 50] } else { [60, 80, 60] })
     }),
     ("microphone", |face, _, x, y| {
-        let [across, down] = face.from_mouth(x, y);
+        let [across, down] = face.by_mouth(x, y);
         let grid = (x / 4 + y / 4) % 2 == 0;
         let (ball, stick) = (across.hypot(down - 0.04) < 0.38, across.abs() < 0.14 && down > 0.0);
         (ball || stick).then_some(if grid { [62, 62, 66] } else { [30, 30, 33] })
     }),
     ("hand", |face, photo, x, y| {
         // Four fingers in the colour of the cheek.
-        let [across, down] = face.from_mouth(x, y);
+        let [across, down] = face.by_mouth(x, y);
         let down = down - 0.25 * across;
         let cheek = face.mouth.map(|v| v as u32);
         let skin =

@@ -1,6 +1,6 @@
 //! Pictures from latents: what a renderer is given, what it draws into, and the renderers.
 //!
-//! [`format`] and [`yuv`] are the layouts of pictures, [`paste`] says where the animated square lies in them; [`warp`] is the
+//! [`mod@format`] and [`yuv`] are the layouts of pictures, [`paste`] says where the animated square lies in them; [`warp`] is the
 //! renderer of packs whose latents move control points of the photo.
 
 mod format;

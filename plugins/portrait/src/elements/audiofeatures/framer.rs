@@ -181,12 +181,15 @@ impl Framer {
     }
 
     /// Places samples at a grid position, `None` for right behind the last ones. A gap is filled with silence, what
-    /// overlaps the past is dropped. `exact` (a discontinuity) turns the tolerance for jitter off. `now` is where the
+    /// repeats the past is dropped; other sound that its timestamps put there is heard on behind it, as by an encoder: the
+    /// container tells a wrong rate. `exact` (a discontinuity) turns the tolerance for jitter off. `now` is where the
     /// clock stands, if there is one.
     pub fn place(&mut self, position: Option<u64>, exact: bool, now: Option<u64>, samples: &[f32]) -> Placed {
         if self.live.is_some() {
             return self.place_live(position, exact, now, samples);
         }
+        let lags = |&position: &u64| !exact && position < self.end && !self.repeats(position, samples);
+        let position = position.filter(|position| !lags(position));
         let (skip, hole) = self.seek(position, exact, samples.len() as u64, MAX_HOLE_MS);
         self.push_sound(samples[skip..].to_vec());
         Placed { hole, ..Placed::default() }
@@ -244,6 +247,12 @@ impl Framer {
     /// Whether a hole was left out before the frame that came out last; told once.
     pub fn take_skipped(&mut self) -> bool {
         std::mem::take(&mut self.skipped)
+    }
+
+    /// Whether samples are those that were placed at a position before, as far as that is still known.
+    fn repeats(&self, position: u64, samples: &[f32]) -> bool {
+        let known = position.checked_sub(self.first).and_then(|at| self.samples.get(at as usize..));
+        known.is_none_or(|known| known.iter().zip(samples).all(|(known, sample)| known == sample))
     }
 
     /// Moves to a position; returns how many of the coming samples lie in the past, and the hole before them that is

@@ -70,6 +70,18 @@ fn gaps_become_silence_and_overlaps_are_dropped() {
     assert_eq!([last(0), last(1), last(2), last(3), last(4)], [1.0, 0.0, 0.0, 2.0, 3.0]);
 }
 
+/// A container that tells a wrong rate: its timestamps go back, its sound does not.
+#[test]
+fn sound_whose_timestamps_lag_is_heard_on() {
+    let mut framer = Framer::new(pal(), WINDOW, 0);
+    let mut last = Vec::new();
+    for (position, value) in [(0, 1.0), (640, 2.0), (320, 3.0), (960, 4.0)] {
+        framer.place(Some(position), false, None, &[value; 640]);
+        last.extend(drain(&mut framer).iter().map(|frame| frame.1[WINDOW - 1]));
+    }
+    assert_eq!(last, [1.0, 2.0, 3.0, 4.0]);
+}
+
 #[test]
 fn small_jitter_moves_nothing() {
     let mut framer = Framer::new(pal(), WINDOW, 0);

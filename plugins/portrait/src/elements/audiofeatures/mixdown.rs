@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn a_voice_is_heard_whatever_channels_it_is_on() {
         let full = voice_power();
-        let cases: [(&str, usize, fn(usize, usize) -> f32); 6] = [
+        type Sample = fn(usize, usize) -> f32;
+        let cases: [(&str, usize, Sample); 6] = [
             ("left is the negative of right", 2, |i, c| if c == 0 { voice(i) } else { -voice(i) }),
             ("nearly so", 2, |i, c| if c == 0 { voice(i) } else { -0.9 * voice(i) }),
             ("left alone", 2, |i, c| if c == 0 { voice(i) } else { 0.0 }),
@@ -186,7 +187,7 @@ mod tests {
     /// A channel that is heard is heard as it is, in its pauses too.
     #[test]
     fn channels_that_cancel_are_one_of_them_to_the_bit() {
-        let syllables = |i: usize| voice(i) * f32::from(u8::from(i / 1000 % 2 == 0));
+        let syllables = |i: usize| voice(i) * f32::from(u8::from((i / 1000).is_multiple_of(2)));
         let out = mixed(2, |i, c| if c == 0 { syllables(i) } else { -syllables(i) });
         // But for the first milliseconds, in which it is chosen.
         let differ: Vec<usize> = (400..8000).filter(|&i| out[i] != syllables(i)).collect();
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn cuts_do_not_matter() {
-        let sample = |i: usize| if i % 2 == 0 { voice(i / 2) } else { -0.4 * voice(i / 2 + 300) };
+        let sample = |i: usize| if i.is_multiple_of(2) { voice(i / 2) } else { -0.4 * voice(i / 2 + 300) };
         let mut whole: Vec<f32> = (0..8000).map(sample).collect();
         let mut mixer = Mixdown::new(2, RATE);
         let parts: Vec<f32> = whole

@@ -1,5 +1,5 @@
 //! What `audiofeatures` knows of its stream, from start to stop. Never locked for longer than it takes to look something
-//! up: see [`Engine`](super::engine::Engine).
+//! up: see [`super::engine::Engine`].
 
 use std::collections::VecDeque;
 

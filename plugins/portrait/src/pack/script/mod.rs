@@ -1,7 +1,7 @@
 //! What a model's code may say. TorchScript is a language of its own, stored as text that looks like Python and compiled by
 //! libtorch when the model is loaded. Operators reach files and the system in several ways: by name (`torch.save(x, path)`),
 //! as methods (`x.save(path)`), as builtins (`print`), as classes that libtorch brings. So nothing is searched for: the whole
-//! text is read ([`parser`]) and what is not known is refused; each call is followed to what it calls ([`check`]), which is
+//! text is read ([`parser`]) and what is not known is refused; each call is followed to what it calls ([`mod@check`]), which is
 //! an operator of `operators.txt` or a function or method of the model itself.
 
 mod check;
