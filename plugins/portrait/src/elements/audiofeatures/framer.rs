@@ -63,6 +63,8 @@ pub struct Framer {
     next: Option<u64>,
     /// A hole was left out before it.
     skipped: bool,
+    /// Timestamps lag behind the sound.
+    lags: bool,
     live: Option<Live>,
 }
 
@@ -80,6 +82,7 @@ impl Framer {
             sound_end: 0,
             next: None,
             skipped: false,
+            lags: false,
             live: None,
         }
     }
@@ -188,8 +191,10 @@ impl Framer {
         if self.live.is_some() {
             return self.place_live(position, exact, now, samples);
         }
-        let lags = |&position: &u64| !exact && position < self.end && !self.repeats(position, samples);
-        let position = position.filter(|position| !lags(position));
+        let past = position.filter(|&position| !exact && position < self.end);
+        // What was said long ago is not known any more: who lagged once goes on to.
+        self.lags = past.is_some_and(|past| self.lags || !self.repeats(past, samples));
+        let position = position.filter(|_| !self.lags);
         let (skip, hole) = self.seek(position, exact, samples.len() as u64, MAX_HOLE_MS);
         self.push_sound(samples[skip..].to_vec());
         Placed { hole, ..Placed::default() }
