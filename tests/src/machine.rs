@@ -1,5 +1,6 @@
 //! What the numbers were measured on, and what this process uses of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Processor, cores, and whether this is an optimised build.
@@ -30,11 +31,27 @@ pub fn status(field: &str) -> u64 {
 
 /// Time that the processors have worked for this process, in steps of 10 ms.
 pub fn processor_time() -> Duration {
+    // The 14th and the 15th field: user and system time.
+    ticks(11)
+}
+
+/// Time that the processors have worked for processes that this one started and that have ended, in steps of 10 ms.
+pub fn children_processor_time() -> Duration {
+    ticks(13)
+}
+
+/// Two neighbouring counts of /proc/self/stat, added; `first` counts from the field after the program's name, which may
+/// hold spaces in its brackets.
+fn ticks(first: usize) -> Duration {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program, in brackets, may hold spaces; the 14th and the 15th field are user and system time.
     let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields.skip(first).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// Folder of this program: beside it lies the plugin of the same build.
+pub fn program_folder() -> PathBuf {
+    std::env::current_exe().ok().and_then(|p| Some(p.parent()?.to_owned())).unwrap_or_default()
 }
 
 /// Open files of this process.

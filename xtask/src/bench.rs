@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds and runs the program in `tests/src/bin/bench/`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::{shell, workspace};
@@ -21,11 +23,29 @@ pub struct BenchArgs {
     /// Length of the live measurement; above 120 only the pipeline with an encoder is measured
     #[arg(long, default_value_t = 30, requires = "live")]
     seconds: u64,
+    /// Compare with the plugin in that folder instead: both play the same pipelines in turns
+    #[arg(long, conflicts_with_all = ["write", "live", "streams"], value_name = "FOLDER")]
+    against: Option<PathBuf>,
+    /// A model pack for both, which GST_PORTRAIT_TRUSTED_PACKS trusts
+    #[arg(long, requires = "against", value_name = "FOLDER")]
+    pack: Option<PathBuf>,
+    /// How often both play each pipeline
+    #[arg(long, requires = "against", value_name = "COUNT")]
+    rounds: Option<u64>,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
     crate::set_up(&crate::SetupArgs::default())?;
     let root = workspace::root();
+    if args.against.is_some() {
+        // What is compared is the plugin as GStreamer loads it.
+        let mut build = shell::cargo(&root);
+        build.args(["build", "--package", "gst-plugin-portrait"]);
+        if args.release {
+            build.arg("--release");
+        }
+        shell::run(&mut build)?;
+    }
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
     if args.release {
@@ -40,6 +60,14 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     if let Some(count) = args.streams {
         command.arg("--streams").arg(count.to_string());
+    }
+    for (option, folder) in [("--against", &args.against), ("--pack", &args.pack)] {
+        if let Some(folder) = folder {
+            command.arg(option).arg(std::path::absolute(folder)?);
+        }
+    }
+    if let Some(rounds) = args.rounds {
+        command.arg("--rounds").arg(rounds.to_string());
     }
     shell::run(&mut command)
 }

@@ -1,16 +1,18 @@
 //! `cargo xtask bench`: how fast the demo's pipeline is, what each element takes, and how that compares with one pass
-//! of a full-size neural generator on the same machine; or the latency of a live pipeline.
+//! of a full-size neural generator on the same machine; or the latency of a live pipeline; or two builds of the plugin.
 
 // A command-line program speaks on its standard streams.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod live;
+mod paired;
 mod stages;
 mod streams;
 mod whole;
 mod yardstick;
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use portrait_tests::machine;
 
@@ -18,28 +20,55 @@ use portrait_tests::machine;
 const GOALS: &str = "Goals on 2 CPU cores: whole pipeline >= 1.5 x real time, facesynth <= 15 ms a frame, first picture \
                      <= 1.5 s after PLAYING, peak memory <= 900 MB.";
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let file = match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => None,
-        (Some("--write"), Some(path)) => Some(path),
-        (Some("--streams"), Some(count)) if count.parse().is_ok_and(|n: usize| (1..=64).contains(&n)) => {
-            portrait_tests::init();
-            println!("{}", streams::measure(count.parse().unwrap_or(1)));
-            return;
-        }
-        (Some("--live"), Some(seconds)) if seconds.parse::<u64>().is_ok() => {
-            portrait_tests::init();
-            println!("{}", live::measure(seconds.parse().unwrap_or_default()));
-            return;
-        }
-        _ => {
-            eprintln!("usage: bench [--write FILE | --streams COUNT (1 to 64) | --live SECONDS]");
-            std::process::exit(2);
-        }
-    };
-    portrait_tests::init();
+#[derive(clap::Parser)]
+struct Arguments {
+    /// Write the table into this file as well
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Measure that many talking heads in one process instead
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=64))]
+    streams: Option<u64>,
+    /// Measure the latency of a live pipeline instead, for so long
+    #[arg(long, value_name = "SECONDS")]
+    live: Option<u64>,
+    /// Compare this build of the plugin with the one in that folder instead
+    #[arg(long, value_name = "FOLDER")]
+    against: Option<PathBuf>,
+    /// Folder of the plugin that is compared
+    #[arg(long, value_name = "FOLDER", requires = "against")]
+    plugin: Option<PathBuf>,
+    /// A model pack for both builds, which GST_PORTRAIT_TRUSTED_PACKS trusts
+    #[arg(long, value_name = "FOLDER", requires = "against")]
+    pack: Option<PathBuf>,
+    /// How often both play each pipeline
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: u64,
+}
 
+fn main() {
+    let arguments = <Arguments as clap::Parser>::parse();
+    portrait_tests::init();
+    let table = if let Some(count) = arguments.streams {
+        Ok(streams::measure(count as usize))
+    } else if let Some(seconds) = arguments.live {
+        Ok(live::measure(seconds))
+    } else if let Some(before) = arguments.against {
+        let (after, pack) = (arguments.plugin.unwrap_or_else(machine::program_folder), arguments.pack);
+        paired::Pair { before, after, pack, rounds: arguments.rounds as usize }.measure()
+    } else {
+        all(arguments.write.as_deref())
+    };
+    match table {
+        Ok(table) => println!("\n{table}"),
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Everything about one stream.
+fn all(file: Option<&Path>) -> Result<String, String> {
     // First, because peak memory is the process's: what follows must not count.
     eprintln!("measuring the whole pipeline");
     let whole = whole::measure("");
@@ -51,15 +80,12 @@ fn main() {
     let yardstick = yardstick::measure();
 
     let table = report(&whole, &controlled, &stages, &yardstick);
-    println!("\n{table}");
     if let Some(path) = file {
         let text = format!("# Benchmarks\n\nWritten by `cargo xtask bench --write`.\n\n{table}");
-        if let Err(error) = std::fs::write(&path, text) {
-            eprintln!("error: cannot write {path}: {error}");
-            std::process::exit(1);
-        }
-        println!("wrote {path}");
+        std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        println!("wrote {}", path.display());
     }
+    Ok(table)
 }
 
 fn report(
