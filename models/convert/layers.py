@@ -110,7 +110,10 @@ class Down3d(nn.Module):
         self.conv = Conv3d(*w.conv_norm(f"{name}.conv", f"{name}.norm"), padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch._C._nn.avg_pool3d(torch.relu(self.conv(x)), [1, 2, 2])
+        x = torch.relu(self.conv(x))
+        # Plane by plane: libtorch has no such average of volumes in half precision on a CPU.
+        planes = x.reshape(x.size(0), x.size(1) * x.size(2), x.size(3), x.size(4))
+        return torch._C._nn.avg_pool2d(planes, [2, 2]).view(x.size(0), x.size(1), x.size(2), x.size(3) // 2, x.size(4) // 2)
 
 
 class Up3d(nn.Module):

@@ -104,7 +104,6 @@ def card(c: Config, pack_id: str, version: str, half: bool, tensors: dict[str, d
         source=f"{count['motion_extractor']:,}",
         landmarks2latents=f"{sum(n for name, n in count.items() if name.startswith(RETARGETING)):,}",
         render=f"{count['warping_module'] + count['spade_generator']:,}",
-        picture_parity="PARITY",
     )
 
 
