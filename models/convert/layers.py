@@ -12,17 +12,24 @@ from torch import Tensor, nn
 from .weights import Weights
 
 class Conv2d(nn.Module):
-    """Convolution of [B,C,H,W], with whatever stood behind it folded in."""
+    """Convolution of [B,C,H,W], with whatever stood behind it folded in. A stride of two numbers is that of rows and columns."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0, groups: int = 1) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: int | tuple[int, int] = 1,
+        padding: int = 0,
+        groups: int = 1,
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-        self.stride, self.padding, self.groups = stride, padding, groups
+        self.stride = [stride, stride] if isinstance(stride, int) else list(stride)
+        self.padding, self.groups = [padding, padding], groups
 
     def forward(self, x: Tensor) -> Tensor:
-        s, p = [self.stride, self.stride], [self.padding, self.padding]
-        return torch.conv2d(x, self.weight, self.bias, s, p, [1, 1], self.groups)
+        return torch.conv2d(x, self.weight, self.bias, self.stride, self.padding, [1, 1], self.groups)
 
 
 class Conv3d(nn.Module):
@@ -77,13 +84,16 @@ class LayerNorm(nn.Module):
         return torch.layer_norm(x, [self.size], self.weight, self.bias, self.eps)
 
 
-class Affine3d(nn.Module):
-    """A batch normalisation that stands before what it cannot be folded into: a factor and a shift for each channel."""
+class Affine(nn.Module):
+    """A batch normalisation that stands before what it cannot be folded into: a factor and a shift for each channel.
 
-    def __init__(self, scale: Tensor, shift: Tensor) -> None:
+    `axes` are those behind the channels.
+    """
+
+    def __init__(self, scale: Tensor, shift: Tensor, axes: int) -> None:
         super().__init__()
-        self.scale = nn.Parameter(scale.view(1, -1, 1, 1, 1), requires_grad=False)
-        self.shift = nn.Parameter(shift.view(1, -1, 1, 1, 1), requires_grad=False)
+        self.scale = nn.Parameter(scale.view(1, -1, *[1] * axes), requires_grad=False)
+        self.shift = nn.Parameter(shift.view(1, -1, *[1] * axes), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.scale + self.shift
@@ -94,7 +104,7 @@ class ResBlock3d(nn.Module):
 
     def __init__(self, w: Weights, name: str) -> None:
         super().__init__()
-        self.first = Affine3d(*w.scale_shift(f"{name}.norm1"))
+        self.first = Affine(*w.scale_shift(f"{name}.norm1"), axes=3)
         self.conv1 = Conv3d(*w.conv_norm(f"{name}.conv1", f"{name}.norm2"), padding=1)
         self.conv2 = Conv3d(*w.pair(f"{name}.conv2"), padding=1)
 

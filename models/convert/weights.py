@@ -35,8 +35,9 @@ class Weights:
         return scale.float(), (bias.double() - mean.double() * scale).float()
 
     def conv_norm(self, conv: str, norm: str) -> tuple[Tensor, Tensor]:
-        """A convolution with the batch normalisation behind it."""
-        weight, bias = self.pair(conv)
+        """A convolution, with or without a bias, and the batch normalisation behind it."""
+        weight, name = self.take(f"{conv}.weight"), f"{conv}.bias"
+        bias = self.take(name) if name in self.tensors else torch.zeros(weight.shape[0])
         scale, shift = (t.double() for t in self.scale_shift(norm))
         folded = weight.double() * scale.view(-1, *[1] * (weight.dim() - 1))
         return folded.float(), (bias.double() * scale + shift).float()
@@ -48,6 +49,10 @@ class Weights:
         sigma = u @ weight.flatten(1) @ v
         bias = f"{name}.bias"
         return (weight / sigma).float(), self.take(bias) if bias in self.tensors else None
+
+    def within(self, prefix: str) -> Weights:
+        """The tensors whose names begin so, without that, as a network of their own. What it takes is not noted here."""
+        return Weights({k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)})
 
     def leftover(self) -> list[str]:
         """Names that were never taken."""

@@ -49,16 +49,6 @@ class Config:
     """Hidden layers of the eye retargeting network."""
 
     @property
-    def features(self) -> int:
-        """Channels of the warped features, which are the generator's map."""
-        return 4 * self.first
-
-    @property
-    def side(self) -> int:
-        """Side of the feature volume."""
-        return self.image // 4
-
-    @property
     def picture(self) -> int:
         """Side of the picture."""
         return 2 * self.image

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from ..layout import Layout
+from ..vid2vid import appearance, generator, warping
 from .config import Config
 
 # Each network by its file, without the ending. The three small ones share one.
 BASE = ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator")
 RETARGETING = "stitching_retargeting_module"
+# The generator's last convolution.
+LAST = "conv_img.0"
 SECTIONS = {"stitching": "retarget_shoulder", "lip": "retarget_mouth", "eye": "retarget_eye"}
-
-
-def appearance(c: Config) -> Layout:
-    """F: photo to feature volume."""
-    w = Layout()
-    w.conv_norm("first", c.first, 3, 3, 3)
-    most, wide = c.volume * c.depth, c.first
-    for i in range(2):
-        before, wide = wide, min(most, 2 * wide)
-        w.conv_norm(f"down_blocks.{i}", wide, before, 3, 3)
-    w.pair("second", most, wide, 1, 1)
-    for i in range(c.blocks3d):
-        w.resblock3d(f"resblocks_3d.3dr{i}", c.volume)
-    return w
 
 
 def motion(c: Config) -> Layout:
@@ -51,34 +40,6 @@ def motion(c: Config) -> Layout:
     return w
 
 
-def warping(c: Config) -> Layout:
-    """W: volume and keypoints to warped features."""
-    w = Layout()
-    name, inside = "dense_motion_network", (c.points + 1) * (c.compressed + 1)
-    outside = c.flow + inside
-    w.hourglass3d(f"{name}.hourglass", inside, c.flow, c.flow_most, c.flow_steps)
-    w.pair(f"{name}.mask", c.points + 1, outside, c.mask, c.mask, c.mask)
-    w.pair(f"{name}.compress", c.compressed, c.volume, 1, 1, 1)
-    w.norm(f"{name}.norm", c.compressed)
-    w.pair(f"{name}.occlusion", 1, outside * c.depth, c.mask, c.mask)
-    w.conv_norm("third", c.features, c.volume * c.depth, 3, 3)
-    w.pair("fourth", c.features, c.features, 1, 1)
-    return w
-
-
-def generator(c: Config) -> Layout:
-    """G: warped features to picture."""
-    w = Layout()
-    f = c.features
-    w.pair("fc", 2 * f, f, 3, 3)
-    for i in range(c.middle):
-        w.spade_block(f"G_middle_{i}", 2 * f, 2 * f, f, c.hidden)
-    w.spade_block("up_0", 2 * f, f, f, c.hidden)
-    w.spade_block("up_1", f, c.first, f, c.hidden)
-    w.pair("conv_img.0", 12, c.first, 3, 3)
-    return w
-
-
 def perceptron(inside: int, hidden: tuple[int, ...], outside: int) -> Layout:
     """A stack of linear layers."""
     w = Layout()
@@ -90,7 +51,7 @@ def perceptron(inside: int, hidden: tuple[int, ...], outside: int) -> Layout:
 
 def layouts(c: Config) -> dict[str, Layout]:
     """Each file's name with what it holds; those of the shared file by `file/section`, with the prefix of its training."""
-    found = dict(zip(BASE, (appearance(c), motion(c), warping(c), generator(c))))
+    found = dict(zip(BASE, (appearance(c), motion(c), warping(c), generator(c, LAST, 12))))
     numbers = 3 * c.points
     small = {
         "stitching": perceptron(2 * numbers, c.stitch, numbers + 2),

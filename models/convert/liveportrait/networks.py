@@ -1,37 +1,17 @@
-"""LivePortrait's networks, built from official weights: appearance (F), motion (M), warping (W), generator (G), and the
-small ones that stitch and retarget.
-"""
+"""LivePortrait's own networks, built from official weights: motion (M), and the small ones that stitch and retarget."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ..layers import Conv2d, Conv3d, Down2d, Hourglass3d, LayerNorm, Linear, ResBlock3d, Same2d, SpadeBlock, SpadeStep
+from ..layers import Conv2d, LayerNorm, Linear
 from ..weights import Weights
 from .config import Config
 
-# Variance of the bell around a keypoint, in squares of half the picture's side.
-VARIANCE = 0.01
 # Degrees of a bin of an angle, and the angle that the first bin stands for.
 BIN_DEGREES = 3.0
 FIRST_DEGREES = -97.5
-
-
-class Appearance(nn.Module):
-    """forward(photo [B,3,S,S] 0..1) -> feature volume [B,C,D,S/4,S/4]"""
-
-    def __init__(self, w: Weights, c: Config) -> None:
-        super().__init__()
-        self.first = Same2d(w, "first")
-        self.down = nn.Sequential(*(Down2d(w, f"down_blocks.{i}") for i in range(2)))
-        self.deepen = Conv2d(*w.pair("second"))
-        self.blocks = nn.Sequential(*(ResBlock3d(w, f"resblocks_3d.3dr{i}") for i in range(c.blocks3d)))
-        self.volume, self.depth = c.volume, c.depth
-
-    def forward(self, photo: Tensor) -> Tensor:
-        x = self.deepen(self.down(self.first(photo)))
-        return self.blocks(x.view(x.size(0), self.volume, self.depth, x.size(2), x.size(3)))
 
 
 class Shrink(nn.Module):
@@ -101,79 +81,6 @@ class Motion(nn.Module):
         angles = torch.cat([self.degrees(self.pitch(x)), self.degrees(self.yaw(x)), self.degrees(self.roll(x))], 1)
         kp, exp = self.kp(x).view(-1, self.points, 3), self.exp(x).view(-1, self.points, 3)
         return kp, angles, exp, self.shift(x), self.scale(x)
-
-
-class Warping(nn.Module):
-    """forward(volume [1 or B,C,D,S/4,S/4], source keypoints [1 or B,K,3], wanted ones [B,K,3]) -> features [B,F,S/4,S/4]
-
-    Keypoints, flow and sampling stay in single precision; convolutions run in that of the weights.
-    """
-
-    def __init__(self, w: Weights, c: Config) -> None:
-        super().__init__()
-        name = "dense_motion_network"
-        self.compress = Conv3d(*w.conv_norm(f"{name}.compress", f"{name}.norm"))
-        self.hourglass = Hourglass3d(w, f"{name}.hourglass", c.flow_steps)
-        self.mask = Conv3d(*w.pair(f"{name}.mask"), padding=c.mask // 2)
-        self.occlusion = Conv2d(*w.pair(f"{name}.occlusion"), padding=c.mask // 2)
-        self.third, self.fourth = Same2d(w, "third", slope=0.01), Conv2d(*w.pair("fourth"))
-        self.points, self.sharpness = c.points, -0.5 / VARIANCE
-
-    def axis(self, length: int, like: Tensor) -> Tensor:
-        return 2 * torch.arange(length, dtype=torch.float32, device=like.device) / (length - 1) - 1
-
-    def places(self, volume: Tensor) -> Tensor:
-        """Coordinates [1,1,D,H,W,3] of the volume's places: x right, y down, z inwards, the outermost at -1 and 1."""
-        d, h, w = volume.size(2), volume.size(3), volume.size(4)
-        x = self.axis(w, volume).view(1, 1, w).expand(d, h, w)
-        y = self.axis(h, volume).view(1, h, 1).expand(d, h, w)
-        z = self.axis(d, volume).view(d, 1, 1).expand(d, h, w)
-        return torch.stack([x, y, z], -1).view(1, 1, d, h, w, 3)
-
-    def bells(self, places: Tensor, kp: Tensor) -> Tensor:
-        off = places - kp
-        return torch.exp((off * off).sum([-1]) * self.sharpness)
-
-    def forward(self, volume: Tensor, source: Tensor, wanted: Tensor) -> Tensor:
-        n, k = wanted.size(0), self.points + 1
-        d, h, w = volume.size(2), volume.size(3), volume.size(4)
-        source = source.view(-1, self.points, 1, 1, 1, 3)
-        wanted = wanted.view(n, self.points, 1, 1, 1, 3)
-        # Where each keypoint's own motion takes a place of the wanted face; first the background, which does not move.
-        places = self.places(volume)
-        moves = torch.cat([places.expand(n, 1, d, h, w, 3), places - wanted + source], 1)
-        seen = torch.relu(self.compress(volume)).to(torch.float32)
-        c = seen.size(1)
-        copies = seen.unsqueeze(1).expand(n, k, c, d, h, w).reshape(n * k, c, d, h, w)
-        moved = torch.grid_sampler(copies, moves.view(n * k, d, h, w, 3), 0, 0, False).view(n, k, c, d, h, w)
-        heat = self.bells(places, wanted) - self.bells(places, source)
-        heat = torch.cat([torch.zeros_like(heat[:, :1]), heat], 1).unsqueeze(2)
-        seen = torch.cat([heat, moved], 2).view(n, k * (c + 1), d, h, w)
-        flow = self.hourglass(seen.to(volume.dtype))
-        share = torch.softmax(self.mask(flow).to(torch.float32), 1)
-        deformation = (moves * share.unsqueeze(-1)).sum([1])
-        occlusion = torch.sigmoid(self.occlusion(flow.view(n, -1, h, w)))
-        volumes = volume.to(torch.float32).expand(n, -1, d, h, w)
-        warped = torch.grid_sampler(volumes, deformation, 0, 0, False).to(volume.dtype)
-        return self.fourth(self.third(warped.view(n, -1, h, w))) * occlusion
-
-
-class Generator(nn.Module):
-    """forward(features [B,F,S/4,S/4]) -> picture [B,3,2S,2S] 0..1"""
-
-    def __init__(self, w: Weights, c: Config) -> None:
-        super().__init__()
-        self.first = Conv2d(*w.pair("fc"), padding=1)
-        self.middle = nn.ModuleList(SpadeBlock(w, f"G_middle_{i}") for i in range(c.middle))
-        self.up0, self.up1 = SpadeStep(w, "up_0"), SpadeStep(w, "up_1")
-        self.last = Conv2d(*w.pair("conv_img.0"), padding=1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        x = self.first(features)
-        for block in self.middle:
-            x = block(x, features)
-        x = self.up1(self.up0(x, features), features)
-        return torch.sigmoid(torch.pixel_shuffle(self.last(torch.nn.functional.leaky_relu(x, 0.2)), 2))
 
 
 class Perceptron(nn.Module):
