@@ -14,14 +14,22 @@ from .checkpoint import ConvertError
 from .pack import TRUSTED
 
 
-def run(doc: str, convert: Callable[[argparse.Namespace, Path], str], invent: Callable[[Path], None]) -> None:
-    """Reads the command line, converts, says how the pack is trusted. `invent` writes a miniature's checkpoints to a folder."""
+def run(
+    doc: str,
+    convert: Callable[[argparse.Namespace, Path], str],
+    invent: Callable[[Path], None],
+    more: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+) -> None:
+    """Reads the command line, converts, says how the pack is trusted. `invent` writes a miniature's checkpoints to a folder,
+    `more` adds a converter's own options.
+    """
     a = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = a.add_mutually_exclusive_group(required=True)
     which.add_argument("--checkpoints", type=Path, help="folder that holds the official files, at any depth")
     which.add_argument("--miniature", action="store_true", help="a small pack of seeded random numbers, for tests")
     a.add_argument("--output", type=Path, required=True, help="the pack's folder; the pack is known by its name")
     a.add_argument("--weights", choices=["float32", "float16"], default="float32", help="how the pack's files store them")
+    more(a)
     o = a.parse_args()
     torch.set_grad_enabled(False)
     try:

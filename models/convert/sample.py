@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from scipy.io import wavfile
 from torch import Tensor
 
 from ..data.normalise import JAW, decompose
 
+SPEECH = Path(__file__).resolve().parents[2] / "tests" / "data" / "speech-af_heart.wav"
 LITE = Path(__file__).resolve().parents[1] / "packs" / "lite"
 
 
@@ -48,3 +50,12 @@ def speaking(normalised: Tensor) -> Tensor:
 def turned(pose: Tensor) -> Tensor:
     """The pose with the head turned by degrees, aside and a little nearer [1,7]."""
     return pose + torch.from_numpy(np.array([[12.0, -5.0, 4.0, 0.02, -0.01, 0.0, 0.02]], np.float32))
+
+
+def sound(samples: int, at: float) -> Tensor:
+    """A piece of speech from so many seconds on, -1 to 1 at 16 kHz [samples]."""
+    rate, pcm = wavfile.read(SPEECH)
+    if rate != 16000 or pcm.ndim != 1:
+        raise ValueError(f"{SPEECH} is not of one channel at 16 kHz")
+    start = int(at * rate)
+    return torch.from_numpy(pcm[start : start + samples].astype(np.float32) / 32768)

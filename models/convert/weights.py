@@ -15,7 +15,9 @@ class Weights:
     """
 
     def __init__(self, tensors: dict[str, Tensor]) -> None:
-        self.tensors, self.taken = tensors, set()
+        self.tensors = tensors
+        self.taken: set[str] = set()
+        self.inner: list[tuple[str, Weights]] = []
 
     def take(self, name: str) -> Tensor:
         """The tensor, as float32."""
@@ -51,9 +53,12 @@ class Weights:
         return (weight / sigma).float(), self.take(bias) if bias in self.tensors else None
 
     def within(self, prefix: str) -> Weights:
-        """The tensors whose names begin so, without that, as a network of their own. What it takes is not noted here."""
-        return Weights({k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)})
+        """The tensors whose names begin so, without that, as a network of their own."""
+        inner = Weights({k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)})
+        self.inner.append((prefix, inner))
+        return inner
 
     def leftover(self) -> list[str]:
         """Names that were never taken."""
-        return sorted(self.tensors.keys() - self.taken)
+        taken = self.taken | {prefix + name for prefix, inner in self.inner for name in inner.tensors.keys() - set(inner.leftover())}
+        return sorted(self.tensors.keys() - taken)
