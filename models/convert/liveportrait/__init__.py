@@ -1,0 +1,1 @@
+"""LivePortrait as a pack."""

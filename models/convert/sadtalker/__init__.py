@@ -1,0 +1,1 @@
+"""SadTalker as a pack."""
