@@ -6,7 +6,7 @@
 
 use super::crop::{Span, resample};
 use super::plate::{Level, pull_push};
-use super::portrait::Picture;
+use super::picture::Picture;
 
 /// Grey behind transparent parts where a network looks at the photo.
 const BEHIND: u32 = 128;

@@ -1,6 +1,6 @@
 //! The square around the face, and cutting it out.
 
-use super::portrait::Picture;
+use super::picture::Picture;
 
 /// Side of the square over the height of the face, where the photo has room for it.
 const WIDE: f32 = 2.0;

@@ -6,7 +6,7 @@
 use tch::Device;
 
 use super::crop::Crop;
-use super::portrait::Picture;
+use super::picture::Picture;
 use crate::face::find::{Outside, RgbView, Roi, sample};
 use crate::face::landmark::indices::OVAL;
 use crate::face::step::smooth_step;

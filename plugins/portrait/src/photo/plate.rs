@@ -4,7 +4,7 @@
 //! then holes are filled from the next smaller one.
 
 use super::matte::box_mean;
-use super::portrait::Picture;
+use super::picture::Picture;
 
 /// How far the person's colours reach beyond the matte, in pixels of a 512-pixel crop.
 const BLEED: f32 = 10.0;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::beyond;
 use super::crop::{self, Crop, Span};
-use super::portrait::{Picture, Portrait};
+use super::picture::Picture;
+use super::portrait::Portrait;
 use crate::face::landmark::indices::{CHIN, FOREHEAD};
 
 /// What a picture that is made tighter keeps beside the face, above hair or hat and below the chin, and its least side, in
