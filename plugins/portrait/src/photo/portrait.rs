@@ -135,6 +135,12 @@ impl Portrait {
         *shared = Arc::downgrade(&portrait);
         Ok(portrait)
     }
+
+    /// What a picture of a shape, width over height, shows of the photo: see [`View::around`].
+    pub fn view(&self, shape: f32) -> View {
+        let size = [self.photo.width, self.photo.height];
+        View::around(self.crop, size, (&self.picture, &self.matte), &self.landmarks, shape)
+    }
 }
 
 fn measure(

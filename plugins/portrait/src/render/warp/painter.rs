@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::RenderError;
 use super::flow::Flow;
 use super::maps::CHANNELS;
 use super::patch::Patch;
 use super::points::{Point, Rows};
 use super::tint::Tint;
-use super::RenderError;
 use crate::pack::{PackError, Stage};
 
 /// A network that paints one or two regions at once.
