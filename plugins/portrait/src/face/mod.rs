@@ -1,8 +1,10 @@
 //! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
-//! ([`landmark`]), what is changed on it ([`edit`]), and what it feels ([`emotion`]).
+//! ([`landmark`]), what is changed on it ([`edit`]), and what it feels ([`emotion`]). [`pixel`] and
+//! [`step`] are the arithmetic that it shares with photos and renderers.
 
 pub mod edit;
 pub mod emotion;
 pub mod find;
 pub mod landmark;
+pub mod pixel;
 pub mod step;

@@ -45,6 +45,9 @@ pub const EMOTIONS: [&str; 8] =
 /// The pack that ships with the plugin.
 pub const DEFAULT_PACK: &str = "lite";
 
+/// Landmarks of a face.
+pub const LANDMARKS: usize = 478;
+
 /// Numbers in a pose: yaw, pitch, roll in degrees, x, y, z, scale in picture units.
 pub const POSE_LEN: usize = 7;
 

@@ -1,8 +1,7 @@
 //! What a manifest promises, held against what the plugin can do: a pack that cannot work is refused when it is opened.
 
 use super::manifest::{Latents, Manifest};
-use super::{EMOTIONS, shapes};
-use crate::face::landmark::COUNT;
+use super::{EMOTIONS, LANDMARKS, shapes};
 
 /// The manifest format that this plugin reads.
 const FORMAT: u32 = 1;
@@ -29,7 +28,7 @@ impl Manifest {
         expect(is_word(&self.pack.id), "[pack] id is not a name of letters, digits, . _ + -")?;
         expect(is_word(&self.pack.version), "[pack] version is not of letters, digits, . _ + -")?;
         expect(self.landmarks.schema == "mediapipe-478", "[landmarks] schema is not mediapipe-478")?;
-        expect(self.landmarks.count == COUNT, "[landmarks] count is not 478")?;
+        expect(self.landmarks.count == LANDMARKS, "[landmarks] count is not 478")?;
         expect(self.picture.renderer == "warp-paint", "[picture] renderer is not warp-paint")?;
         expect(
             (64..=2048).contains(&self.picture.resolution),
@@ -97,12 +96,14 @@ impl Manifest {
         if *code_rows == 0 || *code_rows > MAX_CODE_ROWS {
             return Err(format!("[latents] code-rows is {code_rows}, not within 1 to {MAX_CODE_ROWS}"));
         }
-        let mut seen = [false; COUNT];
+        let mut seen = [false; LANDMARKS];
         for &point in control_points {
             match seen.get_mut(point) {
                 Some(seen) if !*seen => *seen = true,
                 Some(_) => return Err(format!("[latents] control-points names landmark {point} twice")),
-                None => return Err(format!("[latents] control-points names landmark {point}, of {COUNT}")),
+                None => {
+                    return Err(format!("[latents] control-points names landmark {point}, of {LANDMARKS}"));
+                }
             }
         }
         Ok(())

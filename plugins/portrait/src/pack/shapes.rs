@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::manifest::{Manifest, StageEntry, TensorEntry};
-use super::{EMOTIONS, POSE_LEN};
-use crate::face::landmark::COUNT;
+use super::{EMOTIONS, LANDMARKS, POSE_LEN};
 use crate::render::{MAP_CHANNELS, Part};
 
 /// Most numbers of one tensor: a quarter of a gigabyte.
@@ -109,7 +108,7 @@ fn sizes(manifest: &Manifest) -> Result<BTreeMap<&'static str, i64>, String> {
         ("SAMPLES", manifest.clock.window_samples),
         ("WINDOW", window),
         ("FEATURES", features),
-        ("POINTS", COUNT),
+        ("POINTS", LANDMARKS),
         ("EMOTIONS", EMOTIONS.len()),
         ("POSE", POSE_LEN),
         ("LATENTS", manifest.latents.count),

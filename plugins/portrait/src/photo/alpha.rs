@@ -5,8 +5,8 @@
 //! the colours of the person.
 
 use super::crop::{Span, resample};
-use super::plate::{Level, pull_push};
-use super::portrait::Picture;
+use super::picture::Picture;
+use super::plate::{Level, between, pull_push};
 
 /// Grey behind transparent parts where a network looks at the photo.
 const BEHIND: u32 = 128;
@@ -47,13 +47,8 @@ pub fn split(rgba: &[u8], width: usize, height: usize) -> (Picture, Option<Vec<u
         |of: usize, in_all: usize, small: usize| (of as f32 + 0.5) / in_all as f32 * small as f32 - 0.5;
     for (i, (out, pixel)) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(pixels).enumerate() {
         if pixel[3] < COLOURED {
-            let colour = super::plate::bilinear(
-                &hidden,
-                columns,
-                rows,
-                share(i % width, width, columns),
-                share(i / width, height, rows),
-            );
+            let at = [share(i % width, width, columns), share(i / width, height, rows)];
+            let colour = between(&hidden, columns, rows, at);
             // The colour that is left counts by what is left of it.
             let own = f32::from(pixel[3]) / f32::from(COLOURED);
             *out = [0, 1, 2].map(|c| (colour[c] + (f32::from(pixel[c]) - colour[c]) * own + 0.5) as u8);

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::portrait::Picture;
+use super::picture::Picture;
 use crate::face::step::smooth_step;
 
 /// Growth of the blur's radius with the distance from the photo, in pixels a pixel.

@@ -1,6 +1,7 @@
 //! The square around the face, and cutting it out.
 
-use super::portrait::Picture;
+use super::picture::Picture;
+use crate::face::pixel::catmull_rom_at;
 
 /// Side of the square over the height of the face, where the photo has room for it.
 const WIDE: f32 = 2.0;
@@ -174,7 +175,7 @@ fn kernel(start: f32, side: f32, size: usize, length: usize) -> Vec<Taps> {
             let first = low.clamp(0, last);
             let mut weights = vec![0.0f32; (high.clamp(0, last) - first + 1) as usize];
             for at in low..=high {
-                let weight = catmull_rom((at as f32 + 0.5 - centre) / width);
+                let weight = catmull_rom_at((at as f32 + 0.5 - centre) / width);
                 weights[(at.clamp(0, last) - first) as usize] += weight;
             }
             let total: f32 = weights.iter().sum();
@@ -182,17 +183,6 @@ fn kernel(start: f32, side: f32, size: usize, length: usize) -> Vec<Taps> {
             Taps { first: first as usize, weights }
         })
         .collect()
-}
-
-fn catmull_rom(x: f32) -> f32 {
-    let x = x.abs();
-    if x < 1.0 {
-        1.5 * x * x * x - 2.5 * x * x + 1.0
-    } else if x < 2.0 {
-        -0.5 * x * x * x + 2.5 * x * x - 4.0 * x + 2.0
-    } else {
-        0.0
-    }
 }
 
 #[cfg(test)]

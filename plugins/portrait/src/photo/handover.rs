@@ -3,7 +3,7 @@
 //! The element that draws prepares the new person and then announces it against the stream, by an upstream event that
 //! carries a [`Handover`]. Each element before it prepares its own part in a [`Slot`], beside the stream. The first of them, the
 //! one before which nobody needs the photo, leads: it takes the new person with its next frame and from then on marks its
-//! frames ([`MARK`]). The others follow: each changes with the first frame that is so marked, so that frames of
+//! frames ([`PHOTO_META`]). The others follow: each changes with the first frame that is so marked, so that frames of
 //! the old person that are still on their way, in queues, are drawn as the old person. Where nobody leads, latents come
 //! from somewhere else and the one that draws changes at once.
 
@@ -16,13 +16,10 @@ use gst::prelude::*;
 
 use super::Photos;
 use crate::pack::sync::lock;
+use crate::stream::tensor::meta::PHOTO_META;
 
 /// Name of the event against the stream, and of its structure.
 const EVENT: &str = "portrait-handover";
-
-/// Name of the metadata of frames that are made for a photo that was set while playing: fields `number` (uint64, one more for
-/// each such photo in the process) and `location` (string, the photo's file).
-pub const MARK: &str = "PortraitPhotoMeta";
 
 /// Number of the next handover.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -112,9 +109,9 @@ impl Handover {
             structure.set("number", self.number);
             structure.set("location", self.photos.portrait.path.to_string_lossy().as_ref());
         };
-        if let Ok(mut old) = CustomMeta::from_mut_buffer(buffer, MARK) {
+        if let Ok(mut old) = CustomMeta::from_mut_buffer(buffer, PHOTO_META) {
             fill(old.mut_structure());
-        } else if let Ok(mut meta) = CustomMeta::add(buffer, MARK) {
+        } else if let Ok(mut meta) = CustomMeta::add(buffer, PHOTO_META) {
             fill(meta.mut_structure());
         }
     }
@@ -130,7 +127,7 @@ impl Handover {
 
 /// The number of the photo that a frame is marked with.
 pub fn marked(buffer: &gst::BufferRef) -> Option<u64> {
-    CustomMeta::from_buffer(buffer, MARK).ok()?.structure().get("number").ok()
+    CustomMeta::from_buffer(buffer, PHOTO_META).ok()?.structure().get("number").ok()
 }
 
 /// What an element before the one that draws prepared for a new person.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use image::{DynamicImage, RgbImage, RgbaImage};
 
 use super::colour::Colours;
-use super::read::{MAX_BYTES, MAX_SIDE};
+use super::limits::{MAX_BYTES, MAX_SIDE};
 
 /// Names of the library, by its interface's version.
 const NAMES: [&CStr; 2] = [c"libheif.so.1", c"libheif.dylib"];

@@ -6,9 +6,10 @@
 use tch::Device;
 
 use super::crop::Crop;
-use super::portrait::Picture;
+use super::picture::Picture;
 use crate::face::find::{Outside, RgbView, Roi, sample};
 use crate::face::landmark::indices::OVAL;
+use crate::face::pixel::{BT601, mix, single, tap};
 use crate::face::step::smooth_step;
 use crate::pack::{Pack, PackError, Stage};
 
@@ -23,6 +24,9 @@ const FLATNESS: f32 = 4e-4;
 
 /// Coverage taken for none, and for all: the network is rarely sure.
 const CERTAIN: (f32, f32) = (0.1, 0.9);
+
+/// Shares of the channels in the luminance.
+const LUMA: [f32; 3] = single(BT601);
 
 /// The network sees the crop, and a square this much wider: a hat that the crop cuts is a person's only with its top.
 const CONTEXTS: [f32; 2] = [1.0, 1.3];
@@ -91,7 +95,7 @@ pub fn matte(
     let (pixels, _) = picture.rgb.as_chunks::<3>();
     let luminance: Vec<f32> = pixels
         .iter()
-        .map(|&[r, g, b]| (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)) / 255.0)
+        .map(|&[r, g, b]| (LUMA[0] * f32::from(r) + LUMA[1] * f32::from(g) + LUMA[2] * f32::from(b)) / 255.0)
         .collect();
     let fine = guided_filter(&luminance, &rough, width, height);
     let mut matte: Vec<u8> = fine.iter().map(|&v| (255.0 * certainty(v) + 0.5) as u8).collect();
@@ -107,20 +111,16 @@ fn certainty(value: f32) -> f32 {
 fn enlarge(data: &[f32], size: usize, context: f32, width: usize, height: usize) -> Vec<f32> {
     let place = |i: usize, length: usize| {
         let from_middle = ((i as f32 + 0.5) / length as f32 - 0.5) / context;
-        let at = ((from_middle + 0.5) * size as f32 - 0.5).clamp(0.0, (size - 1) as f32);
-        (at as usize, (at as usize + 1).min(size - 1), at.fract())
+        tap((from_middle + 0.5) * size as f32 - 0.5, size)
     };
     let columns: Vec<_> = (0..width).map(|x| place(x, width)).collect();
     (0..height)
         .flat_map(|y| {
-            let (y0, y1, fy) = place(y, height);
-            let (top, low) = (&data[y0 * size..][..size], &data[y1 * size..][..size]);
+            let ty = place(y, height);
+            let (top, low) = (&data[ty.a * size..][..size], &data[ty.b * size..][..size]);
             columns
                 .iter()
-                .map(move |&(x0, x1, fx)| {
-                    let mix = |row: &[f32]| row[x0] + fx * (row[x1] - row[x0]);
-                    mix(top) + fy * (mix(low) - mix(top))
-                })
+                .map(move |tx| mix([top[tx.a], top[tx.b], low[tx.a], low[tx.b]], tx.t, ty.t))
                 .collect::<Vec<_>>()
         })
         .collect()

@@ -6,7 +6,11 @@
 //! portraits, paintings and beards among them, and stills of 81 films); of the seen ones none is taken for covered.
 
 use crate::face::find::{Outside, RgbView, Roi, sample};
-use crate::face::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, LIPS_OUTER};
+use crate::face::landmark::indices::{
+    AROUND_MOUTH, EYE_CORNER_LEFT, EYE_CORNER_RIGHT, INNER_LIP_CORNERS, INNER_LIP_LOWER, INNER_LIP_MIDDLES,
+    INNER_LIP_UPPER, LIP_CORNERS, LIPS_OUTER, OUTER_LIP_LOWER, OUTER_LIP_UPPER,
+};
+use crate::face::pixel::{BT601, single};
 
 /// Side of the square around the mouth, in distances of the outer eye corners, and its pixels.
 const SIDE: f32 = 1.3;
@@ -76,23 +80,6 @@ const WIDE: f32 = 0.42;
 const WIDE_ASIDE: f32 = 0.18;
 const ASIDE: f32 = 28.0;
 
-/// Points of the mouth: corners, middles of the rims.
-const CORNERS: [usize; 2] = [61, 291];
-const INNER_CORNERS: [usize; 2] = [78, 308];
-const MIDDLES: [usize; 2] = [13, 14];
-
-/// Rims of the opening and lips' outer edges, from left to right.
-const RIM_UPPER: [usize; 9] = [191, 80, 81, 82, 13, 312, 311, 310, 415];
-const RIM_LOWER: [usize; 9] = [95, 88, 178, 87, 14, 317, 402, 318, 324];
-const EDGE_UPPER: [usize; 7] = [40, 39, 37, 0, 267, 269, 270];
-const EDGE_LOWER: [usize; 7] = [91, 181, 84, 17, 314, 405, 321];
-
-/// Points on the skin around the mouth.
-const AROUND: [usize; 29] = [
-    164, 167, 393, 165, 391, 18, 83, 313, 199, 200, 175, 57, 287, 43, 273, 212, 432, 202, 422, 204, 424, 186,
-    410, 92, 322, 106, 335, 182, 406,
-];
-
 /// Steps of a line across the lips, how far it reaches from their middle in sides of the square, and the steps of it in
 /// which the line between the lips lies.
 const STEPS: usize = 23;
@@ -101,6 +88,9 @@ const SEAM: std::ops::Range<usize> = 8..15;
 
 /// How far from the lips' edge its two sides are compared, in sides of the square.
 const BESIDE: f32 = 0.035;
+
+/// Shares of the channels in the brightness.
+const LUMA: [f32; 3] = single(BT601);
 
 /// A picture in logarithms: of luminance, of red over green, of blue over green.
 struct Square(Vec<[f32; 3]>);
@@ -118,7 +108,7 @@ pub fn too_wide(neutral: &[[f32; 3]], yaw: f32) -> Option<&'static str> {
         let (a, b) = (neutral.get(a)?, neutral.get(b)?);
         Some((0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f32>().sqrt())
     };
-    let gap = between(MIDDLES)? / between(INNER_CORNERS)?.max(f32::EPSILON);
+    let gap = between(INNER_LIP_MIDDLES)? / between(INNER_LIP_CORNERS)?.max(f32::EPSILON);
     if gap > WIDE {
         Some("is wide open")
     } else if gap > WIDE_ASIDE && yaw.abs() > ASIDE {
@@ -147,7 +137,8 @@ fn evidence(view: &RgbView<'_>, landmarks: &[[f32; 3]]) -> Option<([f32; COUNT],
     let (left, right) = (point(EYE_CORNER_LEFT)?, point(EYE_CORNER_RIGHT)?);
     let eyes = (left[0] - right[0]).hypot(left[1] - right[1]);
     let centre = [0, 1].map(|c| {
-        let sum: f32 = CORNERS.iter().chain(&MIDDLES).filter_map(|&i| point(i)).map(|p| p[c]).sum();
+        let sum: f32 =
+            LIP_CORNERS.iter().chain(&INNER_LIP_MIDDLES).filter_map(|&i| point(i)).map(|p| p[c]).sum();
         sum / 4.0
     });
     let angle = (right[1] - left[1]).atan2(right[0] - left[0]);
@@ -167,10 +158,10 @@ fn evidence(view: &RgbView<'_>, landmarks: &[[f32; 3]]) -> Option<([f32; COUNT],
     let middle = |a: &[[f32; 2]], b: &[[f32; 2]]| -> Vec<[f32; 2]> {
         a.iter().zip(b).map(|(a, b)| [0, 1].map(|c| (a[c] + b[c]) / 2.0)).collect()
     };
-    let (upper, lower) = (places(&RIM_UPPER)?, places(&RIM_LOWER)?);
-    let around = square.median(&places(&AROUND)?);
+    let (upper, lower) = (places(&INNER_LIP_UPPER[1..10])?, places(&INNER_LIP_LOWER[1..10])?);
+    let around = square.median(&places(&AROUND_MOUTH)?);
     let lip = |edge: &[usize], rim: &[[f32; 2]]| Some(square.median(&middle(&places(edge)?, &rim[1..8])));
-    let lips = [lip(&EDGE_UPPER, &upper)?, lip(&EDGE_LOWER, &lower)?];
+    let lips = [lip(&OUTER_LIP_UPPER[2..9], &upper)?, lip(&OUTER_LIP_LOWER[2..9], &lower)?];
     let [upper_lip, lower_lip] = lips.map(|lip: [f32; 3]| [0, 1, 2].map(|c| lip[c] - around[c]));
 
     // Lines across the lips, column by column.
@@ -251,7 +242,7 @@ impl Square {
         let (green, blue) = rest.split_at(SIZE * SIZE);
         let pixel = |((r, g), b): ((&f32, &f32), &f32)| {
             let [r, g, b] = [r, g, b].map(|v| v + DARK);
-            [(0.299 * r + 0.587 * g + 0.114 * b).ln(), (r / g).ln(), (b / g).ln()]
+            [(LUMA[0] * r + LUMA[1] * g + LUMA[2] * b).ln(), (r / g).ln(), (b / g).ln()]
         };
         Self(red.iter().zip(green).zip(blue).map(pixel).collect())
     }
@@ -320,7 +311,7 @@ mod tests {
         let face: Vec<[f32; 3]> =
             open(0.0).iter().map(|p| [p[0] * 160.0 + 200.0, p[1] * 160.0 + 200.0, p[2] * 160.0]).collect();
         let at = |i: usize| [face[i][0], face[i][1]];
-        let ([left, right], middle) = (CORNERS.map(at), at(13));
+        let ([left, right], middle) = (LIP_CORNERS.map(at), at(13));
         let painted = |lips: bool| {
             let pixel = |i: usize| {
                 let (x, y) = ((i % SIDE) as f32, (i / SIDE) as f32);

@@ -4,7 +4,8 @@
 //! then holes are filled from the next smaller one.
 
 use super::matte::box_mean;
-use super::portrait::Picture;
+use super::picture::Picture;
+use crate::face::pixel::bilinear;
 
 /// How far the person's colours reach beyond the matte, in pixels of a 512-pixel crop.
 const BLEED: f32 = 10.0;
@@ -77,13 +78,8 @@ pub(super) fn pull_push(level: Level) -> Vec<[f32; 4]> {
             if missing <= 0.0 {
                 return normalised(pixel);
             }
-            let fill = bilinear(
-                &below,
-                w,
-                h,
-                (i % level.width) as f32 / 2.0 - 0.25,
-                (i / level.width) as f32 / 2.0 - 0.25,
-            );
+            let at = [i % level.width, i / level.width].map(|v| v as f32 / 2.0 - 0.25);
+            let fill = between(&below, w, h, at);
             // Premultiplied colours: what is there, and the rest from below.
             std::array::from_fn(|c| if c < 3 { pixel[c] + missing * fill[c] } else { 1.0 })
         })
@@ -112,17 +108,9 @@ fn normalised(p: [f32; 4]) -> [f32; 4] {
     if p[3] > 0.0 { p.map(|v| v / p[3]) } else { p }
 }
 
-pub(super) fn bilinear(pixels: &[[f32; 4]], width: usize, height: usize, x: f32, y: f32) -> [f32; 4] {
-    let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
-    let (x0, y0) = (x as usize, y as usize);
-    let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));
-    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    std::array::from_fn(|c| {
-        let at = |x: usize, y: usize| pixels[y * width + x][c];
-        let (top, low) =
-            (at(x0, y0) + fx * (at(x1, y0) - at(x0, y0)), at(x0, y1) + fx * (at(x1, y1) - at(x0, y1)));
-        top + fy * (low - top)
-    })
+/// A bilinear sample of a picture, clamped at its border.
+pub(super) fn between(pixels: &[[f32; 4]], width: usize, height: usize, at: [f32; 2]) -> [f32; 4] {
+    bilinear([width, height], at, |x, y| pixels[y * width + x])
 }
 
 #[cfg(test)]

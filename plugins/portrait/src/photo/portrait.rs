@@ -10,6 +10,7 @@ use tch::{Device, Tensor};
 use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
+use super::picture::Picture;
 use super::view::View;
 use super::{drawing, matte, mouth, plate, read};
 use crate::face::find::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
@@ -32,23 +33,6 @@ const PROFILE: f32 = 35.0;
 
 /// Degrees of roll from which the photo rather than the head is turned.
 const SIDEWAYS: f32 = 45.0;
-
-/// A packed RGB picture of 8 bits a channel.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `3 * width * height` bytes.
-    pub rgb: Vec<u8>,
-}
-
-impl std::fmt::Debug for Picture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Picture({}x{})", self.width, self.height)
-    }
-}
 
 /// An analysed photo. Picture units: 0 to 1 over the crop, z in the unit of x.
 #[derive(Debug)]
@@ -150,6 +134,12 @@ impl Portrait {
         let portrait = Arc::new(measure(path, choice, pack, device)?);
         *shared = Arc::downgrade(&portrait);
         Ok(portrait)
+    }
+
+    /// What a picture of a shape, width over height, shows of the photo: see [`View::around`].
+    pub fn view(&self, shape: f32) -> View {
+        let size = [self.photo.width, self.photo.height];
+        View::around(self.crop, size, (&self.picture, &self.matte), &self.landmarks, shape)
     }
 }
 

@@ -13,17 +13,9 @@ use super::colour::{self, Colours};
 use super::error::PhotoError;
 use super::heif::{self, HeifError};
 use super::kind::{Kind, kind};
-use super::portrait::Picture;
+use super::limits::{MAX_BYTES, MAX_FILE_BYTES, MAX_SIDE};
+use super::picture::Picture;
 use super::{alpha, ink};
-
-/// Longest side of a photo in pixels.
-pub const MAX_SIDE: u32 = 16384;
-
-/// Memory that decoding may take.
-pub const MAX_BYTES: u64 = 512 << 20;
-
-/// Largest file.
-pub const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// A decoded photo, upright.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::beyond;
 use super::crop::{self, Crop, Span};
-use super::portrait::{Picture, Portrait};
+use super::picture::Picture;
 use crate::face::landmark::indices::{CHIN, FOREHEAD};
 
 /// What a picture that is made tighter keeps beside the face, above hair or hat and below the chin, and its least side, in
@@ -44,12 +44,19 @@ impl View {
     /// The surroundings of the face in a shape, width over height. The square around the face fits its shorter side, and
     /// what the longer one has more is the photo's. Where the photo does not have so much, the rectangle is moved, then made
     /// tighter around the head, and what is still missing lies beyond the photo.
-    pub fn around(portrait: &Portrait, shape: f32) -> Self {
-        let size = [portrait.photo.width as f32, portrait.photo.height as f32];
-        Self::of_head(portrait.crop, size, &Head::new(portrait), shape)
+    ///
+    /// `picture` is what the square `crop` of a photo of that size shows, with a matte of its pixels and landmarks in its units.
+    pub fn around(
+        crop: Crop,
+        size: [usize; 2],
+        picture: (&Picture, &[u8]),
+        landmarks: &[[f32; 3]],
+        shape: f32,
+    ) -> Self {
+        Self::of_head(crop, size.map(|v| v as f32), &HeadBox::new(crop, picture, landmarks), shape)
     }
 
-    fn of_head(crop: Crop, size: [f32; 2], head: &Head, shape: f32) -> Self {
+    fn of_head(crop: Crop, size: [f32; 2], head: &HeadBox, shape: f32) -> Self {
         let within = |start: f32, length: f32| start >= -ROUNDED && start + crop.side <= length + ROUNDED;
         if shape == 1.0 && within(crop.x, size[0]) && within(crop.y, size[1]) {
             return crop.into();
@@ -118,25 +125,14 @@ impl View {
         self.cut_around(photo, width, height, None)
     }
 
-    /// The same of an analysed photo, whose person is not continued beyond it.
-    pub fn show(&self, portrait: &Portrait, width: usize, height: usize) -> Picture {
-        let (photo, crop, side) = (&portrait.photo, portrait.crop, portrait.picture.width);
-        let person = self.reaches_beyond(photo).then(|| {
-            // Beside the crop the matte is that of its edge.
-            let scale = side as f32 / crop.side;
-            let span = |start: f32, from: f32, length: f32, size: usize| Span {
-                start: (start - from) * scale,
-                length: length * scale,
-                size,
-            };
-            let across = span(self.x, crop.x, self.width, width);
-            let down = span(self.y, crop.y, self.height, height);
-            crop::resample::<1>(&portrait.matte, side, side, across, down)
-        });
-        self.cut_around(photo, width, height, person.as_deref())
-    }
-
-    fn cut_around(&self, photo: &Picture, width: usize, height: usize, person: Option<&[u8]>) -> Picture {
+    /// The same, where a `person` whose matte that is, is not continued beyond the photo.
+    pub(super) fn cut_around(
+        &self,
+        photo: &Picture,
+        width: usize,
+        height: usize,
+        person: Option<&[u8]>,
+    ) -> Picture {
         let (x, y) = self.spans(width, height);
         let rgb = crop::resample::<3>(&photo.rgb, photo.width, photo.height, x, y);
         let mut picture = Picture { width, height, rgb };
@@ -187,16 +183,15 @@ impl View {
 }
 
 /// The box around a head in pixels of the photo, hair or hat included; it may stick out.
-struct Head {
+struct HeadBox {
     low: [f32; 2],
     high: [f32; 2],
     /// Height of the face.
     face: f32,
 }
 
-impl Head {
-    fn new(portrait: &Portrait) -> Self {
-        let (crop, picture, points) = (portrait.crop, &portrait.picture, &portrait.landmarks);
+impl HeadBox {
+    fn new(crop: Crop, (picture, matte): (&Picture, &[u8]), points: &[[f32; 3]]) -> Self {
         let (forehead, chin) = (points[FOREHEAD], points[CHIN]);
         let face = (forehead[0] - chin[0]).hypot(forehead[1] - chin[1]);
         let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
@@ -210,7 +205,7 @@ impl Head {
         let [left, right] = [-STRIP, STRIP].map(|v| pixel(forehead[0] + v * face, picture.width));
         let above = pixel(low[1], picture.height);
         let covered = |row: &usize| {
-            let line = &portrait.matte[row * picture.width..][left..=right];
+            let line = &matte[row * picture.width..][left..=right];
             2 * line.iter().filter(|m| **m > 127).count() > line.len()
         };
         let crown = (0..above).rev().take_while(covered).count();
@@ -231,10 +226,10 @@ mod tests {
     use super::*;
 
     /// A face of that height at that place, its crop and what a shape shows of it.
-    fn shown(size: [f32; 2], face: f32, [x, y]: [f32; 2], shape: f32) -> (Crop, Head, View) {
+    fn shown(size: [f32; 2], face: f32, [x, y]: [f32; 2], shape: f32) -> (Crop, HeadBox, View) {
         let (forehead, chin) = ([x, y], [x, y + face]);
         let crop = Crop::around(forehead, chin, size[0] as usize, size[1] as usize);
-        let head = Head { low: [x - 0.4 * face, y - 0.2 * face], high: [x + 0.4 * face, y + face], face };
+        let head = HeadBox { low: [x - 0.4 * face, y - 0.2 * face], high: [x + 0.4 * face, y + face], face };
         let view = View::of_head(crop, size, &head, shape);
         (crop, head, view)
     }

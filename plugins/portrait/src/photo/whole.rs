@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tch::Device;
 
 use super::crop::{self, Crop, Span};
+use super::picture::Picture;
 use super::portrait::Portrait;
 use super::view::View;
 use super::{Alpha, PhotoError, alpha, matte};
@@ -54,6 +55,24 @@ impl Portrait {
             Some(alpha) => alpha::within(&matte, &self.alpha_part(alpha, view, width, height)),
             None => matte,
         })
+    }
+
+    /// What a view shows of the photo, scaled to a picture of `width` x `height` pixels; the person is not continued beyond it.
+    pub fn show(&self, view: &View, width: usize, height: usize) -> Picture {
+        let (photo, crop, side) = (&self.photo, self.crop, self.picture.width);
+        let person = view.reaches_beyond(photo).then(|| {
+            // Beside the crop the matte is that of its edge.
+            let scale = side as f32 / crop.side;
+            let span = |start: f32, from: f32, length: f32, size: usize| Span {
+                start: (start - from) * scale,
+                length: length * scale,
+                size,
+            };
+            let across = span(view.x, crop.x, view.width, width);
+            let down = span(view.y, crop.y, view.height, height);
+            crop::resample::<1>(&self.matte, side, side, across, down)
+        });
+        view.cut_around(photo, width, height, person.as_deref())
     }
 
     /// What is opaque of a part of the photo in a picture of `width` x `height` pixels: 255 = all. Beyond the photo is nothing.

@@ -29,7 +29,7 @@ impl Complaints {
     }
 
     /// The element starts.
-    pub fn tell(&self, element: &impl IsA<gst::Element>) {
+    pub fn post(&self, element: &impl IsA<gst::Element>) {
         // No lock while a message is on its way: its handlers may set properties.
         let untold = std::mem::take(&mut *lock(&self.0));
         for (_, text) in untold {
@@ -68,7 +68,7 @@ mod tests {
         element.set_bus(Some(&bus));
         complaints.set(&element, "face", Some(&std::fmt::Error));
         assert_eq!(warnings(&bus).len(), 1);
-        complaints.tell(&element);
+        complaints.post(&element);
         assert_eq!(warnings(&bus).len(), 0);
     }
 
@@ -82,7 +82,7 @@ mod tests {
             complaints.set(&element, property, bad.then_some(&std::fmt::Error));
         }
         pipeline.set_state(gst::State::Ready).unwrap();
-        complaints.tell(&element);
+        complaints.post(&element);
         let told = warnings(&bus);
         pipeline.set_state(gst::State::Null).unwrap();
         assert!(told.len() == 1 && told[0].starts_with("face: "), "{told:?}");

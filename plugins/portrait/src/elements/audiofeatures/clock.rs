@@ -1,5 +1,7 @@
 //! The clocks of samples and frames, exact over hours.
 
+use crate::stream::grid::FrameGrid;
+
 /// Sample and frame clocks of a pack. Frame `n` spans `[n, n + 1) / fps` seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameClock {
@@ -29,9 +31,7 @@ impl FrameClock {
 
     /// Start of frame `n`.
     pub fn frame_time(self, n: u64) -> gst::ClockTime {
-        let (num, den) = (self.fps.numer() as u128, self.fps.denom() as u128);
-        let ns = (u128::from(n) * den * u128::from(gst::ClockTime::SECOND.nseconds()) + num / 2) / num;
-        gst::ClockTime::from_nseconds(ns as u64)
+        FrameGrid { rate: self.fps }.time(n)
     }
 
     /// Sample at a time, to the nearest.

@@ -27,9 +27,8 @@
  *
  * Since: 0.1
  */
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use gst::glib;
 use gst::prelude::*;
@@ -37,102 +36,20 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
+use super::CAT;
 use super::LOOK_AHEAD_QUERY;
-use super::engine::Engine;
+use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
-use super::pulse::{Beat, Pulse};
-use super::settings::{LookAhead, Settings, param_specs};
+use super::settings::{LookAhead, param_specs};
 use super::state::{Counts, State};
 use super::tags;
+use super::task::{LiveTask, Next};
 use crate::pack::SAMPLE_RATE;
 use crate::stream::element::{lock, pad_templates};
 use crate::stream::settings::pack_error_message;
-use crate::stream::stats::Stats;
-use crate::stream::tensor::{TensorKind, buffer};
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "audiofeatures",
-        gst::DebugColorFlags::empty(),
-        Some("Audio features of video frames"),
-    )
-});
-
-#[derive(Default)]
-pub struct AudioFeatures {
-    pub(super) settings: Mutex<Settings>,
-    /// Locked while the network runs, before the state, and by nobody who answers a question.
-    engine: Mutex<Option<Engine>>,
-    pub(super) state: Mutex<Option<State>>,
-    pub(super) pulse: Mutex<Option<Arc<Pulse>>>,
-    /// The latency of what comes before may have changed.
-    pub(super) ask_upstream: AtomicBool,
-    stats: Stats,
-    /// The thread of live streams panics.
-    #[cfg(test)]
-    pub(super) panics: AtomicBool,
-}
+use crate::stream::tensor::TensorKind;
 
 impl AudioFeatures {
-    /// The next frame with its timestamps, if its audio is there.
-    pub(super) fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
-        let began = Instant::now();
-        let _threads = lock(&self.settings).model.limit_threads();
-        let mut engine = lock(&self.engine);
-        let engine_ref = engine.as_mut().ok_or(gst::FlowError::Flushing)?;
-        let frame = match lock(&self.state).as_mut() {
-            None => return Err(gst::FlowError::Flushing),
-            // Before the first segment there is nothing to time, and nothing to push.
-            Some(state) if state.segment.is_none() && state.live.is_none() => return Ok(None),
-            Some(state) => state.next(&mut engine_ref.window),
-        };
-        let Some(frame) = frame else { return Ok(None) };
-        let run = engine_ref.run();
-        let mut buffer = buffer::from_f32(&engine_ref.features);
-        drop(engine);
-        if let Err(error) = run {
-            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
-            return Err(gst::FlowError::Error);
-        }
-        if let Some(out) = buffer.get_mut() {
-            out.set_offset(frame.number);
-            out.set_offset_end(frame.number + 1);
-            out.set_pts(frame.pts);
-            out.set_duration(frame.duration);
-            if frame.discont {
-                out.set_flags(gst::BufferFlags::DISCONT);
-            }
-        }
-        self.stats.add(began.elapsed());
-        self.begin_output();
-        Ok(Some(buffer))
-    }
-
-    /// Pushes every frame that `next` gives. No lock of the element's own is held over a push.
-    fn push_all(
-        &self,
-        next: impl Fn() -> Result<Option<gst::Buffer>, gst::FlowError>,
-    ) -> Result<(), gst::FlowError> {
-        while let Some(buffer) = next()? {
-            gst::trace!(CAT, imp = self, "pushing {buffer:?}");
-            self.obj().src_pad().push(buffer)?;
-        }
-        Ok(())
-    }
-
-    /// Pushes the frames that wait for look-ahead, with silence in its place, and starts anew.
-    pub(super) fn drain(&self) {
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.framer.finish();
-        }
-        if let Err(error) = self.push_all(|| self.next_buffer()) {
-            gst::debug!(CAT, imp = self, "last frames were not taken: {error}");
-        }
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.reset(true);
-        }
-    }
-
     fn gap(&self, gap: &gst::event::Gap) {
         let (pts, duration) = gap.get();
         let Some(duration) = duration else { return };
@@ -183,40 +100,13 @@ impl AudioFeatures {
         drop(guard);
         match placed {
             Ok(placed) => {
-                self.tell(placed, rate);
+                self.warn_of(placed, rate);
                 Ok(())
             }
             Err(error) => {
                 gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
                 Err(gst::FlowError::Error)
             }
-        }
-    }
-
-    /// At the end of a stream that is not live: without a sample there is no picture, and what is behind writes a file
-    /// that nothing plays.
-    fn complain_of_nothing(&self) {
-        if lock(&self.state).as_ref().is_some_and(|state| !state.heard && state.live.is_none()) {
-            gst::element_imp_error!(
-                self,
-                gst::StreamError::WrongType,
-                ("no audio came before the end of the stream: the recording is empty")
-            );
-        }
-    }
-
-    /// Takes a segment of audio; one that cannot be spoken is an error.
-    pub(super) fn take_segment(&self, segment: &gst::Segment) {
-        let taken = lock(&self.state).as_mut().is_none_or(|state| state.set_segment(segment));
-        if !taken {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::Seek,
-                (
-                    "audio that is played backwards (rate {}) cannot be spoken: seek with a rate above 0",
-                    segment.rate()
-                )
-            );
         }
     }
 
@@ -310,18 +200,18 @@ impl ElementImpl for AudioFeatures {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        let pulse = lock(&self.pulse).clone();
+        let task = lock(&self.task).clone();
         if transition == gst::StateChange::PlayingToPaused
-            && let Some(pulse) = &pulse
+            && let Some(task) = &task
         {
-            pulse.set_playing(false);
+            task.set_playing(false);
         }
         let success = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToPlaying
-            && let Some(pulse) = &pulse
+            && let Some(task) = &task
         {
             self.ask_upstream();
-            pulse.set_playing(true);
+            task.set_playing(true);
         }
         Ok(success)
     }
@@ -339,20 +229,20 @@ impl BaseTransformImpl for AudioFeatures {
         *lock(&self.engine) = Some(engine);
         *lock(&self.state) = Some(state);
         let element = self.obj().downgrade();
-        let beat = move || {
+        let next = move || {
             // A panic is an element error, as in the threads that GStreamer starts.
-            element.upgrade().map_or(Beat::End, |e| e.imp().catch_panic(|| Beat::End, Self::beat))
+            element.upgrade().map_or(Next::End, |e| e.imp().catch_panic(|| Next::End, Self::make_due_frames))
         };
-        let pulse = Pulse::start(beat)
+        let task = LiveTask::start(next)
             .map_err(|e| gst::error_msg!(gst::CoreError::Thread, ("cannot start a thread: {e}")))?;
-        *lock(&self.pulse) = Some(Arc::new(pulse));
+        *lock(&self.task) = Some(Arc::new(task));
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let pulse = lock(&self.pulse).take();
+        let task = lock(&self.task).take();
         // Waits for the thread, which takes the other locks.
-        drop(pulse);
+        drop(task);
         *lock(&self.engine) = None;
         *lock(&self.state) = None;
         Ok(())

@@ -10,10 +10,11 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
+use super::CAT;
 use super::framer::Placed;
-use super::imp::{AudioFeatures, CAT};
-use super::pulse::Beat;
+use super::frames::AudioFeatures;
 use super::state::Live;
+use super::task::Next;
 use crate::stream::element::lock;
 
 /// A live stream that is so far behind its clock, because the machine slept or the stages behind were blocked, does not
@@ -27,7 +28,7 @@ pub enum Plan {
     /// It comes out at this time, or when its audio is there.
     Sleep(gst::Clock, gst::ClockTime),
     /// Nothing comes out until something changes.
-    Rest,
+    Idle,
 }
 
 impl AudioFeatures {
@@ -52,9 +53,9 @@ impl AudioFeatures {
 
     /// The thread of a live stream looks at its clock again.
     pub(super) fn wake(&self) {
-        let pulse = lock(&self.pulse).clone();
-        if let Some(pulse) = pulse {
-            pulse.wake();
+        let task = lock(&self.task).clone();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -64,9 +65,9 @@ impl AudioFeatures {
         let plan = self.look(&mut skipped);
         if let Some((behind, placed, rate)) = skipped {
             gst::warning!(CAT, imp = self, "{behind} behind the clock: frames are left out, {placed:?}");
-            self.tell(placed, rate);
+            self.warn_of(placed, rate);
             if placed.lost > 0 {
-                self.tell_lost(behind, placed.lost as u64, rate);
+                self.warn_of_lost(behind, placed.lost as u64, rate);
             }
         }
         plan
@@ -78,9 +79,9 @@ impl AudioFeatures {
         let mut guard = lock(&self.state);
         let state = guard.as_mut()?;
         let live = state.live.as_ref()?;
-        let (Some(clock), Some(base)) = (clock, base) else { return Some(Plan::Rest) };
+        let (Some(clock), Some(base)) = (clock, base) else { return Some(Plan::Idle) };
         if live.eos || live.failed.is_some() {
-            return Some(Plan::Rest);
+            return Some(Plan::Idle);
         }
         let patience = live.upstream + patience;
         let now = clock.time().saturating_sub(base);
@@ -115,7 +116,7 @@ impl AudioFeatures {
     }
 
     /// What the thread of a live stream does when it wakes up: it makes the frames whose time has come.
-    pub(super) fn beat(&self) -> Beat {
+    pub(super) fn make_due_frames(&self) -> Next {
         #[cfg(test)]
         assert!(!self.panics.load(Ordering::Relaxed), "told to panic");
         if self.ask_upstream.load(Ordering::Relaxed) {
@@ -125,13 +126,13 @@ impl AudioFeatures {
             let pad = self.obj().src_pad().clone();
             let _stream = pad.stream_lock();
             match self.plan() {
-                None | Some(Plan::Rest) => return Beat::Rest,
-                Some(Plan::Sleep(clock, time)) => return Beat::At(clock, time),
+                None | Some(Plan::Idle) => return Next::Change,
+                Some(Plan::Sleep(clock, time)) => return Next::Time(clock, time),
                 Some(Plan::Frame) => {
                     self.push_events(false);
                     let pushed = match self.next_buffer() {
                         Ok(Some(buffer)) => pad.push(buffer).map(|_| ()),
-                        Ok(None) => return Beat::Rest,
+                        Ok(None) => return Next::Change,
                         Err(error) => Err(error),
                     };
                     if let Err(error) = pushed {
@@ -179,7 +180,7 @@ impl AudioFeatures {
         true
     }
 
-    /// Ends the frames of a live stream; the audio's own thread is told when it comes by.
+    /// Ends the frames of a live stream; the audio's own thread hears of it when it comes by.
     fn fail(&self, error: gst::FlowError) {
         if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
             live.failed = Some(error);
@@ -192,25 +193,6 @@ impl AudioFeatures {
                 ["an idle frame was not taken: {error}"]
             );
         }
-    }
-
-    /// Sends what must come before the first frame of a live stream where no audio has brought it.
-    pub(super) fn begin_output(&self) {
-        let due = lock(&self.state).as_mut().and_then(|state| {
-            let live = state.live.as_mut()?;
-            std::mem::take(&mut live.segment_due).then(|| state.caps().clone())
-        });
-        let Some(caps) = due else { return };
-        let pad = self.obj().src_pad().clone();
-        if pad.sticky_event::<gst::event::StreamStart>(0).is_none() {
-            let id = pad.create_stream_id(&*self.obj(), Some("features"));
-            let group = gst::GroupId::next();
-            pad.push_event(gst::event::StreamStart::builder(id.as_str()).group_id(group).build());
-        }
-        if !pad.has_current_caps() {
-            pad.push_event(gst::event::Caps::new(&caps));
-        }
-        pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
     }
 
     /// Events of audio that is live; `None` for those that take the usual way.

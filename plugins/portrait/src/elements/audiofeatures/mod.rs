@@ -1,5 +1,7 @@
 //! `audiofeatures`: audio in, one window of features a video frame out.
 
+use std::sync::LazyLock;
+
 use gst::glib;
 use gst::prelude::*;
 
@@ -7,22 +9,31 @@ mod alignment;
 pub mod clock;
 mod engine;
 pub mod framer;
+mod frames;
 mod imp;
 mod live;
 mod mixdown;
-mod pulse;
 mod queue;
 mod settings;
 mod state;
 mod tags;
-mod tell;
+mod task;
+mod warnings;
 
 pub use settings::LookAhead;
 pub(crate) use settings::param_specs;
 
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "audiofeatures",
+        gst::DebugColorFlags::empty(),
+        Some("Audio features of video frames"),
+    )
+});
+
 glib::wrapper! {
     /// The element `audiofeatures`.
-    pub struct AudioFeatures(ObjectSubclass<imp::AudioFeatures>)
+    pub struct AudioFeatures(ObjectSubclass<frames::AudioFeatures>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 

@@ -34,7 +34,7 @@ pub struct State {
     /// What was counted since the start.
     pub counts: Counts,
     /// What was said since the start, because it is said once.
-    pub told: Told,
+    pub warned: Warned,
 }
 
 /// What is counted.
@@ -50,7 +50,7 @@ pub struct Counts {
 
 /// What is said once.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct Warned {
     pub moved: bool,
     pub full: bool,
     pub hole: bool,
@@ -80,7 +80,7 @@ impl Live {
 }
 
 /// A frame whose window is complete.
-pub struct Frame {
+pub struct FrameSpan {
     pub number: u64,
     pub pts: gst::ClockTime,
     pub duration: gst::ClockTime,
@@ -119,7 +119,7 @@ impl State {
             caps,
             discont: true,
             counts: Counts::default(),
-            told: Told::default(),
+            warned: Warned::default(),
         };
         Ok((state, Engine::new(stage, window, info.len())))
     }
@@ -189,13 +189,13 @@ impl State {
     }
 
     /// The next frame whose window is complete, and its window.
-    pub fn next(&mut self, window: &mut [f32]) -> Option<Frame> {
+    pub fn next(&mut self, window: &mut [f32]) -> Option<FrameSpan> {
         let number = self.framer.next(window)?;
         let clock = self.framer.clock();
         let (begin, end) =
             (self.timestamp(clock.frame_time(number)), self.timestamp(clock.frame_time(number + 1)));
         let discont = std::mem::take(&mut self.discont) | self.framer.take_skipped();
-        Some(Frame { number, pts: begin, duration: end.saturating_sub(begin), discont })
+        Some(FrameSpan { number, pts: begin, duration: end.saturating_sub(begin), discont })
     }
 
     /// The output's timestamp at a grid time.

@@ -42,6 +42,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 
+use super::CAT;
 use super::absence::Absence;
 use super::measure::Tracked;
 use super::settings::{Settings, param_specs};
@@ -54,10 +55,6 @@ use crate::stream::element::{carry_rate, lock, pad_templates, tensor_caps, time_
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::{ModelSettings, pack_error_message};
 use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
-});
 
 /// Shape of the payload.
 const SHAPE: [usize; 2] = [COUNT, 3];
@@ -167,7 +164,7 @@ impl BaseTransformImpl for FaceLandmarks {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).model.clone();
-        self.complaints.tell(&*self.obj());
+        self.complaints.post(&*self.obj());
         meta::register();
         let started = settings.open().and_then(|(pack, device)| {
             let tracker = Tracker::new(&pack, device)?;

@@ -1,5 +1,7 @@
 //! The element `facelandmarks`: the face in a video as a stream of landmarks.
 
+use std::sync::LazyLock;
+
 use gst::glib;
 use gst::prelude::*;
 
@@ -10,6 +12,10 @@ mod imp;
 mod measure;
 mod settings;
 mod tracker;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
+});
 
 glib::wrapper! {
     /// Tracks the face in a video.

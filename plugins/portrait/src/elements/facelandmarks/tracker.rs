@@ -5,9 +5,9 @@
 
 use tch::Device;
 
+use super::CAT;
 use super::crowd::{Crowd, GONE, Person};
 use super::cut::Cuts;
-use super::imp::CAT;
 use super::measure::{Measure, Tracked, quarters_to_upright};
 use crate::face::find::{
     Detection, Face, FaceChoice, Finder, Orientation, RgbView, Roi, Spot, from_farther_away, from_left,

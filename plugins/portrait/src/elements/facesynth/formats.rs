@@ -2,6 +2,7 @@
 
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInterlaceMode, VideoMultiviewMode};
 
+use crate::face::pixel::{BT601, BT709};
 use crate::render::{Format, Layout, Matrix};
 use crate::stream::element::carry_rate;
 
@@ -247,9 +248,10 @@ pub fn format(info: &gst_video::VideoInfo, straight: bool) -> Result<Format, Str
 
 /// Shares of red and blue in the luma.
 fn shares(matrix: VideoColorMatrix) -> Option<(f64, f64)> {
-    match matrix {
-        VideoColorMatrix::Bt601 => Some((0.299, 0.114)),
-        VideoColorMatrix::Bt709 | VideoColorMatrix::Rgb | VideoColorMatrix::Unknown => Some((0.2126, 0.0722)),
-        _ => None,
-    }
+    let [red, _, blue] = match matrix {
+        VideoColorMatrix::Bt601 => BT601,
+        VideoColorMatrix::Bt709 | VideoColorMatrix::Rgb | VideoColorMatrix::Unknown => BT709,
+        _ => return None,
+    };
+    Some((red, blue))
 }

@@ -252,7 +252,7 @@ impl BaseTransformImpl for FaceSynth {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        self.complaints.tell(&*self.obj());
+        self.complaints.post(&*self.obj());
         let _threads = settings.model.limit_threads();
         let photos = self.read_photos(&settings).map_err(|fault| fault.to_message())?;
         *lock(&self.photos) = Some(photos.clone());

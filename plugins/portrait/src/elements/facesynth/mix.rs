@@ -1,12 +1,13 @@
 //! Mixes the latents and the metadata of two moments.
 
 use super::resample::Shot;
-use crate::face::landmark::indices::LIPS_INNER;
+use crate::face::landmark::indices::{INNER_LIP_CORNERS, INNER_LIP_MIDDLES, LIPS_INNER};
 use crate::photo::handover::marked;
 use crate::stream::tensor::{FrameMeta, buffer, meta};
 
 /// Upper and lower middle of the lips' inner edge, and its corners.
-const LIPS: [usize; 4] = [13, 14, 78, 308];
+const LIPS: [usize; 4] =
+    [INNER_LIP_MIDDLES[0], INNER_LIP_MIDDLES[1], INNER_LIP_CORNERS[0], INNER_LIP_CORNERS[1]];
 /// Lips less apart than this, in widths of the mouth, touch.
 const TOUCH: f32 = 0.03;
 
@@ -111,7 +112,7 @@ fn lerp(a: &[f32], b: &[f32], share: f32, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photo::handover::MARK;
+    use crate::stream::tensor::meta::PHOTO_META;
 
     /// A mouth of width 1 whose lips are that far apart, and one number of code.
     fn face(opening: f32, code: f32) -> gst::Buffer {
@@ -143,7 +144,7 @@ mod tests {
         gst::init().unwrap();
         meta::register();
         let mut between = [face(0.2, 1.0), face(0.4, 3.0)];
-        let mut mark = gst::meta::CustomMeta::add(between[1].get_mut().unwrap(), MARK).unwrap();
+        let mut mark = gst::meta::CustomMeta::add(between[1].get_mut().unwrap(), PHOTO_META).unwrap();
         mark.mut_structure().set("number", 1u64);
         let zero = gst::ClockTime::ZERO;
         for (share, code) in [(0.25, 1.0), (0.5, 1.0), (0.75, 3.0)] {

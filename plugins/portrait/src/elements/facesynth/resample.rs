@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use gst::prelude::*;
+use crate::stream::grid::FrameGrid;
 
 /// Latents whose gap to the next is longer than this share of their duration are the last before a pause.
 const PAUSE: f64 = 0.5;
@@ -15,22 +15,18 @@ const PAUSE: f64 = 0.5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     origin: gst::ClockTime,
-    rate: gst::Fraction,
+    frames: FrameGrid,
 }
 
 impl Grid {
     /// When a frame begins.
     pub fn time(&self, frame: u64) -> gst::ClockTime {
-        let (frames, seconds) = (self.rate.numer() as u64, self.rate.denom() as u64);
-        let offset = gst::ClockTime::SECOND.nseconds().mul_div_floor(frame * seconds, frames);
-        self.origin + gst::ClockTime::from_nseconds(offset.unwrap_or(u64::MAX / 2))
+        self.origin + self.frames.time(frame)
     }
 
     /// The frame that begins nearest to a time.
     fn nearest(&self, time: gst::ClockTime) -> u64 {
-        let (frames, seconds) = (self.rate.numer() as u64, self.rate.denom() as u64);
-        let offset = time.saturating_sub(self.origin).nseconds();
-        offset.mul_div_round(frames, seconds * gst::ClockTime::SECOND.nseconds()).unwrap_or(0)
+        self.frames.nearest(time.saturating_sub(self.origin))
     }
 }
 
@@ -163,7 +159,7 @@ impl Resampler {
         match &self.grid {
             Some(grid) if !back => self.next = self.next.max(grid.nearest(newer.start)),
             _ => {
-                self.grid = Some(Grid { origin: newer.start, rate: self.rate });
+                self.grid = Some(Grid { origin: newer.start, frames: FrameGrid { rate: self.rate } });
                 self.next = 0;
             }
         }
@@ -191,9 +187,7 @@ impl Resampler {
 }
 
 fn span(rate: gst::Fraction) -> gst::ClockTime {
-    let nanoseconds =
-        gst::ClockTime::SECOND.nseconds().mul_div_round(rate.denom() as u64, rate.numer() as u64);
-    gst::ClockTime::from_nseconds(nanoseconds.unwrap_or(0))
+    FrameGrid { rate }.span()
 }
 
 /// Whether latents go on without a pause.
@@ -237,7 +231,10 @@ mod tests {
     fn an_hour_has_its_frames_and_no_drift() {
         gst::init().unwrap();
         // 3603.6 seconds: 108,000 frames at 30000/1001.
-        let grid = Grid { origin: gst::ClockTime::ZERO, rate: gst::Fraction::new(30000, 1001) };
+        let grid = Grid {
+            origin: gst::ClockTime::ZERO,
+            frames: FrameGrid { rate: gst::Fraction::new(30000, 1001) },
+        };
         for frame in 0..108_000_u64 {
             let exact = u128::from(frame) * 1001 * 1_000_000_000 / 30000;
             assert_eq!(u128::from(grid.time(frame).nseconds()), exact);

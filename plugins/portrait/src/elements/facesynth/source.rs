@@ -50,7 +50,7 @@ fn shrink(width: usize, height: usize) -> f32 {
 pub fn view(portrait: &Portrait, framing: Framing, [width, height]: [usize; 2], pixel: f32) -> View {
     let shape = pixel * width as f32 / height as f32;
     if framing == Framing::Crop {
-        return View::around(portrait, shape);
+        return portrait.view(shape);
     }
     let photo = [portrait.photo.width, portrait.photo.height];
     let best = sizes(portrait, framing).best;
@@ -109,7 +109,7 @@ impl Rest {
         } else if *view == whole && (width, height) == (photo.width, photo.height) {
             Pixels::Photo
         } else {
-            Pixels::Own(view.show(portrait, width, height).rgb)
+            Pixels::Own(portrait.show(view, width, height).rgb)
         };
         let mut rest = Self {
             width,

@@ -2,6 +2,8 @@
 
 use gst_video::prelude::*;
 
+use crate::face::pixel::{BT601, BT709, single};
+
 /// Formats that can be drawn on.
 pub const FORMATS: [gst_video::VideoFormat; 16] = [
     gst_video::VideoFormat::Rgb,
@@ -37,7 +39,7 @@ struct Component {
 }
 
 /// A frame that is drawn on.
-pub struct Canvas<'a, 'b> {
+pub struct VideoCanvas<'a, 'b> {
     frame: &'a mut gst_video::VideoFrameRef<&'b mut gst::BufferRef>,
     components: Vec<Component>,
     size: (i64, i64),
@@ -46,7 +48,7 @@ pub struct Canvas<'a, 'b> {
     wide: bool,
 }
 
-impl<'a, 'b> Canvas<'a, 'b> {
+impl<'a, 'b> VideoCanvas<'a, 'b> {
     /// A canvas over a frame of one of the [`FORMATS`].
     pub fn new(frame: &'a mut gst_video::VideoFrameRef<&'b mut gst::BufferRef>) -> Self {
         let format = frame.format_info();
@@ -121,7 +123,7 @@ impl<'a, 'b> Canvas<'a, 'b> {
             return [r, g, b, 255];
         }
         let [r, g, b] = [r, g, b].map(|v| f32::from(v) / 255.0);
-        let (kr, kb) = if self.wide { (0.2126, 0.0722) } else { (0.299, 0.114) };
+        let [kr, _, kb] = single(if self.wide { BT709 } else { BT601 });
         let y = kr * r + (1.0 - kr - kb) * g + kb * b;
         let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
         [(16.0 + 219.0 * y) as u8, (128.0 + 224.0 * u) as u8, (128.0 + 224.0 * v) as u8, 255]
@@ -138,7 +140,7 @@ mod tests {
         {
             let buffer = buffer.get_mut().unwrap();
             let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &info).unwrap();
-            Canvas::new(&mut frame).dot(at, side, [255, 0, 0]);
+            VideoCanvas::new(&mut frame).dot(at, side, [255, 0, 0]);
         }
         buffer.map_readable().unwrap().to_vec()
     }

@@ -1,6 +1,6 @@
 //! What is drawn: landmarks with the outlines of the features, the axes of the head, latent keypoints.
 
-use super::canvas::{Canvas, Colour};
+use super::canvas::{Colour, VideoCanvas};
 use crate::face::landmark::indices::{
     BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, NOSE_TIP, OVAL,
 };
@@ -47,7 +47,7 @@ impl Knowledge {
     }
 
     /// Landmarks as dots of `dot` pixels and outlines of `line` pixels.
-    pub fn draw_landmarks(&self, canvas: &mut Canvas<'_, '_>, dot: u32, line: u32) {
+    pub fn draw_landmarks(&self, canvas: &mut VideoCanvas<'_, '_>, dot: u32, line: u32) {
         let Some(points) = self.landmarks.as_deref().map(|l| l.as_chunks::<3>().0) else { return };
         let (width, height) = canvas.size();
         let pixel = |i: usize| points.get(i).map(|p| [p[0] * width, p[1] * height]);
@@ -67,7 +67,7 @@ impl Knowledge {
     }
 
     /// The axes of the head from the tip of the nose.
-    pub fn draw_pose(&self, canvas: &mut Canvas<'_, '_>, line: u32) {
+    pub fn draw_pose(&self, canvas: &mut VideoCanvas<'_, '_>, line: u32) {
         let (Some(pose), Some([[ax, bx], [ay, by]])) = (self.pose, self.placement()) else { return };
         let (width, height) = canvas.size();
         let Some(tip) = self.normalised.as_deref().and_then(|n| n.as_chunks::<3>().0.get(NOSE_TIP)) else {
@@ -83,7 +83,7 @@ impl Knowledge {
     }
 
     /// Latent keypoints as dots.
-    pub fn draw_latents(&self, canvas: &mut Canvas<'_, '_>, dot: u32) {
+    pub fn draw_latents(&self, canvas: &mut VideoCanvas<'_, '_>, dot: u32) {
         let Some(latents) = self.latents.as_deref().map(|l| l.as_chunks::<3>().0) else { return };
         let posed = self.posed();
         let placement = self.placement().unwrap_or([[1.0, 0.0]; 2]);

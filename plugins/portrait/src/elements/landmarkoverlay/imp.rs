@@ -22,7 +22,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 
-use super::canvas::{Canvas, FORMATS};
+use super::canvas::{FORMATS, VideoCanvas};
 use super::drawing::Knowledge;
 use crate::stream::element::{lock, pad_templates, sync_controls};
 
@@ -171,7 +171,7 @@ impl VideoFilterImpl for LandmarkOverlay {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let settings = *lock(&self.settings);
         let Some(known) = Knowledge::read(frame.buffer()) else { return Ok(gst::FlowSuccess::Ok) };
-        let mut canvas = Canvas::new(frame);
+        let mut canvas = VideoCanvas::new(frame);
         if settings.landmarks {
             known.draw_landmarks(&mut canvas, settings.point_size, settings.line_width);
         }

@@ -21,7 +21,7 @@ pub enum Within {
 }
 
 /// Moves the head from frame to frame.
-pub struct Head {
+pub struct HeadPoser {
     rest: Pose,
     pack: HeadPoses,
     base: Ease<POSE_LEN>,
@@ -29,7 +29,7 @@ pub struct Head {
     gain: Ease<1>,
 }
 
-impl Head {
+impl HeadPoser {
     /// A head whose pose in the photo is `rest`, and what the pack says about poses.
     pub fn new(rest: Pose, pack: &HeadPoses) -> Self {
         Self {
@@ -102,7 +102,7 @@ mod tests {
     const DT: f32 = 0.04;
     const REST: Pose = Pose { yaw: 3.0, pitch: -1.0, roll: 0.5, x: 0.5, y: 0.55, z: 0.0, scale: 0.25 };
 
-    fn resting() -> Head {
+    fn resting() -> HeadPoser {
         let pack = HeadPoses {
             styles: Vec::new(),
             limits: [25.0, 20.0, 25.0],
@@ -110,7 +110,7 @@ mod tests {
             growth: [0.0; 3],
             skew: [0.0; 3],
         };
-        Head::new(REST, &pack)
+        HeadPoser::new(REST, &pack)
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         };
         let turned = |by: f32| {
             let controls = Controls { yaw: by, ..Controls::default() };
-            Head::new(REST, &pack).step(REST, false, false, &controls, DT).0.yaw - REST.yaw
+            HeadPoser::new(REST, &pack).step(REST, false, false, &controls, DT).0.yaw - REST.yaw
         };
         assert!((turned(20.0) - 39.0).abs() < 1e-4 && (turned(-20.0) + 33.0).abs() < 1e-4);
         assert!((turned(10.0) - 16.5).abs() < 1e-4 && turned(0.0) == 0.0);

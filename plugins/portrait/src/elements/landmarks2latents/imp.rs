@@ -39,7 +39,8 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::pad::{self, PosePad};
+use super::CAT;
+use super::pad::{self, HasPosePad, PosePad};
 use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
 use crate::face::landmark::pose::Pose;
@@ -53,14 +54,6 @@ use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
 
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "landmarks2latents",
-        gst::DebugColorFlags::empty(),
-        Some("Latents from landmarks"),
-    )
-});
-
 /// Frames a second of a stream that does not say.
 const DEFAULT_RATE: f32 = 25.0;
 
@@ -73,33 +66,13 @@ pub struct Landmarks2Latents {
     /// Locked while the networks run.
     state: Mutex<Option<State>>,
     caps: SharedCaps,
-    pub(super) pose: PosePad,
+    pose: PosePad,
     /// Whether the next frame has to ask if a source is live.
     ask_live: Mutex<bool>,
     stats: Stats,
 }
 
 impl Landmarks2Latents {
-    /// The landmark streams that this element understands: of its own pack alone, once it is open.
-    pub(super) fn landmark_caps(&self) -> gst::Caps {
-        lock(&self.caps).as_ref().map_or_else(
-            || TensorKind::Landmarks.template_caps(),
-            |caps| tensor_caps(caps.input.0, &caps.input.1, &caps.pack),
-        )
-    }
-
-    pub(super) fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
-        match lock(&self.caps).as_ref() {
-            Some(own) => own.check(caps).map(drop),
-            None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
-        }
-    }
-
-    /// A stream begins: before its first frame it is asked whether it is live.
-    pub(super) fn ask_whether_live(&self) {
-        *lock(&self.ask_live) = true;
-    }
-
     fn find_out_whether_live(&self) {
         let Some(pose) = lock(&self.pose.pad).clone() else { return };
         if !std::mem::take(&mut *lock(&self.ask_live)) {
@@ -118,7 +91,7 @@ impl Landmarks2Latents {
         let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
         let segment = time_segment(self.obj().upcast_ref());
-        let moment = self.pose.at(segment.to_running_time(inbuf.pts()));
+        let driving = self.pose.at(segment.to_running_time(inbuf.pts()));
         let settings = lock(&self.settings).clone();
         let _threads = settings.model.limit_threads();
         let mut state = lock(&self.state);
@@ -131,14 +104,14 @@ impl Landmarks2Latents {
         }
         buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
         let (pose, notices) =
-            state.step(&input, moment.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
+            state.step(&input, driving.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
         buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
         attach(outbuf, &state.landmarks, pose);
         state.handover.iter().for_each(|handover| handover.mark(outbuf));
         Ok(notices)
     }
 
-    fn tell(&self, notice: Notice) {
+    fn warn_of(&self, notice: Notice) {
         match notice {
             Notice::Clamped => gst::element_imp_warning!(
                 self,
@@ -156,6 +129,31 @@ impl Landmarks2Latents {
                 ("`pose-mode` is transferred but no face drives the pose: link a facelandmarks to the pad `pose` (said once)")
             ),
         }
+    }
+}
+
+impl HasPosePad for Landmarks2Latents {
+    fn pose_pad(&self) -> &PosePad {
+        &self.pose
+    }
+
+    /// Of its own pack alone, once it is open.
+    fn landmark_caps(&self) -> gst::Caps {
+        lock(&self.caps).as_ref().map_or_else(
+            || TensorKind::Landmarks.template_caps(),
+            |caps| tensor_caps(caps.input.0, &caps.input.1, &caps.pack),
+        )
+    }
+
+    fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
+        match lock(&self.caps).as_ref() {
+            Some(own) => own.check(caps).map(drop),
+            None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
+        }
+    }
+
+    fn ask_whether_live(&self) {
+        *lock(&self.ask_live) = true;
     }
 }
 
@@ -228,7 +226,7 @@ impl ElementImpl for Landmarks2Latents {
             if slot.is_some() {
                 return None;
             }
-            slot.insert(pad::new(template)).clone()
+            slot.insert(pad::new::<Self>(template)).clone()
         };
         self.ask_whether_live();
         // An element that runs already does not activate it.
@@ -397,7 +395,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         let _timer = self.stats.time();
         match self.run(inbuf, outbuf) {
             Ok(notices) => {
-                notices.into_iter().for_each(|notice| self.tell(notice));
+                notices.into_iter().for_each(|notice| self.warn_of(notice));
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error) => {

@@ -1,5 +1,7 @@
 //! `landmarks2latents`: normalised landmarks in, posed and turned into the renderer's latent keypoints.
 
+use std::sync::LazyLock;
+
 use gst::glib;
 use gst::prelude::*;
 
@@ -17,6 +19,14 @@ mod transfer;
 pub(crate) use pad::template as pose_template;
 pub(crate) use settings::param_specs;
 pub use settings::{Drive, PoseMode};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "landmarks2latents",
+        gst::DebugColorFlags::empty(),
+        Some("Latents from landmarks"),
+    )
+});
 
 glib::wrapper! {
     /// The element `landmarks2latents`.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::imp::{CAT, Landmarks2Latents};
-use super::track::{Shot, Track};
+use super::CAT;
+use super::track::{Track, TrackedFace};
 use crate::face::landmark::COUNT;
 use crate::face::landmark::pose::Pose;
 use crate::stream::element::{Segment, lock};
@@ -34,29 +34,50 @@ pub fn template() -> Option<gst::PadTemplate> {
     gst::PadTemplate::new(NAME, gst::PadDirection::Sink, gst::PadPresence::Request, &caps).ok()
 }
 
+/// The element of such a pad.
+pub trait HasPosePad: ElementImpl {
+    /// What came to the pad.
+    fn pose_pad(&self) -> &PosePad;
+
+    /// The landmark streams that the element understands.
+    fn landmark_caps(&self) -> gst::Caps;
+
+    /// Whether it understands this one.
+    ///
+    /// # Errors
+    /// What it does not understand.
+    fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String>;
+
+    /// A stream begins: before its next frame the element asks whether it is live.
+    fn ask_whether_live(&self);
+}
+
 /// A new pad of that template.
-pub fn new(template: &gst::PadTemplate) -> gst::Pad {
+pub fn new<E: HasPosePad>(template: &gst::PadTemplate) -> gst::Pad
+where
+    E::Type: IsA<gst::Element>,
+{
     gst::Pad::builder_from_template(template)
         .name(NAME)
         .chain_function(|_, parent, buffer| {
-            Landmarks2Latents::catch_panic_pad_function(
+            E::catch_panic_pad_function(
                 parent,
                 || Err(gst::FlowError::Error),
-                |element| element.pose.chain(element, &buffer),
+                |element| element.pose_pad().chain(element, &buffer),
             )
         })
         .event_function(|pad, parent, event| {
-            Landmarks2Latents::catch_panic_pad_function(
+            E::catch_panic_pad_function(
                 parent,
                 || false,
-                |element| element.pose.event(element, pad, event),
+                |element| element.pose_pad().event(element, pad, event),
             )
         })
         .query_function(|pad, parent, query| {
-            Landmarks2Latents::catch_panic_pad_function(
+            E::catch_panic_pad_function(
                 parent,
                 || false,
-                |element| element.pose.query(element, pad, query),
+                |element| element.pose_pad().query(element, pad, query),
             )
         })
         .build()
@@ -85,14 +106,14 @@ impl PosePad {
     }
 
     /// The face at a running time, if a video is there; see [`Track::at`].
-    pub fn at(&self, time: Option<gst::ClockTime>) -> Option<super::track::Moment> {
+    pub fn at(&self, time: Option<gst::ClockTime>) -> Option<super::track::DrivingFace> {
         let pad = lock(&self.pad).clone()?;
         self.track.at(time?, || is_fed(&pad))
     }
 
     fn chain(
         &self,
-        element: &Landmarks2Latents,
+        element: &impl HasPosePad,
         buffer: &gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let Some((start, end)) = self.running_time(buffer) else {
@@ -122,7 +143,7 @@ impl PosePad {
         let lost = buffer.flags().contains(gst::BufferFlags::GAP);
         let is_other = u64::from(buffer.flags().contains(gst::BufferFlags::MARKER));
         let face = self.faces.fetch_add(is_other, Ordering::Relaxed) + is_other;
-        self.track.push(Shot { start, end, pose, landmarks, lost, face })
+        self.track.push(TrackedFace { start, end, pose, landmarks, lost, face })
     }
 
     /// From when to when a buffer is shown; `None` outside of the segment.
@@ -133,7 +154,7 @@ impl PosePad {
         Some((start, segment.to_running_time(end).unwrap_or(start).max(start)))
     }
 
-    fn event(&self, element: &Landmarks2Latents, pad: &gst::Pad, event: gst::Event) -> bool {
+    fn event(&self, element: &impl HasPosePad, pad: &gst::Pad, event: gst::Event) -> bool {
         use gst::EventView;
         gst::log!(CAT, obj = pad, "{event:?}");
         // What a flush has to do is done below.
@@ -175,7 +196,7 @@ impl PosePad {
         true
     }
 
-    fn query(&self, element: &Landmarks2Latents, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    fn query(&self, element: &impl HasPosePad, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         match query.view_mut() {
             gst::QueryViewMut::Caps(caps) => {
                 let all = element.landmark_caps();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tch::Tensor;
 
 use super::drive::{Blend, Driver, Driving};
-use super::head::{Head, Within};
+use super::head::{HeadPoser, Within};
 use super::motion::PoseGenerator;
 use super::settings::{Controls, Drive, PoseMode, Settings};
-use super::track::Moment;
+use super::track::DrivingFace;
 use super::transfer::{Manner, Transfer};
 use crate::face::emotion::EMOTION_LEN;
 use crate::face::landmark::pose::{Pose, turned_to};
@@ -85,7 +85,7 @@ pub struct State {
     flushes: u64,
     /// How often another face took the place of the one before on the main pad.
     faces: u64,
-    head: Head,
+    head: HeadPoser,
     blend: Blend,
     source: Option<Source>,
     /// Features of a frame that comes without a voice.
@@ -115,7 +115,7 @@ impl State {
             pad: Transfer::default(),
             flushes: 0,
             faces: 0,
-            head: Head::new(portrait.pose, &manifest.pose),
+            head: HeadPoser::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
             source: None,
             hidden: stage.zero_input(4)?,
@@ -172,13 +172,13 @@ impl State {
     pub fn step(
         &mut self,
         input: &FrameInput,
-        moment: Option<&Moment>,
+        driving: Option<&DrivingFace>,
         controls: &Controls,
     ) -> Result<(Pose, Vec<Notice>), PackError> {
         let silence = Arc::clone(&self.silence);
         let features = input.features.as_deref().unwrap_or(&silence);
-        if let Some(moment) = moment
-            && std::mem::replace(&mut self.flushes, moment.turn.1) != moment.turn.1
+        if let Some(driving) = driving
+            && std::mem::replace(&mut self.flushes, driving.turn.1) != driving.turn.1
         {
             self.pad = Transfer::default();
         }
@@ -187,8 +187,8 @@ impl State {
             self.faces += 1;
         }
         let mut notices = Vec::new();
-        let (base, source, within) = self.base_pose(input, moment, controls, features, &mut notices)?;
-        self.move_face(input, moment, controls);
+        let (base, source, within) = self.base_pose(input, driving, controls, features, &mut notices)?;
+        self.move_face(input, driving, controls);
         let switched = self.source.replace(source).is_some_and(|last| last != source);
         let moving = matches!(source.mode, PoseMode::Generated | PoseMode::Transferred);
         let (pose, kept) = self.head.step(base, moving, switched, controls, self.frame);
@@ -217,14 +217,14 @@ impl State {
     fn base_pose(
         &mut self,
         input: &FrameInput,
-        moment: Option<&Moment>,
+        driving: Option<&DrivingFace>,
         controls: &Controls,
         features: &[f32],
         notices: &mut Vec<Notice>,
     ) -> Result<(Pose, Source, Within), PackError> {
         let rest = self.portrait.pose;
         // The pad is there for the pose: its face comes before one on the main pad.
-        let driver = match (moment, input.pose) {
+        let driver = match (driving, input.pose) {
             (Some(_), _) => Some(Driver::Pad),
             (None, Some(_)) => Some(Driver::Main),
             (None, None) => None,
@@ -262,13 +262,13 @@ impl State {
             PoseMode::Free => (turned_to(rest, [0.0; 3], rest.scale), Within::Range),
             PoseMode::Transferred => {
                 source.driver = driver;
-                match (moment, input.pose) {
-                    (Some(moment), _) => {
-                        source.turn = moment.turn;
-                        if moment.shot.lost && !self.pad.has_started() {
+                match (driving, input.pose) {
+                    (Some(driving), _) => {
+                        source.turn = driving.turn;
+                        if driving.tracked.lost && !self.pad.has_started() {
                             (rest, Within::Range)
                         } else {
-                            self.pad.pose(&moment.shot.landmarks, moment.shot.pose, &rest, manner)
+                            self.pad.pose(&driving.tracked.landmarks, driving.tracked.pose, &rest, manner)
                         }
                     }
                     (None, Some(_)) if input.lost && !self.main.has_started() => (rest, Within::Range),
@@ -287,10 +287,10 @@ impl State {
     }
 
     /// Puts the driven regions onto the face of the frame.
-    fn move_face(&mut self, input: &FrameInput, moment: Option<&Moment>, controls: &Controls) {
+    fn move_face(&mut self, input: &FrameInput, driving: Option<&DrivingFace>, controls: &Controls) {
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
         let neutral = &self.portrait.neutral;
-        let driving = match (input.pose, moment) {
+        let driving = match (input.pose, driving) {
             (Some(pose), _) => {
                 self.driving.copy_from_slice(points);
                 // What is not driven is the photo's.
@@ -299,9 +299,9 @@ impl State {
                     .then(|| (self.driving.as_slice(), self.main.first(&self.driving, pose).0.as_slice()));
                 Some(Driving { driver: Driver::Main, seen })
             }
-            (None, Some(Moment { shot, .. })) if !shot.lost || self.pad.has_started() => {
-                let first = self.pad.first(&shot.landmarks, shot.pose).0.as_slice();
-                Some(Driving { driver: Driver::Pad, seen: Some((&shot.landmarks, first)) })
+            (None, Some(DrivingFace { tracked, .. })) if !tracked.lost || self.pad.has_started() => {
+                let first = self.pad.first(&tracked.landmarks, tracked.pose).0.as_slice();
+                Some(Driving { driver: Driver::Pad, seen: Some((&tracked.landmarks, first)) })
             }
             (None, _) => None,
         };

@@ -21,7 +21,7 @@ const RECHECK: Duration = Duration::from_millis(100);
 
 /// A tracked face in one frame of the video.
 #[derive(Debug)]
-pub struct Shot {
+pub struct TrackedFace {
     /// Running times.
     pub start: gst::ClockTime,
     pub end: gst::ClockTime,
@@ -36,8 +36,8 @@ pub struct Shot {
 
 /// The answer to [`Track::at`].
 #[derive(Clone, Debug)]
-pub struct Moment {
-    pub shot: Arc<Shot>,
+pub struct DrivingFace {
+    pub tracked: Arc<TrackedFace>,
     /// How often the video had started again, and been flushed or shown another face: the face may jump where these change.
     pub turn: (u64, u64),
 }
@@ -51,12 +51,12 @@ pub struct Track {
 
 #[derive(Debug, Default)]
 struct Inner {
-    shots: VecDeque<Arc<Shot>>,
+    faces: VecDeque<Arc<TrackedFace>>,
     /// All of them, where they are to be played again.
-    record: Vec<Arc<Shot>>,
+    record: Vec<Arc<TrackedFace>>,
     looping: bool,
     live: bool,
-    /// Up to here there is no other face than those in `shots`.
+    /// Up to here there is no other face than those in `faces`.
     covered: gst::ClockTime,
     /// Where the speech is.
     asked: gst::ClockTime,
@@ -157,15 +157,15 @@ impl Track {
     ///
     /// # Errors
     /// Flushing, or the end of the main stream.
-    pub fn push(&self, shot: Shot) -> Result<gst::FlowSuccess, gst::FlowError> {
+    pub fn push(&self, tracked: TrackedFace) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut inner = lock(&self.inner);
         inner.flow()?;
-        let start = shot.start;
-        inner.covered = inner.covered.max(shot.end);
-        let shot = Arc::new(shot);
-        inner.shots.push_back(Arc::clone(&shot));
+        let start = tracked.start;
+        inner.covered = inner.covered.max(tracked.end);
+        let tracked = Arc::new(tracked);
+        inner.faces.push_back(Arc::clone(&tracked));
         if inner.looping && inner.record.first().is_none_or(|first| start < first.start + LONGEST_LOOP) {
-            inner.record.push(shot);
+            inner.record.push(tracked);
         }
         self.wake.notify_all();
         while !inner.live && !inner.main_rests && start > inner.asked + AHEAD {
@@ -175,14 +175,14 @@ impl Track {
         // Live, the speech may stand still while the camera goes on.
         if inner.live || inner.main_rests {
             let oldest = start.saturating_sub(AHEAD * 4);
-            inner.shots.retain(|shot| shot.start >= oldest);
+            inner.faces.retain(|tracked| tracked.start >= oldest);
         }
         Ok(gst::FlowSuccess::Ok)
     }
 
     /// The face at a running time; waits for it while `linked` says that one may come. `None`: the video shows none yet,
     /// or is not there.
-    pub fn at(&self, time: gst::ClockTime, linked: impl Fn() -> bool) -> Option<Moment> {
+    pub fn at(&self, time: gst::ClockTime, linked: impl Fn() -> bool) -> Option<DrivingFace> {
         let mut inner = lock(&self.inner);
         inner.asked = time;
         self.wake.notify_all();
@@ -190,12 +190,12 @@ impl Track {
             if inner.main_flushing {
                 return None;
             }
-            while inner.shots.get(1).is_some_and(|next| next.start <= time) {
-                inner.shots.pop_front();
+            while inner.faces.get(1).is_some_and(|next| next.start <= time) {
+                inner.faces.pop_front();
             }
-            let is_known = inner.live || inner.ended || inner.covered > time || inner.shots.len() > 1;
+            let is_known = inner.live || inner.ended || inner.covered > time || inner.faces.len() > 1;
             if is_known || !linked() {
-                return inner.moment(time);
+                return inner.driving(time);
             }
             inner = self.wait(inner);
         }
@@ -209,7 +209,7 @@ impl Track {
 impl Inner {
     /// Forgets what the pad has sent.
     fn forget(&mut self) {
-        self.shots.clear();
+        self.faces.clear();
         self.record.clear();
         self.covered = gst::ClockTime::ZERO;
         self.ended = false;
@@ -226,7 +226,7 @@ impl Inner {
         }
     }
 
-    fn moment(&self, time: gst::ClockTime) -> Option<Moment> {
+    fn driving(&self, time: gst::ClockTime) -> Option<DrivingFace> {
         if let (true, true, Some(first), Some(last)) =
             (self.looping, self.ended, self.record.first(), self.record.last())
             && time >= last.end
@@ -234,13 +234,13 @@ impl Inner {
         {
             let (length, since) = ((last.end - first.start).nseconds(), (time - first.start).nseconds());
             let within = first.start + gst::ClockTime::from_nseconds(since % length);
-            let index = self.record.partition_point(|shot| shot.start <= within).saturating_sub(1);
-            let shot = Arc::clone(self.record.get(index)?);
-            let faces = self.flushes + shot.face;
-            return Some(Moment { shot, turn: (since / length, faces) });
+            let index = self.record.partition_point(|tracked| tracked.start <= within).saturating_sub(1);
+            let tracked = Arc::clone(self.record.get(index)?);
+            let faces = self.flushes + tracked.face;
+            return Some(DrivingFace { tracked, turn: (since / length, faces) });
         }
-        let shot = self.shots.front().filter(|shot| self.live || shot.start <= time)?;
-        Some(Moment { shot: Arc::clone(shot), turn: (0, self.flushes + shot.face) })
+        let tracked = self.faces.front().filter(|tracked| self.live || tracked.start <= time)?;
+        Some(DrivingFace { tracked: Arc::clone(tracked), turn: (0, self.flushes + tracked.face) })
     }
 }
 
@@ -250,22 +250,29 @@ mod tests {
 
     const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
-    fn shot(n: u64) -> Shot {
+    fn tracked(n: u64) -> TrackedFace {
         let pose = Pose { yaw: n as f32, ..Pose::default() };
-        Shot { start: FRAME * n, end: FRAME * (n + 1), pose, landmarks: Vec::new(), lost: false, face: 0 }
+        TrackedFace {
+            start: FRAME * n,
+            end: FRAME * (n + 1),
+            pose,
+            landmarks: Vec::new(),
+            lost: false,
+            face: 0,
+        }
     }
 
-    fn track(looping: bool, shots: u64) -> Track {
+    fn track(looping: bool, faces: u64) -> Track {
         let track = Track::default();
         track.start(looping);
-        for n in 0..shots {
-            track.push(shot(n)).unwrap();
+        for n in 0..faces {
+            track.push(tracked(n)).unwrap();
         }
         track
     }
 
     fn yaw(track: &Track, time: gst::ClockTime) -> Option<f32> {
-        track.at(time, || false).map(|m| m.shot.pose.yaw)
+        track.at(time, || false).map(|m| m.tracked.pose.yaw)
     }
 
     #[test]
@@ -274,7 +281,7 @@ mod tests {
         assert_eq!(yaw(&track, FRAME), Some(1.0));
         assert_eq!(yaw(&track, FRAME * 3 + FRAME / 2), Some(3.0));
         let late = Track::default();
-        late.push(shot(7)).unwrap();
+        late.push(tracked(7)).unwrap();
         assert_eq!(yaw(&late, FRAME * 6), None, "the video begins later");
     }
 
@@ -286,8 +293,8 @@ mod tests {
         let looped = track(true, 5);
         looped.end_pad(true);
         for n in 0..17 {
-            let moment = looped.at(FRAME * n, || true).unwrap();
-            assert_eq!((moment.shot.pose.yaw, moment.turn.0), ((n % 5) as f32, n / 5), "frame {n}");
+            let driving = looped.at(FRAME * n, || true).unwrap();
+            assert_eq!((driving.tracked.pose.yaw, driving.turn.0), ((n % 5) as f32, n / 5), "frame {n}");
         }
     }
 
@@ -296,12 +303,12 @@ mod tests {
         let track = Arc::new(track(false, 0));
         let pusher = std::thread::spawn({
             let track = Arc::clone(&track);
-            move || (0..200).try_for_each(|n| track.push(shot(n)).map(drop))
+            move || (0..200).try_for_each(|n| track.push(tracked(n)).map(drop))
         });
         for n in 0..90 {
-            let moment = track.at(FRAME * n, || true).unwrap();
-            assert_eq!(moment.shot.pose.yaw, n as f32);
-            assert!(lock(&track.inner).shots.len() <= 28, "the video runs ahead");
+            let driving = track.at(FRAME * n, || true).unwrap();
+            assert_eq!(driving.tracked.pose.yaw, n as f32);
+            assert!(lock(&track.inner).faces.len() <= 28, "the video runs ahead");
         }
         track.end_main(true);
         assert_eq!(pusher.join().unwrap(), Err(gst::FlowError::Eos));
@@ -315,7 +322,7 @@ mod tests {
         let pusher = std::thread::spawn({
             let track = Arc::clone(&track);
             move || {
-                let flow = (20..400).try_for_each(|n| track.push(shot(n)).map(drop));
+                let flow = (20..400).try_for_each(|n| track.push(tracked(n)).map(drop));
                 done.send(()).unwrap();
                 flow
             }
@@ -323,7 +330,7 @@ mod tests {
         assert!(is_done.recv_timeout(Duration::from_millis(300)).is_err(), "it runs ahead of the speech");
         track.rest_main();
         assert_eq!(pusher.join().unwrap(), Ok(()));
-        assert!(lock(&track.inner).shots.len() <= 102, "what nobody asks for is not kept");
+        assert!(lock(&track.inner).faces.len() <= 102, "what nobody asks for is not kept");
         // Over, and again.
         track.end_pad(true);
         assert_eq!(yaw(&track, FRAME * 1000), Some(399.0), "the end is held");
@@ -331,10 +338,10 @@ mod tests {
         track.begin_pad_segment();
         let asking = std::thread::spawn({
             let track = Arc::clone(&track);
-            move || track.at(FRAME * 500, || true).map(|m| m.shot.pose.yaw)
+            move || track.at(FRAME * 500, || true).map(|m| m.tracked.pose.yaw)
         });
         for n in 500..510 {
-            track.push(shot(n)).unwrap();
+            track.push(tracked(n)).unwrap();
         }
         assert_eq!(asking.join().unwrap(), Some(500.0), "the next segment is waited for");
     }
@@ -348,11 +355,11 @@ mod tests {
         });
         track.stop();
         assert!(!waiting.join().unwrap());
-        assert_eq!(track.push(shot(3)), Err(gst::FlowError::Flushing));
+        assert_eq!(track.push(tracked(3)), Err(gst::FlowError::Flushing));
         track.flush_main(false);
         track.flush_pad(false);
         assert_eq!(yaw(&track, FRAME), None);
-        track.push(shot(1)).unwrap();
+        track.push(tracked(1)).unwrap();
         assert_eq!(yaw(&track, FRAME), Some(1.0));
     }
 
@@ -362,7 +369,7 @@ mod tests {
         track.end_pad(true);
         track.forget();
         assert_eq!(yaw(&track, FRAME * 3), None, "nothing of the first is shown or played again");
-        track.push(shot(0)).unwrap();
+        track.push(tracked(0)).unwrap();
         assert_eq!(track.at(FRAME * 3, || false).unwrap().turn, (0, 1), "the face may jump here");
     }
 
@@ -371,7 +378,7 @@ mod tests {
         let track = Track::default();
         track.start(true);
         for n in 0..4 {
-            track.push(Shot { face: n / 2, ..shot(n) }).unwrap();
+            track.push(TrackedFace { face: n / 2, ..tracked(n) }).unwrap();
         }
         track.end_pad(true);
         let turns: Vec<_> = (0..6).map(|n| track.at(FRAME * n, || true).unwrap().turn).collect();
@@ -383,9 +390,9 @@ mod tests {
         let track = track(false, 0);
         track.set_live(true);
         for n in 0..1000 {
-            track.push(shot(n)).unwrap();
+            track.push(tracked(n)).unwrap();
         }
-        assert!(lock(&track.inner).shots.len() <= 102);
+        assert!(lock(&track.inner).faces.len() <= 102);
         assert_eq!(yaw(&track, FRAME * 2000), Some(999.0));
     }
 }

@@ -276,7 +276,7 @@ impl BaseTransformImpl for Speech2Landmarks {
             gst::info!(CAT, imp = self, "no portrait is announced: the pack's mean face speaks");
         }
         let settings = lock(&self.settings).clone();
-        self.complaints.tell(&*self.obj());
+        self.complaints.post(&*self.obj());
         // The caps will tell; but the element before knows already, and a network that is not needed is not loaded.
         let low = audiofeatures::is_low_latency(self.obj().sink_pad()).unwrap_or(false);
         let state = State::new(&settings, photos.as_ref(), low).map_err(|e| pack_error_message(&e))?;

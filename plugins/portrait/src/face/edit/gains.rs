@@ -2,7 +2,9 @@
 //! silence.
 
 use super::ramp::{Ramp, most_per_frame};
-use crate::face::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, NOSE_TIP};
+use crate::face::landmark::indices::{
+    EYE_CORNER_LEFT, EYE_CORNER_RIGHT, LOWER_BROWS, NOSE_TIP, UPPER_LIDS, UPPER_LIP,
+};
 use crate::face::landmark::neutral::{lip_gaps, mouth_gap, open_mouth, widen_gaps};
 use crate::face::step::smooth_step;
 
@@ -26,11 +28,6 @@ const HOLD_SECONDS: f32 = 0.35;
 
 /// How long the mouth takes to open at silence and to give way to speech, in seconds.
 const BASE_SECONDS: f32 = 0.24;
-
-/// Middle of the upper lip's outer edge, and lower edges of lid and brow of the viewer's left and right eye.
-const UPPER_LIP: usize = 0;
-const UPPER_LIDS: [usize; 2] = [159, 386];
-const BROWS: [usize; 2] = [52, 282];
 
 /// What is asked of the face's motion; each 1 leaves the network's as it is, the base 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +79,7 @@ impl Gains {
         };
         // Jaw and lips are one; between nose and lip and between lid and brow a region fades into the next.
         let (nose, lip) = (height(&[NOSE_TIP]), height(&[UPPER_LIP]));
-        let (lid, brow) = (height(&UPPER_LIDS), height(&BROWS));
+        let (lid, brow) = (height(&UPPER_LIDS), height(&LOWER_BROWS));
         let region = |p: &[f32; 3]| [step_between(nose, lip, p[1]), step_between(lid, brow, p[1])];
         Self {
             regions: rest.iter().map(region).collect(),
@@ -166,7 +163,7 @@ mod tests {
         let mut face: Vec<[f32; 3]> = (0..COUNT).map(|i| [(i as f32 * 0.37).sin() * 0.5, 0.0, 0.0]).collect();
         face[EYE_CORNER_LEFT] = [-0.5, -0.4, 0.0];
         face[EYE_CORNER_RIGHT] = [0.5, -0.4, 0.0];
-        for (lid, brow) in UPPER_LIDS.into_iter().zip(BROWS) {
+        for (lid, brow) in UPPER_LIDS.into_iter().zip(LOWER_BROWS) {
             (face[lid][1], face[brow][1]) = (-0.42, -0.6);
         }
         face[UPPER_LIP][1] = 0.2;

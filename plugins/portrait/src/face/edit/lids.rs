@@ -1,14 +1,6 @@
 //! The lids as landmarks: they close, and go up and down with the eyes.
 
-/// Upper lid point and the lower lid point below it, the viewer's left eye first.
-const LIDS: [[(usize, usize); 7]; 2] = [
-    [(246, 7), (161, 163), (160, 144), (159, 145), (158, 153), (157, 154), (173, 155)],
-    [(466, 249), (388, 390), (387, 373), (386, 374), (385, 380), (384, 381), (398, 382)],
-];
-
-/// Folds above the upper lids: skin that follows the lid, with the place in [`LIDS`] that it hangs on.
-const FOLDS: [[(usize, usize); 5]; 2] =
-    [[(30, 1), (29, 2), (27, 3), (28, 4), (56, 5)], [(260, 1), (259, 2), (257, 3), (258, 4), (286, 5)]];
+use crate::face::landmark::indices::{FOLDS, LIDS};
 
 /// How far the folds follow their lid.
 const FOLD_SHARE: f32 = 0.35;

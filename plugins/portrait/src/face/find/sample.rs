@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::orientation::Orientation;
+use crate::face::pixel;
 
 /// Samples a side of one network pixel at most: 8 cover a 16-fold reduction without gaps, beyond which a face would
 /// have vanished anyway.
@@ -178,16 +179,7 @@ fn bilinear(view: &RgbView<'_>, x: f32, y: f32, outside: Outside) -> [f32; 3] {
     if outside == Outside::Black && view.misses(x, y) {
         return [0.0; 3];
     }
-    let (x, y) = (x.clamp(0.0, (view.width - 1) as f32), y.clamp(0.0, (view.height - 1) as f32));
-    let (x0, y0) = (x as usize, y as usize);
-    let (x1, y1) = ((x0 + 1).min(view.width - 1), (y0 + 1).min(view.height - 1));
-    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let (a, b) = (view.pixel(x0, y0), view.pixel(x1, y0));
-    let (c, d) = (view.pixel(x0, y1), view.pixel(x1, y1));
-    std::array::from_fn(|i| {
-        let (top, low) = (a[i] + fx * (b[i] - a[i]), c[i] + fx * (d[i] - c[i]));
-        top + fy * (low - top)
-    })
+    pixel::bilinear([view.width, view.height], [x, y], |x, y| view.pixel(x, y))
 }
 
 #[cfg(test)]

@@ -1,17 +1,26 @@
 //! The face at rest: speech moves a mouth from its closed state, but photos smile with open lips.
 
+use super::indices::{
+    CHIN_SKIN, INNER_LIP_CORNERS as CORNERS, INNER_LIP_LOWER, INNER_LIP_UPPER, JAW_LINE, OUTER_LIP_LOWER,
+    OUTER_LIP_UPPER,
+};
+
 /// Upper and lower point of the inner lips, from corner to corner.
-const INNER_LIPS: [(usize, usize); 9] =
-    [(191, 95), (80, 88), (81, 178), (82, 87), (13, 14), (312, 317), (311, 402), (310, 318), (415, 324)];
+const INNER_LIPS: [(usize, usize); 9] = {
+    let mut pairs = [(0, 0); 9];
+    let mut i = 0;
+    while i < pairs.len() {
+        pairs[i] = (INNER_LIP_UPPER[i + 1], INNER_LIP_LOWER[i + 1]);
+        i += 1;
+    }
+    pairs
+};
 
 /// Points of a face without its irises.
 const MESH: usize = 468;
 
 /// Place of the middle of the mouth in [`INNER_LIPS`].
 const MIDDLE: usize = 4;
-
-/// Corners of the inner lips.
-const CORNERS: (usize, usize) = (78, 308);
 
 /// Share of a gap that the upper lip closes; the lower one, hanging on the jaw, does the rest.
 const UPPER_SHARE: f32 = 0.3;
@@ -20,16 +29,16 @@ const UPPER_SHARE: f32 = 0.3;
 const UPPER_FOLLOWERS: [(&[usize], f32); 3] = [
     (&[62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292], 0.9),
     (&[184, 74, 73, 72, 11, 302, 303, 304, 408], 0.75),
-    (&[185, 40, 39, 37, 0, 267, 269, 270, 409], 0.6),
+    (OUTER_LIP_UPPER.split_at(1).1.split_at(9).0, 0.6),
 ];
 
 /// Lower lip without its inner edge, chin and jaw, with how far they follow the edge.
 const LOWER_FOLLOWERS: [(&[usize], f32); 5] = [
     (&[96, 89, 179, 86, 15, 316, 403, 319, 325], 1.0),
     (&[77, 90, 180, 85, 16, 315, 404, 320, 307], 1.0),
-    (&[146, 91, 181, 84, 17, 314, 405, 321, 375], 1.0),
-    (&[18, 83, 313, 182, 406, 200, 201, 421, 199, 208, 428, 175, 171, 396], 0.85),
-    (&[152, 148, 377, 176, 400, 149, 378, 140, 369, 32, 262], 0.7),
+    (OUTER_LIP_LOWER.split_at(1).1.split_at(9).0, 1.0),
+    (&CHIN_SKIN, 0.85),
+    (&JAW_LINE, 0.7),
 ];
 
 /// Gaps between the inner lips from corner to corner, positive where they are open.
@@ -89,7 +98,7 @@ pub fn widen_gaps(face: &mut [[f32; 3]], changes: &Gaps) {
 
 /// A gap is widest in the middle of the mouth (1) and nothing at the corners (0); below the lips the jaw moves as one.
 fn bow(face: &[[f32; 3]]) -> impl Fn(f32) -> f32 + use<> {
-    let (left, right) = (face[CORNERS.0][0], face[CORNERS.1][0]);
+    let (left, right) = (face[CORNERS[0]][0], face[CORNERS[1]][0]);
     let half = ((right - left) / 2.0).abs().max(f32::EPSILON);
     let middle = f32::midpoint(left, right);
     move |x| 1.0 - ((x - middle) / half).clamp(-1.0, 1.0).powi(2)
@@ -101,7 +110,7 @@ mod tests {
 
     fn face(gap: f32) -> Vec<[f32; 3]> {
         let mut face = vec![[0.0, 0.5, 0.0]; 478];
-        (face[CORNERS.0], face[CORNERS.1]) = ([-0.3, 0.2, 0.0], [0.3, 0.2, 0.0]);
+        (face[CORNERS[0]], face[CORNERS[1]]) = ([-0.3, 0.2, 0.0], [0.3, 0.2, 0.0]);
         for (i, (upper, lower)) in INNER_LIPS.into_iter().enumerate() {
             let x = -0.24 + 0.06 * i as f32;
             (face[upper], face[lower]) = ([x, 0.2, 0.0], [x, 0.2 + gap, 0.0]);

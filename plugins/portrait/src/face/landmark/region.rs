@@ -1,13 +1,9 @@
 //! Regions of a face, as a weight of each landmark: they add up to one, so that driving all regions is driving the face.
 
-use super::indices::{EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER};
+use super::indices::{
+    CHIN_SKIN, EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, JAW_LINE, LIPS_INNER, LIPS_OUTER,
+};
 use crate::face::step::smooth_step;
-
-/// Skin around the mouth and on the jaw that moves with it, down to the chin's outline.
-const JAW: [usize; 25] = [
-    18, 83, 313, 182, 406, 200, 201, 421, 199, 208, 428, 175, 171, 396, 152, 148, 377, 176, 400, 149, 378,
-    140, 369, 32, 262,
-];
 
 /// Distances from the landmarks of a region within which a landmark is all of it, and from which on nothing of it, in
 /// distances of the outer eye corners.
@@ -24,7 +20,7 @@ impl Regions {
         let seeds = |groups: &[&[usize]]| -> Vec<[f32; 3]> {
             groups.iter().flat_map(|g| g.iter()).filter_map(|&i| mean_face.get(i).copied()).collect()
         };
-        let mouth = seeds(&[&LIPS_OUTER, &LIPS_INNER, &JAW]);
+        let mouth = seeds(&[&LIPS_OUTER, &LIPS_INNER, &CHIN_SKIN, &JAW_LINE]);
         let eyes = seeds(&[&EYE_LEFT, &EYE_RIGHT, &IRIS_LEFT, &IRIS_RIGHT]);
         let weights = mean_face.iter().map(|&point| {
             let mouth = near(point, &mouth, MOUTH_REACH);

@@ -11,7 +11,7 @@ use super::format::{Planes, Sheet};
 use super::head::Head;
 use super::layers::Layers;
 use super::math::{Tap, smooth_step, tap};
-use super::painter::Painted;
+use super::painters::Painted;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};

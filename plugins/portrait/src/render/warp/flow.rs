@@ -61,7 +61,7 @@ pub struct Flow {
     /// Above the gate line, below it, the rest.
     anchors: Vec<Anchor>,
     rims: [Vec<usize>; 2],
-    frame: Frame,
+    frame: Posed,
 }
 
 /// A control point before it is posed.
@@ -77,7 +77,7 @@ struct Anchor {
 }
 
 #[derive(Clone, Debug)]
-struct Frame {
+struct Posed {
     controls: Vec<Control>,
     upper: usize,
     lower: usize,
@@ -163,7 +163,7 @@ impl Flow {
         let upper = count(Side::Upper);
         let mut flow = Self {
             rims,
-            frame: Frame {
+            frame: Posed {
                 controls: Vec::with_capacity(anchors.len()),
                 upper,
                 lower: upper + count(Side::Lower),
@@ -321,7 +321,7 @@ fn accumulate(controls: &[Control], px: &Tile, py: &Tile, gate: &Tile, sums: &mu
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2"))]
-fn displace(frame: &Frame, x: &[f32], y: &[f32], ux: &mut [f32], uy: &mut [f32]) {
+fn displace(frame: &Posed, x: &[f32], y: &[f32], ux: &mut [f32], uy: &mut [f32]) {
     let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(ux.chunks_mut(TILE).zip(uy.chunks_mut(TILE)));
     for ((x, y), (ux, uy)) in tiles {
         let (mut px, mut py) = (Tile([frame.centre[0]; TILE]), Tile([frame.centre[1]; TILE]));

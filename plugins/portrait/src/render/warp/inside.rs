@@ -7,9 +7,9 @@
 use tch::Device;
 
 use super::flow::{Flow, Gate};
-use super::math::{sample, smooth_step};
+use super::math::{bilinear, sample, smooth_step};
 use super::painter::Painter;
-use super::patch::{Frame, Patch, bilinear};
+use super::patch::{Frame, Patch};
 use super::points::{Point, Rows, gather};
 use super::roi::{COARSE, Part};
 use super::tint::{self, Tint};

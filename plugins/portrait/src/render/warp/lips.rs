@@ -5,8 +5,9 @@
 //! the lips' edges, with the dark of the seam where they meet.
 
 use super::flow::Gate;
-use super::math::{mix, smooth_step, tap};
+use super::math::{bilinear_rgb, smooth_step};
 use super::points::{Axis, Point, Rows, gather};
+use crate::face::pixel;
 
 /// Photos whose mouth opens less than this, in widths, show nothing to close over.
 const OPEN: f32 = 0.05;
@@ -49,7 +50,7 @@ impl Lips {
         let [upper, lower] = gather(points, &rows.mouth).map(pixel);
         let height = |a: Point, b: Point| (a[0] - b[0]).hypot(a[1] - b[1]);
         let on_lip = [-1.0 - ON_LIP * height(outer[15], upper), 1.0 + ON_LIP * height(outer[5], lower)];
-        let colour = |at: Point| colour(rgb, side, at);
+        let colour = |at: Point| bilinear_rgb(rgb, side, at);
         let ([left, top], [right, bottom]) = opening.bounds(side);
         let mut cover = Vec::with_capacity((right - left + 1) * (bottom - top + 1));
         for y in top..=bottom {
@@ -102,21 +103,8 @@ impl Lips {
     }
 
     fn sample(&self, u: f32, v: f32) -> [f32; 4] {
-        let (tx, ty) = (tap(u, self.size[0]), tap(v, self.size[1]));
-        let at = |x: usize, y: usize| self.cover[y * self.size[0] + x];
-        let (a, b, c, d) = (at(tx.a, ty.a), at(tx.b, ty.a), at(tx.a, ty.b), at(tx.b, ty.b));
-        std::array::from_fn(|k| mix([a[k], b[k], c[k], d[k]], tx.t, ty.t))
+        pixel::bilinear(self.size, [u, v], |x, y| self.cover[y * self.size[0] + x])
     }
-}
-
-/// Colour of a square RGB8 photo at a place in pixels, clamped at its border.
-fn colour(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
-    let (tx, ty) = (tap(x, side), tap(y, side));
-    let at = |x: usize, y: usize, c: usize| f32::from(rgb[(y * side + x) * 3 + c]);
-    std::array::from_fn(|c| {
-        let four = [at(tx.a, ty.a, c), at(tx.b, ty.a, c), at(tx.a, ty.b, c), at(tx.b, ty.b, c)];
-        mix(four, tx.t, ty.t)
-    })
 }
 
 /// What is between the lips, in pixels.

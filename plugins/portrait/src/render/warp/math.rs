@@ -24,26 +24,10 @@ pub fn tanh(x: f32) -> f32 {
     if x < 0.0 { -y } else { y }
 }
 
+pub use crate::face::pixel::{Tap, tap};
 pub use crate::face::step::smooth_step;
 
-/// The two neighbours of a sample and the weight of the second.
-#[derive(Clone, Copy, Debug)]
-pub struct Tap {
-    /// First neighbour.
-    pub a: usize,
-    /// Second neighbour.
-    pub b: usize,
-    /// Weight of `b`.
-    pub t: f32,
-}
-
-/// Neighbours of position `at` (in samples, sample 0 at 0.0) in a line of `n` samples, clamped at the ends.
-#[inline(always)]
-pub fn tap(at: f32, n: usize) -> Tap {
-    let at = at.clamp(0.0, (n - 1) as f32);
-    let a = at as usize;
-    Tap { a, b: (a + 1).min(n - 1), t: at - a as f32 }
-}
+use crate::face::pixel;
 
 /// Taps that resize a line of `from` samples to `to` samples; borders of both are aligned, ends are clamped.
 pub fn resize_taps(from: usize, to: usize) -> Vec<Tap> {
@@ -63,19 +47,25 @@ pub fn resize(plane: &[f32], side: usize, taps: &[Tap], out: &mut [f32]) {
     }
 }
 
-/// Mixes four neighbours, left to right and then top to bottom, at a place between them.
-#[inline(always)]
-pub fn mix([a, b, c, d]: [f32; 4], x: f32, y: f32) -> f32 {
-    let (top, bottom) = (a + (b - a) * x, c + (d - c) * x);
-    top + (bottom - top) * y
-}
-
 /// A bilinear sample of a square plane, clamped at its border; positions in samples.
 #[inline(always)]
 pub fn sample(plane: &[f32], side: usize, x: f32, y: f32) -> f32 {
-    let (tx, ty) = (tap(x, side), tap(y, side));
-    let (above, below) = (&plane[ty.a * side..][..side], &plane[ty.b * side..][..side]);
-    mix([above[tx.a], above[tx.b], below[tx.a], below[tx.b]], tx.t, ty.t)
+    bilinear(plane.as_chunks::<1>().0, side, x, y)[0]
+}
+
+/// The same of a square plane of `C` channels.
+#[inline(always)]
+pub fn bilinear<const C: usize>(plane: &[[f32; C]], side: usize, x: f32, y: f32) -> [f32; C] {
+    pixel::bilinear([side; 2], [x, y], |x, y| plane[y * side + x])
+}
+
+/// The same of a square RGB8 picture.
+#[inline(always)]
+pub fn bilinear_rgb(rgb: &[u8], side: usize, at: [f32; 2]) -> [f32; 3] {
+    pixel::bilinear([side; 2], at, |x, y| {
+        let p = &rgb[(y * side + x) * 3..][..3];
+        [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The renderer that warps the photo.
 //!
 //! The latents' control points steer a warp of the photo ([`flow`]) over a background that does not move ([`layers`]);
-//! the pack's painters fill mouth and eyes ([`painter`]); [`compose`] draws it all. The geometry is that of the pack's
+//! the pack's painters fill mouth and eyes ([`painters`]); [`compose`] draws it all. The geometry is that of the pack's
 //! generator, number by number: its golden tensors are replayed by a test.
 
 mod compose;
@@ -17,6 +17,7 @@ mod lips;
 mod maps;
 mod math;
 mod painter;
+mod painters;
 mod patch;
 mod points;
 mod remap;
@@ -47,7 +48,7 @@ use head::Head;
 use hold::Hold;
 use layers::Layers;
 pub(crate) use maps::CHANNELS as MAP_CHANNELS;
-use painter::Painters;
+use painters::Painters;
 use paste::Raster;
 use points::{Point, Rows};
 pub(crate) use roi::Part;

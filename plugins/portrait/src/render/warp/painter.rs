@@ -1,101 +1,28 @@
-//! The painters of a pack: TorchScript networks that fill mouth and eyes.
+//! A painter of a pack: a TorchScript network that fills regions of the face.
 
 use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::RenderError;
 use super::flow::Flow;
-use super::inside::{Inside, Shown};
 use super::maps::CHANNELS;
-use super::patch::{Frame, Patch};
+use super::patch::Patch;
 use super::points::{Point, Rows};
-use super::roi::Part;
 use super::tint::Tint;
-use super::{RenderError, Source};
-use crate::pack::{Pack, PackError, Stage};
+use crate::pack::{PackError, Stage};
 
 /// A network that paints one or two regions at once.
 pub struct Painter {
     stage: Arc<Stage>,
     patches: Vec<Patch>,
-    patch: Planes,
-    maps: Planes,
+    patch: InputTensor,
+    maps: InputTensor,
     appearance: Tensor,
     tint: Tint,
     delta: Vec<f32>,
     alpha: Vec<f32>,
     residual: Vec<f32>,
-}
-
-/// The painters of mouth and eyes with their regions. They know nothing of each other.
-pub struct Painters {
-    pub mouth: Painter,
-    pub eyes: Painter,
-    /// The mouth as a second photo shows it.
-    pub inside: Option<Inside>,
-}
-
-/// What the painters made of a frame.
-#[derive(Clone, Copy)]
-pub struct Painted<'a> {
-    /// The regions in the order in which they are drawn.
-    pub patches: [&'a Frame; 3],
-    /// What goes over them.
-    pub inside: Option<Shown<'a>>,
-}
-
-impl Painters {
-    /// Loads the painters of a pack for a source, with a second one that may show more of the mouth.
-    ///
-    /// # Errors
-    /// Where a stage is missing or takes other shapes than these.
-    pub fn new(
-        pack: &Pack,
-        device: Device,
-        source: &Source<'_>,
-        open: Option<&Source<'_>>,
-        points: &[Point],
-        rows: &Rows,
-    ) -> Result<Self, RenderError> {
-        let tint = Tint::new(source.picture, source.side, points, rows);
-        let load = |name, parts: &[Part], appearance_at, code| {
-            let patch = |&part: &Part| {
-                Patch::new(part, points, rows)
-                    .with_iris(points, rows)
-                    .with_lips(source.picture, source.side, points, rows)
-                    .with_teeth(points, rows)
-            };
-            Painter::new(
-                pack.stage(name, device)?,
-                parts.iter().map(patch).collect(),
-                tint,
-                appearance_at,
-                code,
-            )
-        };
-        Ok(Self {
-            inside: match open.filter(|_| !source.covered) {
-                Some(open) => Inside::new(pack, device, [source, open], points, rows, tint)?,
-                None => None,
-            },
-            mouth: load("mouth", &[Part::Mouth], 3, source.mouth_code)?,
-            eyes: load("eyes", &[Part::EyeRight, Part::EyeLeft], 2, source.eye_code)?,
-        })
-    }
-
-    /// Length of the mouth code.
-    pub fn code_len(&self) -> usize {
-        self.mouth.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
-    }
-
-    /// What is to be drawn of the frame.
-    pub fn painted(&self) -> Painted<'_> {
-        let [right, left] = [0, 1].map(|eye| self.eyes.patches[eye].frame());
-        Painted {
-            patches: [self.mouth.patch().frame(), right, left],
-            inside: self.inside.as_ref().and_then(Inside::shown),
-        }
-    }
 }
 
 impl Painter {
@@ -123,8 +50,8 @@ impl Painter {
             }
         }
         Ok(Self {
-            patch: Planes::new(&patch_shape)?,
-            maps: Planes::new(&maps_shape)?,
+            patch: InputTensor::new(&patch_shape)?,
+            maps: InputTensor::new(&maps_shape)?,
             appearance: stage.input(appearance_at, appearance)?,
             tint,
             delta: vec![0.0; count * 3 * area],
@@ -133,6 +60,16 @@ impl Painter {
             stage,
             patches,
         })
+    }
+
+    /// Its regions.
+    pub fn patches(&self) -> &[Patch] {
+        &self.patches
+    }
+
+    /// Length of the code of a frame that its network takes.
+    pub fn code_len(&self) -> usize {
+        self.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
     }
 
     /// The region, of a painter of one.
@@ -201,9 +138,9 @@ impl Painter {
 }
 
 /// A float tensor on the CPU that is filled anew for each frame, without a copy.
-struct Planes(Tensor);
+struct InputTensor(Tensor);
 
-impl Planes {
+impl InputTensor {
     fn new(shape: &[i64]) -> Result<Self, RenderError> {
         Tensor::f_zeros(shape, (Kind::Float, Device::Cpu)).map(Self).map_err(|e| torch(&e.to_string()))
     }

@@ -6,7 +6,7 @@ use super::flow::Flow;
 use super::iris::Iris;
 use super::lips::Lips;
 use super::maps::{CHANNELS, Shapes, carry};
-use super::math::{Tap, mix, resize, resize_taps, smooth_step, tap};
+use super::math::{Tap, bilinear, resize, resize_taps, smooth_step};
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
@@ -364,17 +364,4 @@ pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixe
         }
         pixel[3] += (255.0 - pixel[3]) * alpha;
     }
-}
-
-/// A bilinear sample of a square plane of `C` channels.
-#[inline(always)]
-pub fn bilinear<const C: usize>(plane: &[[f32; C]], side: usize, x: f32, y: f32) -> [f32; C] {
-    let (tx, ty) = (tap(x, side), tap(y, side));
-    let (above, below) = (&plane[ty.a * side..][..side], &plane[ty.b * side..][..side]);
-    let (a, b, c, d) = (&above[tx.a], &above[tx.b], &below[tx.a], &below[tx.b]);
-    let mut out = [0.0; C];
-    for k in 0..C {
-        out[k] = mix([a[k], b[k], c[k], d[k]], tx.t, ty.t);
-    }
-    out
 }

@@ -6,34 +6,12 @@
 use super::RenderError;
 use crate::face::landmark::COUNT;
 use crate::face::landmark::indices::{
-    EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, OVAL,
+    CHIN_MIDDLE, EYE_LEFT, EYE_RIGHT, FOLD_LOWER, FOLD_UPPER, INNER_FACE, INNER_LIP_LOWER, INNER_LIP_UPPER,
+    IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, OUTER_LIP_LOWER, OUTER_LIP_UPPER, OVAL,
 };
 
 /// Centres of the irises, the picture's left one first.
 const IRIS: [usize; 2] = [IRIS_LEFT[0], IRIS_RIGHT[0]];
-
-/// Upper and lower rim of the mouth's opening, from corner to corner.
-const RIM_UPPER: [usize; 11] = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308];
-const RIM_LOWER: [usize; 11] = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308];
-
-/// Points that the upper half of the mouth's surroundings follows.
-const SIDE_UPPER: [usize; 18] =
-    [185, 40, 39, 37, 0, 267, 269, 270, 409, 191, 80, 81, 82, 13, 312, 311, 310, 415];
-/// Points that the lower half follows: lower lip and chin.
-const SIDE_LOWER: [usize; 24] = [
-    146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324, 18, 200, 199, 175, 83,
-    313,
-];
-
-/// Points of the face that are held apart from its outline: eye corners, brows, forehead, cheeks, chin.
-const INSIDE: [usize; 24] = [
-    33, 263, 70, 300, 63, 293, 46, 276, 104, 333, 69, 299, 50, 280, 205, 425, 187, 411, 207, 427, 57, 287,
-    32, 262,
-];
-
-/// Points in the folds above and below each eye.
-const FOLDS_UPPER: [[usize; 3]; 2] = [[27, 28, 56], [257, 258, 286]];
-const FOLDS_LOWER: [[usize; 2]; 2] = [[23, 24], [253, 254]];
 
 /// Weight of an iris as a control point: gaze moves the iris inside of the lids, it must not drag them.
 const IRIS_WEIGHT: f32 = 0.35;
@@ -132,9 +110,9 @@ impl Rows {
     /// Which lid a point in the folds around an eye follows.
     pub fn fold_side(&self, eye: usize, row: usize) -> Side {
         let index = self.control[row];
-        if FOLDS_UPPER[eye].contains(&index) {
+        if FOLD_UPPER[eye].contains(&index) {
             Side::Upper
-        } else if FOLDS_LOWER[eye].contains(&index) {
+        } else if FOLD_LOWER[eye].contains(&index) {
             Side::Lower
         } else {
             Side::Neither
@@ -147,8 +125,10 @@ impl Rows {
     /// Where a point is missing.
     pub fn new(control: &[usize]) -> Result<Self, RenderError> {
         let side = |i: &usize| match i {
-            i if SIDE_UPPER.contains(i) => Side::Upper,
-            i if SIDE_LOWER.contains(i) => Side::Lower,
+            // What the upper half of the mouth's surroundings follows, and the lower one: lower lip and chin.
+            i if [OUTER_LIP_UPPER, INNER_LIP_UPPER].iter().any(|lip| lip[1..10].contains(i)) => Side::Upper,
+            i if [OUTER_LIP_LOWER, INNER_LIP_LOWER].iter().any(|lip| lip[1..10].contains(i)) => Side::Lower,
+            i if CHIN_MIDDLE.contains(i) => Side::Lower,
             _ => Side::Neither,
         };
         Ok(Self {
@@ -159,13 +139,13 @@ impl Rows {
             lips_inner: find(control, LIPS_INNER)?,
             eyes: [find(control, EYE_LEFT)?, find(control, EYE_RIGHT)?],
             iris: find(control, IRIS)?,
-            rims: [find(control, RIM_UPPER)?, find(control, RIM_LOWER)?],
+            rims: [find(control, INNER_LIP_UPPER)?, find(control, INNER_LIP_LOWER)?],
             head: find(control, [10, 152, 234, 454])?,
             frame: find(control, [33, 263, 168, 2])?,
             inner_corners: find(control, [133, 362])?,
             mouth: find(control, [13, 14])?,
             outline: find(control, OVAL)?,
-            inside: find(control, INSIDE)?,
+            inside: find(control, INNER_FACE)?,
         })
     }
 

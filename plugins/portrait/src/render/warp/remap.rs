@@ -8,8 +8,10 @@
 use multiversion::multiversion;
 
 use super::layers::{Layers, STEPS};
+use super::math::bilinear_rgb;
 use super::points::Point;
 use super::store::within;
+use crate::face::pixel::catmull_rom;
 
 /// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there, four
 /// bytes a pixel. Pixels come out multiplied by their alpha.
@@ -28,13 +30,6 @@ struct Taps {
     first: [u32; TILE],
     x: [[f32; TILE]; 4],
     y: [[f32; TILE]; 4],
-}
-
-/// Catmull-Rom weights of the four neighbours at a fraction between the inner two.
-#[inline(always)]
-fn catmull_rom(t: f32) -> [f32; 4] {
-    let (t2, t3) = (t * t, t * t * t);
-    [t2 - 0.5 * (t + t3), 1.0 - 2.5 * t2 + 1.5 * t3, 0.5 * t + 2.0 * t2 - 1.5 * t3, 0.5 * (t3 - t2)]
 }
 
 impl Taps {
@@ -139,26 +134,11 @@ pub fn sharp(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
 
 /// Three planes of a patch, values 0 to 1: bilinear samples of an RGB8 square at picture units, clamped at its border.
 pub fn patch(rgb: &[u8], side: usize, x: &[f32], y: &[f32], out: &mut [f32]) {
-    let last = (side - 1) as f32;
     let area = x.len();
     let (red, rest) = out.split_at_mut(area);
     let (green, blue) = rest.split_at_mut(area);
     for i in 0..area {
-        let px = (x[i] * side as f32 - 0.5).clamp(0.0, last);
-        let py = (y[i] * side as f32 - 0.5).clamp(0.0, last);
-        let (ix, iy) = (px as usize, py as usize);
-        let (tx, ty) = (px - ix as f32, py - iy as f32);
-        let (right, below) = ((ix + 1).min(side - 1), (iy + 1).min(side - 1));
-        let at = |x: usize, y: usize| {
-            let p = &rgb[(y * side + x) * 3..][..3];
-            [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]
-        };
-        let (a, b, c, d) = (at(ix, iy), at(right, iy), at(ix, below), at(right, below));
-        let mix = |k: usize| {
-            let top = a[k] + (b[k] - a[k]) * tx;
-            let bottom = c[k] + (d[k] - c[k]) * tx;
-            (top + (bottom - top) * ty) * (1.0 / 255.0)
-        };
-        (red[i], green[i], blue[i]) = (mix(0), mix(1), mix(2));
+        let at = [x[i], y[i]].map(|unit| unit * side as f32 - 0.5);
+        [red[i], green[i], blue[i]] = bilinear_rgb(rgb, side, at).map(|v| v * (1.0 / 255.0));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::head::{CROWN as HAIR, Head};
-use super::painter::Painted;
+use super::painters::Painted;
 use super::patch::Patch;
 use super::points::Rows;
 use super::roi::{Affine, Part, region};

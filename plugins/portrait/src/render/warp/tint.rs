@@ -4,12 +4,13 @@
 
 use super::math::smooth_step;
 use super::points::{Point, Rows, gather};
+use crate::face::pixel::{BT709, single};
 
 /// Saturation of a face (its pixels' mean range of channels over their mean highest one) up to which paint is grey, and from
 /// which on it has all of its colour. Black-and-white photos have up to 0.001, the palest faces in colour 0.09, marble 0.06.
 const SATURATION: (f32, f32) = (0.02, 0.1);
-/// Shares of the channels in the brightness (Rec. 709).
-const LUMA: [f32; 3] = [0.2126, 0.7152, 0.0722];
+/// Shares of the channels in the brightness.
+const LUMA: [f32; 3] = single(BT709);
 
 /// What paint keeps of its colour, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,7 +7,9 @@
 
 use gst::meta::CustomMeta;
 
-use crate::photo::handover::MARK;
+/// Name of the metadata of frames that are made for a photo that was set while playing: fields `number` (uint64, one more for
+/// each such photo in the process) and `location` (string, the photo's file).
+pub const PHOTO_META: &str = "PortraitPhotoMeta";
 
 /// Which knowledge a metadata carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +77,7 @@ pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META, MARK]) {
+        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META, PHOTO_META]) {
             CustomMeta::register(name, &[]);
         }
     });

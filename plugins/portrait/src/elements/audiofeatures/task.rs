@@ -8,13 +8,13 @@ use gst::prelude::*;
 
 use crate::stream::element::lock;
 
-/// What the thread does next.
-pub enum Beat {
-    /// Wake up at this time of the clock.
-    At(gst::Clock, gst::ClockTime),
-    /// Wait until something changes.
-    Rest,
-    /// End: there is nobody to work for.
+/// What the thread waits for next.
+pub enum Next {
+    /// This time of the clock.
+    Time(gst::Clock, gst::ClockTime),
+    /// A change.
+    Change,
+    /// Nothing: there is nobody to work for.
     End,
 }
 
@@ -22,7 +22,7 @@ pub enum Beat {
 struct Control {
     playing: bool,
     stopped: bool,
-    /// Something changed since the last beat was planned.
+    /// Something changed since its next step was planned.
     changed: bool,
     sleeping: Option<gst::SingleShotClockId>,
 }
@@ -34,19 +34,19 @@ struct Shared {
 }
 
 /// A running thread; it ends when this is dropped.
-pub struct Pulse {
+pub struct LiveTask {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Pulse {
-    /// Starts the thread, which calls `beat` while it plays.
-    pub fn start(beat: impl Fn() -> Beat + Send + 'static) -> std::io::Result<Self> {
+impl LiveTask {
+    /// Starts the thread, which calls `next` while it plays.
+    pub fn start(next: impl Fn() -> Next + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let own = shared.clone();
         let thread = std::thread::Builder::new()
             .name("audiofeatures".into())
-            .spawn(move || while own.wait_to_play() && own.turn(&beat) {})?;
+            .spawn(move || while own.wait_to_play() && own.turn(&next) {})?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -55,13 +55,13 @@ impl Pulse {
         self.shared.change(|control| control.playing = playing);
     }
 
-    /// What the last beat planned may be wrong now.
+    /// What the last step planned may be wrong now.
     pub fn wake(&self) {
         self.shared.change(|_| ());
     }
 }
 
-impl Drop for Pulse {
+impl Drop for LiveTask {
     fn drop(&mut self) {
         self.shared.change(|control| control.stopped = true);
         // The last reference to the element may be the thread's own: then it is about to end.
@@ -95,17 +95,17 @@ impl Shared {
         !control.stopped
     }
 
-    /// One beat and the sleep after it; false at the end.
-    fn turn(&self, beat: &impl Fn() -> Beat) -> bool {
-        match beat() {
-            Beat::End => return false,
-            Beat::Rest => {
+    /// One step and the sleep after it; false at the end.
+    fn turn(&self, next: &impl Fn() -> Next) -> bool {
+        match next() {
+            Next::End => return false,
+            Next::Change => {
                 let mut control = lock(&self.control);
                 while !control.changed {
                     control = self.condition.wait(control).unwrap_or_else(PoisonError::into_inner);
                 }
             }
-            Beat::At(clock, time) => {
+            Next::Time(clock, time) => {
                 let id = clock.new_single_shot_id(time);
                 {
                     let mut control = lock(&self.control);
@@ -114,7 +114,7 @@ impl Shared {
                     }
                     control.sleeping = Some(id.clone());
                 }
-                // Early or late: the next beat looks at the clock itself.
+                // Early or late: the next step looks at the clock itself.
                 let _ = id.wait();
                 lock(&self.control).sleeping = None;
             }

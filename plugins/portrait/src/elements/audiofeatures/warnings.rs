@@ -2,16 +2,17 @@
 
 use gst::subclass::prelude::*;
 
+use super::CAT;
 use super::framer::Placed;
-use super::imp::{AudioFeatures, CAT};
+use super::frames::AudioFeatures;
 use crate::stream::element::lock;
 
 /// How much later than its timestamps audio may be heard before that is said. In milliseconds.
-const TELL_MS: u64 = 200;
+const WARN_MS: u64 = 200;
 
 impl AudioFeatures {
     /// Says what became of audio that did not come as it should, each thing once.
-    pub(super) fn tell(&self, placed: Placed, rate: u32) {
+    pub(super) fn warn_of(&self, placed: Placed, rate: u32) {
         let seconds = |samples: u64| samples as f64 / f64::from(rate);
         if placed != Placed::default() {
             gst::debug!(CAT, imp = self, "{placed:?}");
@@ -20,11 +21,11 @@ impl AudioFeatures {
             let mut guard = lock(&self.state);
             let Some(state) = guard.as_mut() else { return };
             let first = |said: &mut bool, now: bool| now && !std::mem::replace(said, *said || now);
-            let told = &mut state.told;
+            let warned = &mut state.warned;
             (
-                first(&mut told.moved, placed.moved * 1000 >= TELL_MS * u64::from(rate)),
-                first(&mut told.full, placed.is_full),
-                first(&mut told.hole, placed.hole.is_some()),
+                first(&mut warned.moved, placed.moved * 1000 >= WARN_MS * u64::from(rate)),
+                first(&mut warned.full, placed.is_full),
+                first(&mut warned.hole, placed.hole.is_some()),
             )
         };
         if moved {
@@ -61,9 +62,10 @@ impl AudioFeatures {
     }
 
     /// Says, once, that sound was left out because the pipeline stood still.
-    pub(super) fn tell_lost(&self, behind: gst::ClockTime, samples: u64, rate: u32) {
-        let told = lock(&self.state).as_mut().is_none_or(|s| std::mem::replace(&mut s.told.skipped, true));
-        if !told {
+    pub(super) fn warn_of_lost(&self, behind: gst::ClockTime, samples: u64, rate: u32) {
+        let warned =
+            lock(&self.state).as_mut().is_none_or(|s| std::mem::replace(&mut s.warned.skipped, true));
+        if !warned {
             gst::element_imp_warning!(
                 self,
                 gst::CoreError::Clock,
