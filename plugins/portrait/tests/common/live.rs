@@ -1,5 +1,7 @@
 //! Live streams on a clock that the test moves, so that they are exact on any machine.
 
+use std::sync::LazyLock;
+
 use gst::prelude::*;
 use gst_check::Harness;
 use gstportrait::stream::tensor::buffer;
@@ -137,5 +139,6 @@ pub fn warnings(bus: &gst::Bus) -> Vec<String> {
 
 /// Features of silence.
 pub fn silence() -> Vec<u8> {
-    as_from_a_file(2, |_| false).remove(0)
+    static SILENCE: LazyLock<Vec<u8>> = LazyLock::new(|| as_from_a_file(2, |_| false).remove(0));
+    SILENCE.clone()
 }
