@@ -1,8 +1,10 @@
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), properties of models ([`settings`]),
-//! statistics ([`stats`]), presentations ([`presentation`]), complaints ([`complaint`]) and helpers ([`element`]).
+//! statistics ([`stats`]), presentations ([`presentation`]), complaints ([`complaint`]), the question about the look-ahead
+//! and helpers ([`element`]).
 
 pub mod complaint;
 pub mod element;
+pub(crate) mod look_ahead;
 pub mod presentation;
 pub mod settings;
 pub mod stats;
