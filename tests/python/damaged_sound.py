@@ -4,7 +4,8 @@
 Run: tests/python/damaged_sound.py target/debug/animate [--count 200] [--seed 1] [--only 17]
 It needs what the project's setup installs, and prints a line a file. `right` is a film that plays to its end, whose
 pictures and sound are as long as GStreamer decodes of the file (to a frame), or an error in one line and no file. Where
-not the whole file can be decoded, an error is right as well as a film of what can be.
+not the whole file can be decoded, an error is right as well as a film of what can be. A damaged file may be decoded to
+another length each time (an Ogg chain that repeats a serial number): a film is right that has one of them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ FRAME_SECONDS = 0.04
 # An AAC encoder works in pieces of so many samples; it delays by one of them and fills up the last.
 AAC_SAMPLES = 1024
 RATE = 48000
+# So often a file is decoded before a film is called wrong.
+DECODINGS = 12
 
 
 @dataclasses.dataclass
@@ -135,12 +138,21 @@ def animate(program: str, sound: pathlib.Path, folder: pathlib.Path, limit: floa
     seen = f"film {drawn:.2f} s, sound {whole.seconds:.2f} s, decoded {expected.seconds:.2f} s"
     if whole.error:
         return Outcome(False, f"{seen}; it does not play: {whole.error}", took)
+    right = fits(drawn, whole.seconds, expected.seconds)
+    for _ in range(DECODINGS - 1):
+        if right:
+            break
+        again = decode(sound).seconds
+        if again != expected.seconds:
+            seen += f" or {again:.2f} s"
+            right = fits(drawn, whole.seconds, again)
+    return Outcome(right, seen + (f"; {expected.error}" if expected.error else ""), took)
+
+
+def fits(drawn: float, heard: float, decoded: float) -> bool:
+    """Whether a film has the length of its recording: every sample has its picture, and no picture is without one."""
     padding = 2 * AAC_SAMPLES / RATE
-    fits = (
-        -1e-3 <= drawn - expected.seconds <= FRAME_SECONDS + 1e-3
-        and abs(whole.seconds - expected.seconds) <= FRAME_SECONDS + padding
-    )
-    return Outcome(fits, seen + (f"; {expected.error}" if expected.error else ""), took)
+    return -1e-3 <= drawn - decoded <= FRAME_SECONDS + 1e-3 and abs(heard - decoded) <= FRAME_SECONDS + padding
 
 
 def main() -> int:

@@ -94,7 +94,9 @@ class Workshop:
         self.folder = folder
         self.sound = functools.cache(self._sound)
 
-    def _sound(self, name: str, rate: int, channels: int, seconds: float = SECONDS, start: float = 0.0) -> bytes:
+    def _sound(self, name: str, rate: int, channels: int, seconds: float = SECONDS, start: float = 0.0, copy: int = 0) -> bytes:
+        # Another copy is encoded anew: an Ogg stream gets its own serial number, which a chain must not repeat.
+        del copy
         _, encoder, _, _ = FORMATS[name]
         source, target = self.folder / "source.wav", self.folder / "target"
         source.write_bytes(wav(speech(seconds, start)))
@@ -111,12 +113,12 @@ class Workshop:
             data = id3_cover(COVER.read_bytes()) + data
         return adpcm_wav(data, rate) if adpcm else data
 
-    def some(self, random_: random.Random, name: str | None = None) -> tuple[str, bytes]:
+    def some(self, random_: random.Random, name: str | None = None, copy: int = 0) -> tuple[str, bytes]:
         """A file of that format, or of any: a description and the bytes."""
         name = name or random_.choice(list(FORMATS))
         _, _, rates, channels = FORMATS[name]
         rate, count, start = random_.choice(rates), random_.choice(channels), random_.choice([0.0, 1.0, 2.0])
-        return f"{name} {rate} Hz {count} ch", self.sound(name, rate, count, SECONDS, start)
+        return f"{name} {rate} Hz {count} ch", self.sound(name, rate, count, SECONDS, start, copy)
 
 
 def id3_cover(picture: bytes) -> bytes:
@@ -202,7 +204,7 @@ DAMAGES: list[Callable[[random.Random, bytes], bytes]] = [
 def stitched(random_: random.Random, shop: Workshop) -> tuple[str, str, bytes]:
     """Files of one format but other rates and channels, one behind the other."""
     name = random_.choice(["mp3-cbr", "mp3-bare", "ogg-vorbis", "ogg-opus", "aac-adts", "wav-s16", "flac", "ac3", "mp2", "wavpack"])
-    parts = [shop.some(random_, name) for _ in range(random_.choice([2, 3]))]
+    parts = [shop.some(random_, name, copy) for copy in range(random_.choice([2, 3]))]
     return f"stitched {' + '.join(kind for kind, _ in parts)}", FORMATS[name][0], b"".join(data for _, data in parts)
 
 

@@ -37,9 +37,10 @@ class Sounds(unittest.TestCase):
         self.assertTrue(outcome.right, outcome.seen)
         return outcome.seen
 
-    def film_of(self, ending: str, data: bytes) -> None:
+    def film_of(self, ending: str, data: bytes) -> str:
         seen = self.run_on(ending, data)
         self.assertTrue(seen.startswith("film"), seen)
+        return seen
 
     def error_of(self, ending: str, data: bytes) -> None:
         seen = self.run_on(ending, data)
@@ -53,6 +54,10 @@ class Sounds(unittest.TestCase):
 
     def test_chained_ogg(self) -> None:
         self.film_of("ogg", self.sound("ogg-vorbis", 44100, 1) + self.sound("ogg-vorbis", 22050, 2))
+
+    def test_the_same_file_twice_in_an_ogg_chain(self) -> None:
+        two = [self.shop.sound("ogg-opus", 48000, 2, 0.8, 0.0, copy) for copy in range(2)]
+        self.film_of("opus", b"".join(two))
 
     def test_adpcm_with_wrong_timestamps(self) -> None:
         self.film_of("wav", self.sound("wav-adpcm", 16000, 1))
@@ -83,6 +88,12 @@ class Sounds(unittest.TestCase):
 
     def test_ten_samples(self) -> None:
         self.film_of("wav", sounds.wav(sounds.speech(1)[:20]))
+
+    def test_every_sample_has_its_picture(self) -> None:
+        # Frames of 40 ms are 640 samples here.
+        for samples in (641, 13120):
+            outcome = self.film_of("wav", sounds.wav(sounds.speech(1)[: 2 * samples]))
+            self.assertIn(f"film {-(-samples // 640) * 0.04:.2f} s", outcome)
 
     def test_no_sample(self) -> None:
         self.error_of("wav", sounds.wav(b""))

@@ -52,6 +52,27 @@ fn sound_and_picture_have_the_same_length() {
     assert!(apart <= FRAME, "picture {v}, sound {a}");
 }
 
+/// A frame for every 40 ms that a sample lies in, whatever the recording's length and rate.
+#[test]
+fn every_sample_has_its_picture_and_no_picture_is_without_one() {
+    for (rate, lengths) in [
+        (8_000, [1, 319, 320, 321, 6_560]),
+        (44_100, [1, 1_764, 1_765, 36_162, 36_163]),
+        (48_000, [2, 1_919, 1_921, 38_398, 39_360]),
+        (96_000, [1, 3_840, 3_841, 79_679, 79_681]),
+    ] {
+        for length in lengths {
+            let pipeline = Pipeline::parse(&format!(
+                "audiotestsrc num-buffers=1 samplesperbuffer={length} ! audio/x-raw,rate={rate},channels=2 \
+                 ! audioconvert ! audioresample ! audiofeatures ! appsink name=out"
+            ));
+            let recording = pipeline.record("out");
+            pipeline.run().unwrap();
+            assert_eq!(recording.frames().len(), (length * 25_usize).div_ceil(rate), "{length} at {rate} Hz");
+        }
+    }
+}
+
 /// Sound whose rate changes in mid-file: when it does, the tee asks its branches about memory, and a queue answers when it
 /// is empty. As users have it: the sound waits, raw, in an unlimited queue for the pictures that the muxer waits for.
 #[test]

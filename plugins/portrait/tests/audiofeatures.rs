@@ -271,7 +271,7 @@ fn backwards_is_refused_with_one_clear_error() {
     let src = harness.element().unwrap().static_pad("src").unwrap();
     assert!(!src.send_event(seek(-1.0)));
     assert!(harness.try_pull_upstream_event().is_none_or(|e| e.type_() != gst::EventType::Seek));
-    let warnings = common::live::warnings(&bus);
+    let warnings = common::warnings(&bus);
     assert!(warnings.len() == 1 && warnings[0].contains("backwards"), "{warnings:?}");
     src.send_event(seek(1.0));
     let passed = std::iter::from_fn(|| harness.try_pull_upstream_event());

@@ -199,7 +199,7 @@ fn pictures_that_take_too_long_are_told_once() {
         harness.push((FACESYNTH.input)(n)).unwrap();
         drop(harness.try_pull());
     }
-    let warnings = common::live::warnings(&bus);
+    let warnings = common::warnings(&bus);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("processing-deadline"), "{warnings:?}");
     element.set_bus(None::<&gst::Bus>);

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::{FRAME, LANDMARKS2LATENTS, at, portrait, tensor_caps};
 use gst::prelude::*;
 use gst_check::Harness;
@@ -12,6 +14,9 @@ use gstportrait::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
 const LIP: usize = 14;
 const LID: usize = 159;
 const FOREHEAD: usize = 10;
+
+/// What takes so long does not come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one frame came out with.
 #[derive(Clone, Debug, PartialEq)]
@@ -391,6 +396,11 @@ fn the_end_of_the_voice_ends_the_video() {
     speak(&mut main, 0);
     assert!(!playing.is_finished());
     main.push_event(gst::event::Eos::new());
+    let start = Instant::now();
+    while !playing.is_finished() {
+        assert!(start.elapsed() < PATIENCE, "the voice has ended, and the video waits");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(playing.join().unwrap().0, Err(gst::FlowError::Eos));
 }
 

@@ -112,17 +112,18 @@ fn timestamps_that_drift_are_followed() {
 
 #[test]
 fn timestamps_that_jump_keep_the_cadence_and_the_voice_comes_back() {
-    for jump in [-7000i64, -600, 900, 3000, 3_600_000] {
+    let silence = silence();
+    for jump in [-3500i64, -600, 900, 1400, 3_600_000] {
         let mut stage = Stage::features();
-        for n in 0..600 {
-            let offset = if n < 300 { 0 } else { jump };
+        for n in 0..330 {
+            let offset = if n < 180 { 0 } else { jump };
             let pts = (CHUNK_TIME * n).mseconds() as i64 + offset;
-            stage.push_at(CHUNK_TIME * (n + 1), ms(pts.max(0) as u64), &chunk(n));
+            stage.push_at(CHUNK_TIME * (n + 1), ms(pts as u64), &chunk(n));
         }
         let frames = stage.frames();
-        assert!(frames.len() >= 295, "{jump}: {} frames in 12 s", frames.len());
-        let voiced = frames[240..].iter().filter(|frame| **frame != silence()).count();
-        assert!(voiced > 25, "{jump}: the voice is gone");
+        assert!(frames.len() >= 160, "{jump}: {} frames in 6.6 s", frames.len());
+        let voiced = frames[130..].iter().filter(|frame| **frame != silence).count();
+        assert!(voiced > 10, "{jump}: the voice is gone, {voiced} frames are left");
     }
 }
 

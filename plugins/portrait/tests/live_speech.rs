@@ -4,8 +4,8 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::live::{CHUNK, CHUNK_TIME, Stage, as_from_a_file, chunk, ms, silence, warnings};
-use common::{AUDIO_FEATURES, FRAME, tone};
+use common::live::{CHUNK, CHUNK_TIME, Stage, as_from_a_file, chunk, ms, silence};
+use common::{AUDIO_FEATURES, FRAME, tone, warnings};
 use gst::prelude::*;
 
 /// Chunks in a sentence of 1.5 s.

@@ -96,18 +96,8 @@ impl Video {
         (!out.flags().contains(gst::BufferFlags::GAP)).then_some((x * WIDTH as f32) as i64)
     }
 
-    fn said(&self, kind: gst::MessageType) -> Vec<String> {
-        std::iter::from_fn(|| self.bus.pop_filtered(&[kind]))
-            .filter_map(|message| match message.view() {
-                gst::MessageView::Warning(m) => Some(m.error().message().to_owned()),
-                gst::MessageView::Info(m) => Some(m.error().message().to_owned()),
-                _ => None,
-            })
-            .collect()
-    }
-
     fn warnings(&self) -> Vec<String> {
-        self.said(gst::MessageType::Warning)
+        common::warnings(&self.bus)
     }
 }
 

@@ -273,10 +273,32 @@ fn nobody_is_beyond_the_photo_where_the_person_is_cut_out() {
         assert_eq!((alpha(2, 2), alpha(width - 3, 2)), (0, 0), "{size}");
         let solid = shown.plane.as_chunks::<4>().0.iter().filter(|p| p[3] == 255).count();
         assert!(solid * 10 > width * height, "{size}: a person");
+        // Where the photo begins and ends, by the places of forehead and chin.
+        let place = |i: usize, k: usize| {
+            [portrait.crop.x, portrait.crop.y][k] + portrait.landmarks[i][k] * portrait.crop.side
+        };
+        let scale = (shown.landmarks[152][1] - shown.landmarks[10][1]) / (place(152, 1) - place(10, 1));
+        let shown_at = |photo: f32, k: usize| shown.landmarks[4][k] + (photo - place(4, k)) * scale;
+        let low = [0, 1].map(|k| shown_at(0.0, k).ceil() as isize - 1);
+        let high = [portrait.photo.width, portrait.photo.height];
+        let high = [0, 1].map(|k| shown_at(high[k] as f32, k).floor() as isize + 1);
+        let beyond = |x: isize, y: isize| x < low[0] || y < low[1] || x > high[0] || y > high[1];
+        let (mut outside, mut seen) = (0, 0);
+        for y in 0..height {
+            for x in 0..width {
+                if beyond(x as isize, y as isize) {
+                    outside += 1;
+                    seen += usize::from(alpha(x, y) > 0);
+                }
+            }
+        }
+        assert!(outside * 10 > width * height, "{size}: {outside} pixels beyond the photo");
+        assert_eq!(seen, 0, "{size}: somebody beyond the photo");
         if width < height {
-            let bottom = (0..width).map(|x| alpha(x, height - 2)).max();
-            let beyond = shown.landmarks[152][1] + 1.2 * (shown.landmarks[152][1] - shown.landmarks[10][1]);
-            assert!(beyond > height as f32 || bottom == Some(0), "{size}: somebody below the photo");
+            // The photo's lower border cuts through the shoulders.
+            let last = (high[1] - 4) as usize;
+            let cut = (0..width).filter(|&x| alpha(x, last) > 200).count();
+            assert!(last < height - 8 && cut > width / 4, "{size}: {cut} pixels of the person at the border");
         }
     }
 }

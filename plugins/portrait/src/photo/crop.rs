@@ -57,6 +57,17 @@ impl Crop {
         }
     }
 
+    /// Points of the photo, in pixels, in shares of the square's side.
+    pub fn shares(self, points: impl IntoIterator<Item = [f32; 3]>) -> Vec<[f32; 3]> {
+        let share = |[x, y, z]: [f32; 3]| [(x - self.x) / self.side, (y - self.y) / self.side, z / self.side];
+        points.into_iter().map(share).collect()
+    }
+
+    /// The other way: points in shares of the square's side, in pixels of the photo.
+    pub fn pixels(self, points: &[[f32; 3]]) -> impl Iterator<Item = [f32; 3]> {
+        points.iter().map(move |p| [p[0] * self.side + self.x, p[1] * self.side + self.y, p[2] * self.side])
+    }
+
     /// The same with all of a hat or tall hair in it, whose top is the row `crown`: a head whose top is cut off looks wrong
     /// as soon as it moves. It never leaves the photo for that.
     #[must_use]

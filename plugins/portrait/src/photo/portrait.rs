@@ -170,10 +170,7 @@ fn measure(
     let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
     let size = pack.manifest().picture.resolution as usize;
     let picture = View::from(crop).cut(&photo, size, size);
-    let landmarks: Vec<[f32; 3]> = face
-        .iter()
-        .map(|p| [(p[0] - crop.x) / crop.side, (p[1] - crop.y) / crop.side, p[2] / crop.side])
-        .collect();
+    let landmarks = crop.shares(face.iter().copied());
     let pose = pose::decompose(&landmarks, pack.mean_face());
     if pose.yaw.abs() > PROFILE {
         warnings.push(format!(

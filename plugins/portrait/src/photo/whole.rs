@@ -90,15 +90,7 @@ impl Portrait {
         if let Some((_, mask)) = lock(&self.square_mask).as_ref().filter(|(kept, _)| *kept == square) {
             return Ok(Arc::clone(mask));
         }
-        let unit = |v: f32, from: f32, to: f32| (v * self.crop.side + from - to) / square.side;
-        let landmarks: Vec<[f32; 3]> = self
-            .landmarks
-            .iter()
-            .map(|p| {
-                let [x, y] = [unit(p[0], self.crop.x, square.x), unit(p[1], self.crop.y, square.y)];
-                [x, y, p[2] * self.crop.side / square.side]
-            })
-            .collect();
+        let landmarks = square.shares(self.crop.pixels(&self.landmarks));
         let picture = square.cut(&self.photo, SIZE);
         let mask: Arc<[u8]> = matte::matte(&self.photo, &square, &picture, &landmarks, pack, device)
             .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?

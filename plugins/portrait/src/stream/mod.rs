@@ -1,10 +1,11 @@
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), properties of models ([`settings`]),
-//! statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints ([`complaint`]) and
-//! helpers ([`element`]).
+//! statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints ([`complaint`]), the
+//! question about the look-ahead and helpers ([`element`]).
 
 pub mod complaint;
 pub mod element;
 pub mod grid;
+pub(crate) mod look_ahead;
 pub mod presentation;
 pub mod settings;
 pub mod stats;

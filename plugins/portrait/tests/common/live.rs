@@ -1,5 +1,7 @@
 //! Live streams on a clock that the test moves, so that they are exact on any machine.
 
+use std::sync::LazyLock;
+
 use gst::prelude::*;
 use gst_check::Harness;
 use gstportrait::stream::tensor::buffer;
@@ -125,17 +127,8 @@ pub fn as_from_a_file(chunks: u64, heard: impl Fn(u64) -> bool) -> Vec<Vec<u8>> 
     drain(&mut harness)
 }
 
-/// Texts of the warnings on a bus.
-pub fn warnings(bus: &gst::Bus) -> Vec<String> {
-    std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]))
-        .map(|message| match message.view() {
-            gst::MessageView::Warning(warning) => warning.error().to_string(),
-            _ => String::new(),
-        })
-        .collect()
-}
-
 /// Features of silence.
 pub fn silence() -> Vec<u8> {
-    as_from_a_file(2, |_| false).remove(0)
+    static SILENCE: LazyLock<Vec<u8>> = LazyLock::new(|| as_from_a_file(2, |_| false).remove(0));
+    SILENCE.clone()
 }

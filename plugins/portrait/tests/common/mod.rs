@@ -326,3 +326,13 @@ pub fn bus_error(bus: &gst::Bus) -> Option<(String, String)> {
     let gst::MessageView::Error(error) = message.view() else { return None };
     Some((error.error().to_string(), error.debug().map(|d| d.to_string()).unwrap_or_default()))
 }
+
+/// Texts of the warnings on a bus.
+pub fn warnings(bus: &gst::Bus) -> Vec<String> {
+    std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Warning]))
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_string()),
+            _ => None,
+        })
+        .collect()
+}

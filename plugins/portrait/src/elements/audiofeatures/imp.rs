@@ -37,7 +37,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::CAT;
-use super::LOOK_AHEAD_QUERY;
+use super::engine::Engine;
 use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
 use super::settings::{LookAhead, param_specs};
@@ -46,6 +46,7 @@ use super::tags;
 use super::task::{LiveTask, Next};
 use crate::pack::SAMPLE_RATE;
 use crate::stream::element::{lock, pad_templates};
+use crate::stream::look_ahead;
 use crate::stream::settings::pack_error_message;
 use crate::stream::tensor::TensorKind;
 
@@ -275,10 +276,7 @@ impl BaseTransformImpl for AudioFeatures {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if let gst::QueryViewMut::Custom(custom) = query.view_mut()
-            && custom.structure().is_some_and(|s| s.name() == LOOK_AHEAD_QUERY)
-        {
-            custom.structure_mut().set("low", lock(&self.settings).look_ahead == LookAhead::Low);
+        if look_ahead::answer(query, || lock(&self.settings).look_ahead == LookAhead::Low) {
             return true;
         }
         if !BaseTransformImplExt::parent_query(self, direction, query) {

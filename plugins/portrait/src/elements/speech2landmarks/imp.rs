@@ -32,7 +32,6 @@ use tch::Tensor;
 
 use super::person::Person;
 use super::settings::{Controls, Settings, param_specs};
-use crate::elements::audiofeatures;
 use crate::face::edit::ramp::{Ramp, most_per_frame};
 use crate::face::edit::{APPLIED, Edits};
 use crate::face::emotion::EMOTION_LEN;
@@ -41,6 +40,7 @@ use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
 use crate::stream::element::{SharedCaps, StageCaps, lock, pad_templates, sync_controls, time_segment};
+use crate::stream::look_ahead;
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
@@ -278,7 +278,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         let settings = lock(&self.settings).clone();
         self.complaints.post(&*self.obj());
         // The caps will tell; but the element before knows already, and a network that is not needed is not loaded.
-        let low = audiofeatures::is_low_latency(self.obj().sink_pad()).unwrap_or(false);
+        let low = look_ahead::is_low(self.obj().sink_pad()).unwrap_or(false);
         let state = State::new(&settings, photos.as_ref(), low).map_err(|e| pack_error_message(&e))?;
         self.stats.reset();
         *lock(&self.caps) = Some(state.caps.clone());

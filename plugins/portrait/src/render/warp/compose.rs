@@ -147,8 +147,9 @@ impl Canvas {
         if !whole || !same || layers.cut != (*background != Background::Keep) {
             return false;
         }
-        let Ok(exchanged) = PhotoFrame::new(still, *background) else { return false };
-        *frame = exchanged;
+        if !PhotoFrame::exchange(frame.as_mut(), still, *background) {
+            return false;
+        }
         cutout::repaint(still, format.straight, *background, frame.as_ref(), raster, layers, sheet);
         true
     }

@@ -34,6 +34,19 @@ impl PhotoFrame {
         Ok((background == Background::Keep).then(frame))
     }
 
+    /// Exchanges the colour behind it for that of the same photo on a background; `false` where the one has a frame and the
+    /// other none.
+    pub fn exchange(frame: Option<&mut Self>, still: &Still<'_>, background: Background) -> bool {
+        match (frame, still.transparency, background) {
+            (Some(frame), Transparency::Frame { behind, .. }, Background::Keep) => {
+                frame.behind = multiplied(behind);
+                true
+            }
+            (None, Transparency::Frame { .. }, Background::Keep) | (Some(_), ..) => false,
+            (None, ..) => true,
+        }
+    }
+
     /// Lets through what is behind in a run of pixels of a row.
     pub fn apply(&self, row: usize, columns: Range<usize>, pixels: &mut [[f32; 4]]) {
         let mask = &self.mask[row * self.width..][columns];

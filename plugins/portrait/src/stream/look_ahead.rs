@@ -1,0 +1,22 @@
+//! The question by which a stage learns, before any caps, which of the pack's models it needs.
+
+use gst::prelude::*;
+
+/// Name of the query.
+const QUERY: &str = "portrait-look-ahead";
+
+/// Whether the elements before a pad, if there is one among them that knows, were told `look-ahead=low`.
+pub(crate) fn is_low(sink: &gst::Pad) -> Option<bool> {
+    let mut query = gst::query::Custom::new(gst::Structure::new_empty(QUERY));
+    sink.peer_query(&mut query).then(|| query.structure()?.get("low").ok()).flatten()
+}
+
+/// Answers the question, if a query is that one.
+pub(crate) fn answer(query: &mut gst::QueryRef, is_low: impl FnOnce() -> bool) -> bool {
+    let gst::QueryViewMut::Custom(custom) = query.view_mut() else { return false };
+    let asked = custom.structure().is_some_and(|s| s.name() == QUERY);
+    if asked {
+        custom.structure_mut().set("low", is_low());
+    }
+    asked
+}
