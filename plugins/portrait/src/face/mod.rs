@@ -1,8 +1,9 @@
 //! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
-//! ([`landmark`]), what is changed on it ([`edit`]), and what it feels ([`emotion`]).
+//! ([`landmark`]), what is changed on it ([`edit`]), what it feels ([`emotion`]), and whose it is in a video ([`person`]).
 
 pub mod edit;
 pub mod emotion;
 pub mod find;
 pub mod landmark;
+pub mod person;
 pub mod step;

@@ -3,13 +3,13 @@
 use gst::glib;
 use gst::prelude::*;
 
-mod absence;
+pub(crate) mod absence;
 mod crowd;
 mod cut;
 mod imp;
-mod measure;
-mod settings;
-mod tracker;
+pub(crate) mod measure;
+pub(crate) mod settings;
+pub(crate) mod tracker;
 
 glib::wrapper! {
     /// Tracks the face in a video.

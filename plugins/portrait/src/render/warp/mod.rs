@@ -7,7 +7,7 @@
 mod compose;
 mod contour;
 mod cutout;
-mod flow;
+pub(super) mod flow;
 mod head;
 mod hold;
 mod inside;
@@ -18,7 +18,7 @@ mod maps;
 mod math;
 mod painter;
 mod patch;
-mod points;
+pub(super) mod points;
 mod remap;
 mod roi;
 mod skull;
