@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 
 /// The elements of the plugin, in the order of the data.
-pub const ELEMENTS: [&str; 7] = [
+pub const ELEMENTS: [&str; 10] = [
     "audiofeatures",
     "speech2landmarks",
     "landmarks2latents",
@@ -14,6 +14,9 @@ pub const ELEMENTS: [&str; 7] = [
     "facelandmarks",
     "landmarkoverlay",
     "talkinghead",
+    "facetracker",
+    "mouthdub",
+    "facedub",
 ];
 
 /// Factory, pads, properties and signals of an element that is registered.

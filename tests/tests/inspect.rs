@@ -36,7 +36,7 @@ fn elements_describe_themselves_as_in_the_golden_copies() {
 fn gst_inspect_lists_every_element_and_property() {
     portrait_tests::init();
     let plugin = inspect("portrait");
-    for text in ["MIT/X11", "gst-plugin-portrait", "7 features"] {
+    for text in ["MIT/X11", "gst-plugin-portrait", "10 features"] {
         assert!(plugin.contains(text), "{text}: {plugin}");
     }
     for name in ELEMENTS {

@@ -19,6 +19,8 @@ macro_rules! for_each_element {
         mod facesynth { $(#[test] fn $name() { super::$check(super::common::FACESYNTH); })+ }
         mod facelandmarks { $(#[test] fn $name() { super::$check(super::common::FACELANDMARKS); })+ }
         mod landmarkoverlay { $(#[test] fn $name() { super::$check(super::common::LANDMARKOVERLAY); })+ }
+        mod facetracker { $(#[test] fn $name() { super::$check(super::common::FACETRACKER); })+ }
+        mod mouthdub { $(#[test] fn $name() { super::$check(super::common::MOUTHDUB); })+ }
         mod talkinghead { $(#[test] fn $name() { super::$check(super::common::TALKINGHEAD); })+ }
     };
 }
@@ -47,6 +49,27 @@ for_each_element! {
     libtorch_threads_stay_as_they_are => torch_threads,
     inputs_of_wrong_size_are_an_error => wrong_size,
     input_buffers_are_not_written => shared_input,
+}
+
+/// The rest of them waits for frames without a thread in between: see `facedub.rs`.
+mod facedub {
+    use super::common::FACEDUB;
+
+    macro_rules! checks {
+        ($($name:ident => $check:ident),+ $(,)?) => { $(#[test] fn $name() { super::$check(FACEDUB); })+ };
+    }
+
+    checks! {
+        has_rank_none_and_its_klass => registration,
+        every_property_is_documented => property_documentation,
+        garbage_in_properties_is_kept_until_start => garbage_properties,
+        an_absent_pack_is_one_clear_error => absent_pack,
+        an_absent_device_is_one_clear_error => absent_device,
+        caps_queries_honour_the_filter => caps_query,
+        twenty_lives => many_lives,
+        libtorch_threads_stay_as_they_are => torch_threads,
+        input_buffers_are_not_written => shared_input,
+    }
 }
 
 fn registration(fixture: Fixture) {
@@ -126,7 +149,7 @@ fn negotiation(fixture: Fixture) {
 
     let wrong = fixture.wrong_caps.parse::<gst::Caps>().unwrap();
     assert!(wrong.is_fixed(), "{wrong}");
-    let sink = harness.element().unwrap().static_pad("sink").unwrap();
+    let sink = harness.element().unwrap().static_pad(fixture.sink()).unwrap();
     assert!(!sink.query_caps(None).can_intersect(&wrong));
     // The pad keeps a refused sticky event and says so with the next buffer.
     harness.push_event(gst::event::Caps::new(&wrong));
@@ -136,7 +159,7 @@ fn negotiation(fixture: Fixture) {
 fn caps_query(fixture: Fixture) {
     let harness = fixture.harness();
     let element = harness.element().unwrap();
-    for name in ["sink", "src"] {
+    for name in [fixture.sink(), "src"] {
         let pad = element.static_pad(name).unwrap();
         let all = pad.query_caps(None);
         assert!(!all.is_empty(), "{name}");
@@ -185,7 +208,7 @@ fn restart(fixture: Fixture) {
     let element = fixture.element();
     let run = || {
         (fixture.prepare)(&element);
-        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        let mut harness = gst_check::Harness::with_element(&element, Some(fixture.sink()), Some("src"));
         harness.set_src_caps((fixture.input_caps)());
         let out = fixture.run(&mut harness, FRAMES);
         drop(harness);
@@ -331,7 +354,7 @@ fn blocked_push(fixture: Fixture) {
         let _: String = element.property("model-pack");
         element.set_property("device", "cpu");
     }
-    element.static_pad("sink").unwrap().query_caps(None);
+    element.static_pad(fixture.sink()).unwrap().query_caps(None);
     let mut latency = gst::query::Latency::new();
     element.static_pad("src").unwrap().query(&mut latency);
     release.send(()).unwrap();

@@ -2,10 +2,13 @@
 //! and landmarks drawn; and all of it in one bin.
 
 pub mod audiofeatures;
+pub mod facedub;
 pub mod facelandmarks;
 pub mod facesynth;
+pub mod facetracker;
 pub mod landmarkoverlay;
 pub mod landmarks2latents;
+pub mod mouthdub;
 pub mod speech2landmarks;
 pub mod talkinghead;
 
@@ -19,5 +22,8 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     facesynth::register(plugin)?;
     facelandmarks::register(plugin)?;
     landmarkoverlay::register(plugin)?;
-    talkinghead::register(plugin)
+    talkinghead::register(plugin)?;
+    facetracker::register(plugin)?;
+    mouthdub::register(plugin)?;
+    facedub::register(plugin)
 }

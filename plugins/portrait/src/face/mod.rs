@@ -1,10 +1,11 @@
 //! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
-//! ([`landmark`]), what is changed on it ([`edit`]), and what it feels ([`emotion`]). [`pixel`] and
-//! [`step`] are the arithmetic that it shares with photos and renderers.
+//! ([`landmark`]), what is changed on it ([`edit`]), what it feels ([`emotion`]), and whose it is in a video ([`person`]).
+//! [`pixel`] and [`step`] are the arithmetic that it shares with photos and renderers.
 
 pub mod edit;
 pub mod emotion;
 pub mod find;
 pub mod landmark;
+pub mod person;
 pub mod pixel;
 pub mod step;

@@ -1,8 +1,9 @@
 //! Pictures from latents: what a renderer is given, what it draws into, and the renderers.
 //!
 //! [`mod@format`] and [`yuv`] are the layouts of pictures, [`paste`] says where the animated square lies in them; [`warp`] is the
-//! renderer of packs whose latents move control points of the photo.
+//! renderer of packs whose latents move control points of the photo; [`dub`] draws a mouth into the frames of a video.
 
+pub(crate) mod dub;
 mod format;
 mod paste;
 mod store;

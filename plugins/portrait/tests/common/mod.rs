@@ -74,7 +74,7 @@ pub enum Input {
     Tensors,
 }
 
-pub const FIXTURES: [Fixture; 7] = [
+pub const FIXTURES: [Fixture; 10] = [
     AUDIO_FEATURES,
     SPEECH2LANDMARKS,
     LANDMARKS2LATENTS,
@@ -82,6 +82,9 @@ pub const FIXTURES: [Fixture; 7] = [
     FACELANDMARKS,
     LANDMARKOVERLAY,
     TALKINGHEAD,
+    FACETRACKER,
+    MOUTHDUB,
+    FACEDUB,
 ];
 
 pub const AUDIO_FEATURES: Fixture = Fixture {
@@ -156,10 +159,10 @@ pub const FACESYNTH: Fixture = Fixture {
 };
 
 /// Caps of the pictures that [`video`] gives.
-const VIDEO_CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=25/1";
+pub const VIDEO_CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=25/1";
 
 /// A frame of a video in which the photo's person moves sideways.
-fn video(n: u64) -> gst::Buffer {
+pub fn video(n: u64) -> gst::Buffer {
     static PHOTO: LazyLock<image::RgbImage> = LazyLock::new(|| {
         let photo = image::open(portrait_path()).unwrap().into_rgb8();
         image::imageops::thumbnail(&photo, 192, 225)
@@ -209,7 +212,46 @@ pub const TALKINGHEAD: Fixture = Fixture {
     input_kind: Input::Sound,
 };
 
+pub const FACETRACKER: Fixture = Fixture {
+    factory: "facetracker",
+    klass: "Filter/Analyzer/Video",
+    input_caps: || VIDEO_CAPS.parse().unwrap(),
+    wrong_caps: "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1",
+    input: video,
+    prepare: |_| (),
+    delay: 0,
+    input_kind: Input::Pictures,
+};
+
+pub const MOUTHDUB: Fixture = Fixture {
+    factory: "mouthdub",
+    klass: "Filter/Effect/Video",
+    input_caps: || VIDEO_CAPS.parse().unwrap(),
+    wrong_caps: "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1",
+    input: LANDMARKOVERLAY.input,
+    prepare: |_| (),
+    delay: 0,
+    input_kind: Input::Pictures,
+};
+
+/// It has a thread of its own: what waits for nothing else is in `facedub.rs`.
+pub const FACEDUB: Fixture = Fixture {
+    factory: "facedub",
+    klass: "Generic/Bin/Inference/Filter/Effect/Audio/Video",
+    input_caps: || VIDEO_CAPS.parse().unwrap(),
+    wrong_caps: "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1",
+    input: video,
+    prepare: |_| (),
+    delay: 0,
+    input_kind: Input::Pictures,
+};
+
 impl Fixture {
+    /// Name of the pad that takes the input.
+    pub fn sink(&self) -> &'static str {
+        if self.factory == "facedub" { "video" } else { "sink" }
+    }
+
     /// Whether it opens a model pack.
     pub fn has_model(&self) -> bool {
         self.factory != "landmarkoverlay"
@@ -230,7 +272,7 @@ impl Fixture {
 
     /// The same around an element that was set up further.
     pub fn harness_of(&self, element: &gst::Element) -> gst_check::Harness {
-        let mut harness = gst_check::Harness::with_element(element, Some("sink"), Some("src"));
+        let mut harness = gst_check::Harness::with_element(element, Some(self.sink()), Some("src"));
         harness.set_live(false);
         if self.input_kind == Input::Sound {
             // It asked its source on the way to PLAYING, where the harness puts it before it can be told.

@@ -15,7 +15,7 @@ use super::state::State;
 use super::task::LiveTask;
 use crate::stream::element::lock;
 use crate::stream::stats::Stats;
-use crate::stream::tensor::buffer;
+use crate::stream::tensor::{FrameMeta, buffer, meta};
 
 #[derive(Default)]
 pub struct AudioFeatures {
@@ -43,17 +43,22 @@ impl AudioFeatures {
             None => return Err(gst::FlowError::Flushing),
             // Before the first segment there is nothing to time, and nothing to push.
             Some(state) if state.segment.is_none() && state.live.is_none() => return Ok(None),
-            Some(state) => state.next(&mut engine_ref.window),
+            Some(state) => {
+                let beyond = state.framer.look_ahead() as usize;
+                state.next(&mut engine_ref.window).inspect(|_| engine_ref.measure(beyond))
+            }
         };
         let Some(frame) = frame else { return Ok(None) };
         let run = engine_ref.run();
         let mut buffer = buffer::from_f32(&engine_ref.features);
+        let loudness = engine_ref.loudness;
         drop(engine);
         if let Err(error) = run {
             gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
             return Err(gst::FlowError::Error);
         }
         if let Some(out) = buffer.get_mut() {
+            meta::attach(out, FrameMeta::Loudness, &[loudness.len()], &loudness);
             out.set_offset(frame.number);
             out.set_offset_end(frame.number + 1);
             out.set_pts(frame.pts);

@@ -37,7 +37,6 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::CAT;
-use super::engine::Engine;
 use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
 use super::settings::{LookAhead, param_specs};

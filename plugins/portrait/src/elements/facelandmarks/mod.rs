@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use gst::glib;
 use gst::prelude::*;
 
-mod absence;
+pub(crate) mod absence;
 mod crowd;
 mod cut;
 mod imp;
-mod measure;
-mod settings;
-mod tracker;
+pub(crate) mod measure;
+pub(crate) mod settings;
+pub(crate) mod tracker;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))

@@ -56,6 +56,8 @@ pub struct Tracker {
     may_differ: bool,
     roi: Option<Roi>,
     searched: usize,
+    /// How often another shot or another face had begun.
+    turns: u64,
     /// Time of this frame, and of the last one with the face.
     now: f64,
     found: f64,
@@ -80,6 +82,7 @@ impl Tracker {
             may_differ: false,
             roi: None,
             searched: 0,
+            turns: 0,
             now: 0.0,
             found: 0.0,
         })
@@ -95,6 +98,11 @@ impl Tracker {
         (self.last, self.may_differ) = (None, false);
         (self.roi, self.searched) = (None, 0);
         (self.now, self.found) = (0.0, 0.0);
+    }
+
+    /// How often another shot, or another face, had begun.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// How the video is to be shown, as its tag says.
@@ -132,6 +140,7 @@ impl Tracker {
         if cut {
             self.crowd.forget();
             self.settled = false;
+            self.turns += 1;
         }
         if cut || choice != self.choice {
             (self.followed, self.substitute, self.choice) = (None, false, choice);
@@ -159,6 +168,7 @@ impl Tracker {
         let spot = face.spot();
         let is_other = self.may_differ
             && self.last.is_some_and(|last| spot.is_none_or(|spot| !is_near(&spot, &last, SAME_SIZE)));
+        self.turns += u64::from(is_other && !cut);
         (self.last, self.may_differ) = (spot, false);
         Ok(self.measure.face(&face.landmarks, is_other, self.upright, self.size))
     }

@@ -122,6 +122,27 @@ impl Flow {
         Self::gated(anchors, rows.rims.each_ref().map(|rim| rim.to_vec()), source, MOUTH_GATE)
     }
 
+    /// The face's flow within surroundings that stay where they are: `source` goes on with points of those.
+    pub fn within(rows: &Rows, source: &[Point]) -> Self {
+        let (control, around) = source.split_at(rows.control.len());
+        let mut anchors = plain(rows, control, FINE, |row| rows.side[row]);
+        anchors.extend(around.iter().zip(control.len()..).map(|(&source, row)| Anchor {
+            row,
+            side: Side::Neither,
+            weight: 1.0,
+            epsilon: FINE,
+            source,
+            below: 0.0,
+        }));
+        Self::gated(anchors, rows.rims.each_ref().map(|rim| rim.to_vec()), source, MOUTH_GATE)
+    }
+
+    /// Moves the gate of the pose down, picture units: from far above the face it leaves the flow of the lower lip alone, from
+    /// far below that of the upper one.
+    pub fn lower_gate(&mut self, by: f32) {
+        self.frame.gate.v.iter_mut().for_each(|v| *v += by);
+    }
+
     /// A flow in which the lids of an eye slide over it: upper and lower lid are kept apart and the iris has no say.
     pub fn lids(rows: &Rows, source: &[Point], eye: usize) -> Self {
         let rims = rows.lids(eye);

@@ -7,7 +7,7 @@
 mod compose;
 mod contour;
 mod cutout;
-mod flow;
+pub(super) mod flow;
 mod head;
 mod hold;
 mod inside;
@@ -19,7 +19,7 @@ mod math;
 mod painter;
 mod painters;
 mod patch;
-mod points;
+pub(super) mod points;
 mod remap;
 mod roi;
 mod skull;

@@ -7,6 +7,8 @@
 
 use gst::meta::CustomMeta;
 
+use super::marks;
+
 /// Name of the metadata of frames that are made for a photo that was set while playing: fields `number` (uint64, one more for
 /// each such photo in the process) and `location` (string, the photo's file).
 pub const PHOTO_META: &str = "PortraitPhotoMeta";
@@ -16,6 +18,8 @@ pub const PHOTO_META: &str = "PortraitPhotoMeta";
 pub enum FrameMeta {
     /// `[W, F]` audio features of the frame.
     AudioFeatures,
+    /// `[2]` level of the sound in dB below full scale: of the frame, and of its loudest frame's length in the look-ahead.
+    Loudness,
     /// `[8]` emotion intensities (0 to 1) in the order of [`crate::pack::EMOTIONS`], as applied.
     Emotion,
     /// `[7]` controls of the face as applied: gaze yaw and pitch (degrees, away from the network's), closure of the lids
@@ -33,8 +37,9 @@ pub enum FrameMeta {
 
 impl FrameMeta {
     /// Every kind, in the order of the data flow.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AudioFeatures,
+        Self::Loudness,
         Self::Emotion,
         Self::Face,
         Self::Landmarks,
@@ -47,6 +52,7 @@ impl FrameMeta {
     pub fn name(self) -> &'static str {
         match self {
             Self::AudioFeatures => "PortraitAudioFeaturesMeta",
+            Self::Loudness => "PortraitLoudnessMeta",
             Self::Emotion => "PortraitEmotionMeta",
             Self::Face => "PortraitFaceMeta",
             Self::Landmarks => "PortraitLandmarksMeta",
@@ -60,6 +66,7 @@ impl FrameMeta {
     pub fn tensor_id(self) -> &'static str {
         match self {
             Self::AudioFeatures => "portrait/audio-features",
+            Self::Loudness => "portrait/loudness",
             Self::Emotion => "portrait/emotion",
             Self::Face => "portrait/face",
             Self::Landmarks => "portrait/landmarks",
@@ -77,7 +84,8 @@ pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META, PHOTO_META]) {
+        let marks = [SYNTHETIC_META, PHOTO_META].into_iter().chain(marks::NAMES);
+        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain(marks) {
             CustomMeta::register(name, &[]);
         }
     });
@@ -149,14 +157,17 @@ pub fn mark_synthetic(buffer: &mut gst::BufferRef, pack: &str) {
 
 /// The tag of a stream of synthetic pictures: muxers write it into files.
 pub fn synthetic_tags() -> gst::TagList {
+    comment("synthetic: portrait animated by gst-portrait")
+}
+
+/// The same of footage whose mouths were drawn.
+pub fn modified_tags() -> gst::TagList {
+    comment("synthetic: modified footage, the mouth was drawn by gst-portrait")
+}
+
+fn comment(text: &str) -> gst::TagList {
     let mut tags = gst::TagList::new();
-    {
-        let tags = tags.make_mut();
-        tags.add::<gst::tags::Comment>(
-            &"synthetic: portrait animated by gst-portrait",
-            gst::TagMergeMode::Append,
-        );
-    }
+    tags.make_mut().add::<gst::tags::Comment>(&text, gst::TagMergeMode::Append);
     tags
 }
 

@@ -1,10 +1,11 @@
 //! Tensors between the elements and on the pictures.
 //!
 //! A stage's tensor travels as the payload of a buffer ([`caps`], [`buffer`]); what earlier stages knew rides
-//! along as metadata ([`meta`]) up to the picture.
+//! along as metadata ([`meta`], [`marks`]) up to the picture.
 
 pub mod buffer;
 pub mod caps;
+pub mod marks;
 pub mod meta;
 
 pub use caps::{TensorInfo, TensorKind};

@@ -1,0 +1,272 @@
+/**
+ * SECTION:element-facedub
+ *
+ * A person in a video speaks another voice: the video comes to the pad `video`, the voice to the pad `voice`, and the video
+ * goes out with its caps, size and times, only its mouth says the voice. A bin of `facetracker`, `audiofeatures`,
+ * `speech2landmarks` and `mouthdub`, with an audio converter and a queue; its properties are theirs. Nothing but the
+ * surroundings of the mouth is touched, and nothing at all while the voice is silent.
+ *
+ * Of several faces `face` tells whose mouth it is; several of these elements behind each other give each its own voice.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=film.mp4 ! decodebin ! videoconvert ! facedub name=d ! videoconvert ! autovideosink filesrc location=voice.wav ! decodebin ! d.voice
+ * ]|
+ *
+ * Since: 0.2
+ */
+use std::sync::{LazyLock, OnceLock};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use crate::elements::audiofeatures::{self, AudioFeatures};
+use crate::elements::facetracker::{self, FaceTracker};
+use crate::elements::mouthdub::{self, MouthDub};
+use crate::elements::speech2landmarks::{self, Speech2Landmarks};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "facedub",
+        gst::DebugColorFlags::empty(),
+        Some("Another voice for a person in a video"),
+    )
+});
+
+/// What of the stages is not offered: it moves what a video shows already.
+const NOT_OFFERED: [&str; 15] = [
+    "blink",
+    "blink-rate",
+    "blink-duration",
+    "gaze-yaw",
+    "gaze-pitch",
+    "look-away",
+    "look-away-angle",
+    "look-away-interval",
+    "expression-gain",
+    "brow-gain",
+    "mouth-base",
+    "mouth-gain",
+    "ease-in",
+    "seed",
+    "qos",
+];
+
+/// Frames may wait so long for the voice, which is windowed with what follows it.
+const WAIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
+
+/// Answers queries about a sink pad of sound; those about allocation are refused, as `talkinghead` does and for its reason.
+fn voice_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mut gst::QueryRef) -> bool {
+    query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
+}
+
+/// The stages.
+struct Stages {
+    tracker: FaceTracker,
+    features: AudioFeatures,
+    speech: Speech2Landmarks,
+    mouth: MouthDub,
+}
+
+impl Stages {
+    fn new() -> Self {
+        Self {
+            tracker: glib::Object::builder().property("name", "facetracker").build(),
+            features: glib::Object::builder().property("name", "audiofeatures").build(),
+            speech: glib::Object::builder().property("name", "speech2landmarks").build(),
+            mouth: glib::Object::builder().property("name", "mouthdub").build(),
+        }
+    }
+
+    fn all(&self) -> [&gst::Element; 4] {
+        [
+            self.tracker.upcast_ref(),
+            self.features.upcast_ref(),
+            self.speech.upcast_ref(),
+            self.mouth.upcast_ref(),
+        ]
+    }
+
+    /// Frames as the last stage counts them, and each stage's own statistics.
+    fn statistics(&self) -> gst::Structure {
+        let of = |stage: &gst::Element| stage.property::<gst::Structure>("stats");
+        let mut all = of(self.mouth.upcast_ref());
+        for stage in self.all() {
+            if stage.find_property("stats").is_some() {
+                all.set(stage.name().as_str(), of(stage));
+            }
+        }
+        all
+    }
+
+    /// The stages that have a property.
+    fn with_property<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a gst::Element> {
+        self.all().into_iter().filter(move |stage| stage.find_property(name).is_some())
+    }
+}
+
+pub struct FaceDub {
+    video: gst::GhostPad,
+    voice: gst::GhostPad,
+    src: gst::GhostPad,
+    stages: Stages,
+    /// Why the inside could not be put together; said when the element is started.
+    broken: OnceLock<String>,
+}
+
+impl FaceDub {
+    fn assemble(&self) -> Result<(), glib::BoolError> {
+        let make = |name: &str| gst::ElementFactory::make(name).build();
+        let (convert, resample, queue) = (make("audioconvert")?, make("audioresample")?, make("queue")?);
+        // Frames wait here for their voice, and the tracker works on the next ones meanwhile.
+        queue.set_property("max-size-buffers", 0u32);
+        queue.set_property("max-size-bytes", 0u32);
+        queue.set_property("max-size-time", WAIT.nseconds());
+        let [tracker, features, speech, mouth] = self.stages.all();
+        speech.set_property_from_str("blink", "off");
+        speech.set_property("ease-in", 0u32);
+        let bin = self.obj();
+        bin.add_many([&convert, &resample, &queue, tracker, features, speech, mouth])?;
+        gst::Element::link_many([tracker, &queue, mouth])?;
+        gst::Element::link_many([&convert, &resample, features, speech])?;
+        let missing = |what: &str| glib::bool_error!("no pad {what}");
+        let inner = |element: &gst::Element, name: &str| {
+            element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+        };
+        let said = mouth.request_pad_simple("voice").ok_or_else(|| missing("voice"))?;
+        inner(speech, "src")?
+            .link(&said)
+            .map_err(|error| glib::bool_error!("the voice cannot be linked: {error}"))?;
+        self.video.set_target(Some(&inner(tracker, "sink")?))?;
+        self.voice.set_target(Some(&inner(&convert, "sink")?))?;
+        self.src.set_target(Some(&inner(mouth, "src")?))?;
+        Ok(())
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FaceDub {
+    const NAME: &'static str = "GstFaceDub";
+    type Type = super::FaceDub;
+    type ParentType = gst::Bin;
+
+    fn with_class(klass: &Self::Class) -> Self {
+        let pad = |name: &str, direction| match klass.pad_template(name) {
+            Some(template) => gst::GhostPad::builder_from_template(&template),
+            None => gst::GhostPad::builder(direction).name(name),
+        };
+        Self {
+            video: pad("video", gst::PadDirection::Sink).build(),
+            voice: pad("voice", gst::PadDirection::Sink).query_function(voice_query).build(),
+            src: pad("src", gst::PadDirection::Src).build(),
+            stages: Stages::new(),
+            broken: OnceLock::new(),
+        }
+    }
+}
+
+impl ObjectImpl for FaceDub {
+    fn constructed(&self) {
+        self.parent_constructed();
+        if let Err(error) = self.assemble() {
+            gst::error!(CAT, imp = self, "{error}");
+            // Only set here.
+            let _ = self.broken.set(error.to_string());
+        }
+        for pad in [&self.video, &self.voice, &self.src] {
+            if let Err(error) = self.obj().add_pad(pad) {
+                gst::error!(CAT, imp = self, "{error}");
+            }
+        }
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        // Those of the stages, each once.
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let mut specs: Vec<glib::ParamSpec> = Vec::new();
+            let stages = [
+                facetracker::param_specs(),
+                audiofeatures::param_specs(),
+                speech2landmarks::param_specs(),
+                mouthdub::param_specs(),
+            ];
+            for spec in stages.into_iter().flatten() {
+                if !specs.iter().any(|s| s.name() == spec.name()) && !NOT_OFFERED.contains(&spec.name()) {
+                    specs.push(spec);
+                }
+            }
+            specs
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        for stage in self.stages.with_property(pspec.name()) {
+            stage.set_property_from_value(pspec.name(), value);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == "stats" {
+            return self.stages.statistics().to_value();
+        }
+        self.stages
+            .with_property(pspec.name())
+            .next()
+            .map_or_else(|| pspec.default_value().clone(), |stage| stage.property_value(pspec.name()))
+    }
+}
+
+impl GstObjectImpl for FaceDub {}
+
+impl ElementImpl for FaceDub {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Face dub",
+                "Generic/Bin/Inference/Filter/Effect/Audio/Video",
+                "A person in a video speaks another voice",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            use gst::{PadDirection, PadPresence, PadTemplate};
+            let video = gst_video::VideoCapsBuilder::new().format_list(facetracker::FORMATS).build();
+            let audio = gst_audio::AudioCapsBuilder::new().build();
+            let pads = [
+                ("video", PadDirection::Sink, video.clone()),
+                ("voice", PadDirection::Sink, audio),
+                ("src", PadDirection::Src, video),
+            ];
+            // Names and directions are constants: creation cannot fail.
+            pads.into_iter()
+                .filter_map(|(name, direction, caps)| {
+                    PadTemplate::new(name, direction, PadPresence::Always, &caps).ok()
+                })
+                .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if let (gst::StateChange::NullToReady, Some(error)) = (transition, self.broken.get()) {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::MissingPlugin,
+                ("{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)")
+            );
+            return Err(gst::StateChangeError);
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BinImpl for FaceDub {}

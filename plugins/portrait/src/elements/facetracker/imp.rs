@@ -1,0 +1,288 @@
+/**
+ * SECTION:element-facetracker
+ *
+ * Finds a face in a video, follows it, and writes it on the frames, which pass as they are. It is the tracker of
+ * `facelandmarks` for those who need the pictures too; the frames need no conversion before it. Metadata of a frame:
+ *
+ * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
+ * - `PortraitLandmarksMeta` `[478, 3]` and `PortraitPoseMeta` `[7]`: the same with the head pose removed, and that pose, as
+ *   `facelandmarks` has them.
+ * - `PortraitTrackMeta`: `found` (boolean), whether the face is in this frame, and `turn` (uint64), how often another shot or
+ *   another face had begun. Where it is not found, only this is written.
+ *
+ * `face` says which one of several faces is followed, as in `facelandmarks`.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=320,height=240 ! facetracker ! fakesink
+ * ]|
+ *
+ * Since: 0.2
+ */
+use std::sync::{LazyLock, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::prelude::*;
+
+use super::param_specs;
+use super::reduced::{Colours, Reduced, Samples};
+use crate::elements::facelandmarks::measure::Tracked;
+use crate::elements::facelandmarks::settings::Settings;
+use crate::elements::facelandmarks::tracker::Tracker;
+use crate::face::find::Orientation;
+use crate::face::landmark::COUNT;
+use crate::pack::POSE_LEN;
+use crate::stream::complaint::Complaints;
+use crate::stream::element::{lock, pad_templates, time_segment};
+use crate::stream::presentation::Presentation;
+use crate::stream::settings::{ModelSettings, pack_error_message};
+use crate::stream::tensor::marks::TrackMark;
+use crate::stream::tensor::{FrameMeta, meta};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("facetracker", gst::DebugColorFlags::empty(), Some("A face followed in a video"))
+});
+
+/// Formats of the frames: those of cameras, decoders and encoders.
+pub const FORMATS: [gst_video::VideoFormat; 4] = [
+    gst_video::VideoFormat::I420,
+    gst_video::VideoFormat::Nv12,
+    gst_video::VideoFormat::Rgb,
+    gst_video::VideoFormat::Rgba,
+];
+
+/// What exists from start to stop.
+struct State {
+    tracker: Tracker,
+    settings: ModelSettings,
+    presentation: Presentation,
+    info: Option<gst_video::VideoInfo>,
+    reduced: Reduced,
+    /// Restarts of the tracker: they are turns too.
+    restarts: u64,
+}
+
+#[derive(Default)]
+pub struct FaceTracker {
+    settings: Mutex<Settings>,
+    complaints: Complaints,
+    /// Held while the networks run: nothing that a property getter needs is in here.
+    state: Mutex<Option<State>>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FaceTracker {
+    const NAME: &'static str = "GstFaceTracker";
+    type Type = super::FaceTracker;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for FaceTracker {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let stored = lock(&self.settings).set(pspec.name(), value);
+        self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let value = lock(&self.settings).get(pspec.name());
+        value.unwrap_or_else(|| pspec.default_value().clone())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().set_gap_aware(true);
+    }
+}
+
+impl GstObjectImpl for FaceTracker {}
+
+impl ElementImpl for FaceTracker {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Face tracker",
+                "Filter/Analyzer/Video",
+                "Writes on each frame of a video where the face is",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
+            pad_templates(video.clone(), video)
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for FaceTracker {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).model.clone();
+        self.complaints.post(&*self.obj());
+        meta::register();
+        let tracker = settings.open().and_then(|(pack, device)| Tracker::new(&pack, device));
+        let tracker = tracker.map_err(|error| {
+            gst::error!(CAT, imp = self, "{error}");
+            pack_error_message(&error)
+        })?;
+        *lock(&self.state) = Some(State {
+            tracker,
+            settings,
+            presentation: Presentation::default(),
+            info: None,
+            reduced: Reduced::default(),
+            restarts: 0,
+        });
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.state) = None;
+        Ok(())
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = gst_video::VideoInfo::from_caps(incaps)
+            .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        // Where the face was is in pixels of the old size.
+        let size = |info: &gst_video::VideoInfo| (info.width(), info.height());
+        if state.info.as_ref().map(size) != Some(size(&info)) {
+            state.restart();
+        }
+        state.info = Some(info);
+        Ok(())
+    }
+
+    fn propose_allocation(
+        &self,
+        decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.parent_propose_allocation(decide_query, query)?;
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        let concerned = Presentation::is_concerned(&event)
+            || matches!(event.type_(), gst::EventType::StreamStart | gst::EventType::Tag);
+        if concerned && let Some(state) = lock(&self.state).as_mut() {
+            if state.presentation.starts_with_event(&event) {
+                state.restart();
+            }
+            match event.view() {
+                gst::EventView::StreamStart(_) => state.tracker.set_orientation(Orientation::default()),
+                gst::EventView::Tag(tag) => {
+                    let tag = tag.tag().get::<gst::tags::ImageOrientation>();
+                    if let Some(orientation) = tag.and_then(|tag| Orientation::from_tag(tag.get())) {
+                        state.tracker.set_orientation(orientation);
+                    }
+                }
+                _ => (),
+            }
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let segment = time_segment(self.obj().upcast_ref());
+        let choice = lock(&self.settings).face.choice;
+        let mut guard = lock(&self.state);
+        let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
+        if state.presentation.starts_with_frame(&segment, buffer.pts()) {
+            state.restart();
+        }
+        let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
+        let _threads = state.settings.limit_threads();
+        let time = segment.to_running_time(buffer.pts());
+        let taken = buffer.flags().contains(gst::BufferFlags::GAP) || state.take(buffer, &info);
+        if !taken {
+            drop(guard);
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Format,
+                (
+                    "a buffer of {} bytes is no frame of {}x{} pixels",
+                    buffer.size(),
+                    info.width(),
+                    info.height()
+                )
+            );
+            return Err(gst::FlowError::Error);
+        }
+        let State { tracker, reduced, restarts, .. } = state;
+        let gap = buffer.flags().contains(gst::BufferFlags::GAP);
+        let tracked = match reduced.view().filter(|_| !gap) {
+            Some(view) => {
+                tracker.track(&view, choice, time.map(|t| std::time::Duration::from(t).as_secs_f64()))
+            }
+            None => Ok(tracker.hold(1, 1)),
+        };
+        let found = tracked.map(|tracked| write(tracked, buffer));
+        let turn = tracker.turns() + *restarts;
+        drop(guard);
+        match found {
+            Ok(found) => {
+                TrackMark { found, turn }.attach(buffer);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(error) => {
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+}
+
+impl State {
+    /// Another presentation begins.
+    fn restart(&mut self) {
+        self.tracker.reset();
+        self.restarts += 1;
+    }
+
+    /// Takes the picture of a frame; whether it is one.
+    fn take(&mut self, buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> bool {
+        let Ok(frame) = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info) else {
+            return false;
+        };
+        let samples = |component: u32| {
+            let data = frame.comp_data(component).ok()?;
+            let stride = usize::try_from(frame.comp_stride(component)).ok()?;
+            Some(Samples { data, stride, step: usize::try_from(frame.comp_pstride(component)).ok()? })
+        };
+        let (Some(a), Some(b), Some(c)) = (samples(0), samples(1), samples(2)) else { return false };
+        let colours = if info.is_rgb() { Colours::Rgb([a, b, c]) } else { Colours::Yuv([a, b, c]) };
+        self.reduced.take(colours, info.width() as usize, info.height() as usize);
+        true
+    }
+}
+
+/// Writes a face on a frame; whether there is one.
+fn write(tracked: &Tracked, buffer: &mut gst::BufferRef) -> bool {
+    if tracked.found {
+        let shape = [COUNT, 3];
+        meta::attach(buffer, FrameMeta::Landmarks, &shape, tracked.landmarks.as_flattened());
+        meta::attach(buffer, FrameMeta::Pose, &[POSE_LEN], &tracked.pose.to_array());
+        meta::attach(buffer, FrameMeta::PictureLandmarks, &shape, tracked.picture.as_flattened());
+    }
+    tracked.found
+}

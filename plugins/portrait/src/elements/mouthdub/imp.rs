@@ -1,0 +1,395 @@
+/**
+ * SECTION:element-mouthdub
+ *
+ * Draws the mouth that a voice says into the face of each frame of a video. Frames come from `facetracker`, which wrote on
+ * them where the face is; the voice comes to the request pad `voice`, as `speech2landmarks` sends it, and meets the frames by
+ * running time. `facedub` is all of it in one element.
+ *
+ * Pose, eyes and brows stay the frame's. Mouth and jaw move as the voice says, from the person's own mouth at rest, which is
+ * learned as the video plays: the frame's own mouth is closed, lips, chin and cheeks are warped, and what shows between the
+ * lips is drawn from the frames of the same person that showed more of it. Only the surroundings of the mouth are written:
+ * every other pixel is that of the input, and so is the whole frame where the voice is silent for `silence-passthrough`, where
+ * there is no face, or one that is turned too far.
+ *
+ * On each frame `PortraitDubMeta` tells what became of it: `drawn` (voice, silence, no-voice, no-face, turned, covered) and
+ * `amount` (0 to 1); `PortraitPictureLandmarksMeta` the landmarks as drawn; `PortraitSyntheticMeta` marks drawn frames.
+ * `stats` counts the frames of each kind.
+ *
+ * Live, the latency is that of the video or of the voice, whichever is longer; a voice that is late is not waited for.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=320,height=240 ! facetracker ! mouthdub ! fakesink
+ * ]|
+ *
+ * Since: 0.2
+ */
+use std::sync::{LazyLock, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use super::draw::State;
+use super::pad::{self, VoicePad};
+use super::settings::{Settings, param_specs};
+use crate::elements::facetracker::FORMATS;
+use crate::stream::element::{lock, pad_templates, sync_controls, time_segment};
+use crate::stream::presentation::Presentation;
+use crate::stream::settings::pack_error_message;
+use crate::stream::stats::Stats;
+use crate::stream::tensor::marks::Drawn;
+use crate::stream::tensor::meta;
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("mouthdub", gst::DebugColorFlags::empty(), Some("Another mouth in a video"))
+});
+
+#[derive(Default)]
+pub struct MouthDub {
+    settings: Mutex<Settings>,
+    /// Locked while a frame is drawn.
+    state: Mutex<Option<State>>,
+    pub(super) voice: VoicePad,
+    /// Whether the next frame has to ask if a source is live.
+    ask_live: Mutex<bool>,
+    /// Latency that frames have until they would be late, as it was reported last.
+    latency: Mutex<gst::ClockTime>,
+    /// Whether the stream was marked as modified.
+    marked: Mutex<bool>,
+    stats: Stats,
+    counts: Mutex<[u64; Drawn::ALL.len()]>,
+}
+
+impl MouthDub {
+    /// A stream begins: before its first frame it is asked whether it is live.
+    pub(super) fn ask_whether_live(&self) {
+        *lock(&self.ask_live) = true;
+    }
+
+    fn find_out_whether_live(&self) {
+        let Some(voice) = lock(&self.voice.pad).clone() else { return };
+        if !std::mem::take(&mut *lock(&self.ask_live)) {
+            return;
+        }
+        let (video, voice) = (latency_of(self.obj().sink_pad()), latency_of(&voice));
+        gst::debug!(CAT, imp = self, "video {video:?}, voice {voice:?}");
+        let live = |l: Option<Latency>| l.is_some_and(|l| l.live);
+        self.voice.voice.set_live(live(voice), live(video) || live(voice));
+        *lock(&self.latency) = together(video, voice).min;
+    }
+
+    fn structure(&self) -> gst::Structure {
+        let mut structure = self.stats.structure();
+        for (drawn, count) in Drawn::ALL.into_iter().zip(*lock(&self.counts)) {
+            structure.set(drawn.name(), count);
+        }
+        structure
+    }
+
+    /// Whether the frame of that running time would be late if it waited further.
+    fn is_late(&self, time: Option<gst::ClockTime>) -> bool {
+        let latency = *lock(&self.latency);
+        match (self.obj().current_running_time(), time) {
+            (Some(now), Some(time)) => now >= time + latency,
+            _ => false,
+        }
+    }
+
+    /// The tag that says that this is modified footage, before the first frame.
+    fn mark_stream(&self) {
+        if !std::mem::replace(&mut *lock(&self.marked), true) {
+            self.obj().src_pad().push_event(gst::event::Tag::new(meta::modified_tags()));
+        }
+    }
+}
+
+/// What a latency query says.
+#[derive(Clone, Copy, Debug)]
+struct Latency {
+    live: bool,
+    min: gst::ClockTime,
+    max: Option<gst::ClockTime>,
+}
+
+fn latency_of(pad: &gst::Pad) -> Option<Latency> {
+    let mut query = gst::query::Latency::new();
+    pad.peer_query(&mut query).then(|| {
+        let (live, min, max) = query.result();
+        Latency { live, min, max }
+    })
+}
+
+/// The latency of two streams that wait for each other.
+fn together(video: Option<Latency>, voice: Option<Latency>) -> Latency {
+    let live = [video, voice].into_iter().flatten().filter(|l| l.live);
+    live.fold(Latency { live: false, min: gst::ClockTime::ZERO, max: None }, |all, one| Latency {
+        live: true,
+        min: all.min.max(one.min),
+        max: match (all.max, one.max) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        },
+    })
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for MouthDub {
+    const NAME: &'static str = "GstMouthDub";
+    type Type = super::MouthDub;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for MouthDub {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        lock(&self.settings).set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.structure().to_value(),
+            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().set_qos(true);
+    }
+}
+
+impl GstObjectImpl for MouthDub {}
+
+impl ElementImpl for MouthDub {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Mouth dub",
+                "Filter/Effect/Video",
+                "Draws the mouth that a voice says into the frames of a video",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
+            let mut templates = pad_templates(video.clone(), video);
+            templates.extend(pad::template());
+            templates
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let element = self.obj();
+        let pad = {
+            let mut slot = lock(&self.voice.pad);
+            if slot.is_some() {
+                return None;
+            }
+            slot.insert(pad::new(template)).clone()
+        };
+        self.ask_whether_live();
+        // An element that runs already does not activate it.
+        let added = pad
+            .set_active(element.current_state() >= gst::State::Paused)
+            .and_then(|()| element.add_pad(&pad));
+        if let Err(error) = added {
+            gst::error!(CAT, imp = self, "{error}");
+            *lock(&self.voice.pad) = None;
+            return None;
+        }
+        Some(pad)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        self.voice.voice.flush_pad(true);
+        *lock(&self.voice.pad) = None;
+        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
+            if let Err(error) = result {
+                gst::warning!(CAT, imp = self, "{error}");
+            }
+        }
+        self.voice.voice.flush_pad(false);
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => {
+                self.voice.start();
+                self.ask_whether_live();
+            }
+            // Pads are deactivated once their threads are out of here: they must not wait for each other.
+            gst::StateChange::PausedToReady => self.voice.voice.stop(),
+            _ => (),
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BaseTransformImpl for MouthDub {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).model.clone();
+        meta::register();
+        let (pack, _) = settings.open().map_err(|error| pack_error_message(&error))?;
+        let state = State::new(&pack).map_err(|error| match error {
+            crate::render::RenderError::Pack(error) => pack_error_message(&error),
+            error => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        })?;
+        self.stats.reset();
+        *lock(&self.counts) = [0; Drawn::ALL.len()];
+        *lock(&self.marked) = false;
+        *lock(&self.state) = Some(state);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.state) = None;
+        Ok(())
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = gst_video::VideoInfo::from_caps(incaps)
+            .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
+        if info.is_interlaced() {
+            let text = "interlaced frames cannot be dubbed: put a deinterlace before this element";
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{text}"));
+            return Err(gst::loggable_error!(CAT, "{text}"));
+        }
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let rate = info.fps();
+        if rate.numer() > 0 {
+            state.frame = rate.denom() as f32 / rate.numer() as f32;
+        }
+        let format = |info: &gst_video::VideoInfo| (info.format(), info.width(), info.height());
+        if state.info.as_ref().is_some_and(|old| format(old) != format(&info)) {
+            state.reset();
+        }
+        state.info = Some(info);
+        Ok(())
+    }
+
+    fn propose_allocation(
+        &self,
+        decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.parent_propose_allocation(decide_query, query)?;
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        Ok(())
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Src
+            && let gst::QueryViewMut::Latency(latency) = query.view_mut()
+        {
+            let voice = lock(&self.voice.pad).clone().and_then(|pad| latency_of(&pad));
+            let Some(video) = latency_of(self.obj().sink_pad()) else { return false };
+            let Latency { live, min, max } = together(Some(video), voice);
+            *lock(&self.latency) = min;
+            latency.set(live, min, max);
+            return true;
+        }
+        BaseTransformImplExt::parent_query(self, direction, query)
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        let voice = &self.voice.voice;
+        match event.view() {
+            gst::EventView::FlushStart(_) => voice.flush_main(true),
+            gst::EventView::FlushStop(_) => voice.flush_main(false),
+            gst::EventView::StreamStart(_) => {
+                voice.end_main(false);
+                *lock(&self.marked) = false;
+                self.ask_whether_live();
+            }
+            gst::EventView::Eos(_) => voice.end_main(true),
+            // Another segment may follow.
+            gst::EventView::SegmentDone(_) => voice.rest_main(),
+            _ => (),
+        }
+        if Presentation::is_concerned(&event)
+            && let Some(state) = lock(&self.state).as_mut()
+            && state.presentation.starts_with_event(&event)
+        {
+            state.reset();
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        // The voice goes where the video goes; backwards goes neither.
+        if let gst::EventView::Seek(seek) = event.view()
+            && let Some(voice) = lock(&self.voice.pad).clone()
+            && seek.get().0 > 0.0
+        {
+            let ended = self.voice.voice.expect_segment();
+            if !voice.push_event(event.clone()) {
+                gst::debug!(CAT, imp = self, "the voice does not seek");
+                self.voice.voice.end_pad(ended);
+            }
+        }
+        self.parent_src_event(event)
+    }
+
+    fn before_transform(&self, inbuf: &gst::BufferRef) {
+        sync_controls(*CAT, self.obj().upcast_ref(), inbuf);
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.find_out_whether_live();
+        let segment = time_segment(self.obj().upcast_ref());
+        let time = segment.to_running_time(buffer.pts());
+        // The voice may keep us waiting: nothing is locked here.
+        let said = self.voice.at(time, || self.is_late(time));
+        let controls = lock(&self.settings).controls;
+        let timer = self.stats.time();
+        let drawn = {
+            let mut state = lock(&self.state);
+            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+            if state.presentation.starts_with_frame(&segment, buffer.pts()) {
+                state.reset();
+            }
+            state.step(buffer, said.as_ref(), &controls)
+        };
+        drop(timer);
+        let Some(drawn) = drawn else {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Format,
+                ("a buffer of {} bytes is no frame of the video that was announced", buffer.size())
+            );
+            return Err(gst::FlowError::Error);
+        };
+        for (kind, count) in Drawn::ALL.iter().zip(lock(&self.counts).iter_mut()) {
+            *count += u64::from(*kind == drawn);
+        }
+        if drawn == Drawn::Voice {
+            self.mark_stream();
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+}

@@ -1,0 +1,284 @@
+//! A person in a video speaks another voice: what of the frames is touched, and when.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{FRAME, FRAME_SAMPLES, VIDEO_CAPS, bus_error, init, speech, video};
+use gst::prelude::*;
+use gstportrait::stream::tensor::marks::{Drawn, TrackMark, read_drawn};
+use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
+
+/// How a video is dubbed in a test.
+struct Dub {
+    /// Element before the dub, for its format.
+    before: &'static str,
+    properties: &'static [(&'static str, &'static str)],
+    frames: u64,
+    frame: fn(u64) -> gst::Buffer,
+    /// Sample of the voice; none where it is not linked.
+    voice: Option<fn(usize, usize) -> Vec<f32>>,
+}
+
+impl Default for Dub {
+    fn default() -> Self {
+        Self {
+            before: "capsfilter caps=video/x-raw,format=RGB",
+            properties: &[],
+            frames: 20,
+            frame: video,
+            voice: Some(speech),
+        }
+    }
+}
+
+/// A frame as it went in and as it came out.
+struct Pair {
+    input: gst::Buffer,
+    output: gst::Buffer,
+    info: gst_video::VideoInfo,
+}
+
+impl Pair {
+    fn bytes(buffer: &gst::Buffer) -> Vec<u8> {
+        buffer.map_readable().unwrap().to_vec()
+    }
+
+    fn is_same(&self) -> bool {
+        Self::bytes(&self.input) == Self::bytes(&self.output)
+    }
+
+    fn drawn(&self) -> (Drawn, f64) {
+        read_drawn(&self.output).expect("every frame says what became of it")
+    }
+}
+
+fn silence(_: usize, count: usize) -> Vec<f32> {
+    vec![0.0; count]
+}
+
+fn push_voice(source: &gst::Element, frames: u64, voice: fn(usize, usize) -> Vec<f32>) {
+    for n in 0..frames {
+        let mut sound = buffer::from_f32(&voice(n as usize * FRAME_SAMPLES, FRAME_SAMPLES));
+        let b = sound.get_mut().unwrap();
+        b.set_pts(FRAME * n);
+        b.set_duration(FRAME);
+        source.emit_by_name::<gst::FlowReturn>("push-buffer", &[&sound]);
+    }
+    source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+}
+
+impl Dub {
+    fn pipeline(&self) -> gst::Pipeline {
+        init();
+        let properties: String =
+            self.properties.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let voice = match self.voice {
+            Some(_) => {
+                "appsrc name=voice format=time max-bytes=0 caps=audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1 \
+                 ! dub.voice"
+            }
+            None => "",
+        };
+        let text = format!(
+            "appsrc name=video format=time max-bytes=0 caps={VIDEO_CAPS} ! videoconvert ! {} \
+             ! facedub name=dub{properties} ! fakesink name=sink sync=false {voice}",
+            self.before,
+        );
+        gst::parse::launch(&text).unwrap().downcast().unwrap()
+    }
+
+    fn run(&self) -> Vec<Pair> {
+        let pipeline = self.pipeline();
+        let get = |name: &str| pipeline.by_name(name).unwrap();
+        type Kept = Arc<Mutex<Vec<gst::Buffer>>>;
+        let keep = |element: &str, pad: &str| -> Kept {
+            let kept = Kept::default();
+            let into = Arc::clone(&kept);
+            get(element).static_pad(pad).unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                into.lock().unwrap().extend(info.buffer().map(|b| b.copy_deep().unwrap()));
+                gst::PadProbeReturn::Ok
+            });
+            kept
+        };
+        let (inputs, outputs) = (keep("dub", "video"), keep("sink", "sink"));
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let frames = get("video");
+        for n in 0..self.frames {
+            frames.emit_by_name::<gst::FlowReturn>("push-buffer", &[&(self.frame)(n)]);
+        }
+        frames.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+        if let Some(voice) = self.voice {
+            push_voice(&get("voice"), self.frames, voice);
+        }
+        let bus = pipeline.bus().unwrap();
+        let end = bus.timed_pop_filtered(
+            gst::ClockTime::from_seconds(120),
+            &[gst::MessageType::Eos, gst::MessageType::Error],
+        );
+        let end = end.expect("the film ends");
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+        let caps = get("sink").static_pad("sink").unwrap().current_caps().unwrap();
+        pipeline.set_state(gst::State::Null).unwrap();
+        let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+        let (inputs, outputs) = (inputs.lock().unwrap(), outputs.lock().unwrap());
+        assert_eq!(inputs.len(), outputs.len(), "as many frames come out as go in");
+        let pairs = inputs.iter().zip(outputs.iter());
+        pairs
+            .map(|(input, output)| Pair { input: input.clone(), output: output.clone(), info: info.clone() })
+            .collect()
+    }
+}
+
+/// Formats, one that a camera has, one of decoders, two of graphics.
+const FORMATS: [&str; 4] = [
+    "capsfilter caps=video/x-raw,format=I420",
+    "capsfilter caps=video/x-raw,format=NV12",
+    "capsfilter caps=video/x-raw,format=RGB",
+    "capsfilter caps=video/x-raw,format=RGBA",
+];
+
+#[test]
+fn while_the_voice_is_silent_frames_are_the_videos_to_the_bit() {
+    for before in FORMATS {
+        let pairs = Dub { before, voice: Some(silence), ..Dub::default() }.run();
+        assert_eq!(pairs.len(), 20);
+        for (n, pair) in pairs.iter().enumerate() {
+            assert!(pair.is_same(), "{before}: frame {n}");
+            assert_eq!(pair.drawn(), (Drawn::Silence, 0.0), "{before}: frame {n}");
+        }
+    }
+}
+
+#[test]
+fn without_a_voice_or_a_face_frames_pass() {
+    for pair in (Dub { voice: None, ..Dub::default() }).run() {
+        assert!(pair.is_same() && pair.drawn() == (Drawn::NoVoice, 0.0));
+    }
+    let nobody = |n| common::at(n, gst::Buffer::from_slice(vec![70u8; 320 * 240 * 3]));
+    for pair in (Dub { frame: nobody, ..Dub::default() }).run() {
+        assert!(pair.is_same() && pair.drawn() == (Drawn::NoFace, 0.0));
+    }
+}
+
+/// Landmarks of a frame in pixels.
+fn pixels(pair: &Pair) -> Vec<[f32; 2]> {
+    let [w, h] = [pair.info.width() as f32, pair.info.height() as f32];
+    let points = meta::read(&pair.output, FrameMeta::PictureLandmarks).unwrap().data;
+    points.as_chunks::<3>().0.iter().map(|p| [p[0] * w, p[1] * h]).collect()
+}
+
+/// Pixels around the mouth that may be drawn, in distances of the outer eye corners.
+const REACH: f32 = 1.3;
+
+#[test]
+fn only_the_surroundings_of_the_mouth_are_touched_and_the_mouth_is() {
+    for before in FORMATS {
+        let pairs = Dub { before, frames: 30, ..Dub::default() }.run();
+        let mut most = 0;
+        for (n, pair) in pairs.iter().enumerate() {
+            assert_eq!(pair.info.size(), pair.output.size(), "{before}");
+            let points = pixels(pair);
+            let (left, right) = (points[33], points[263]);
+            let reach = REACH * (left[0] - right[0]).hypot(left[1] - right[1]);
+            let mouth = points[13];
+            let (input, output) = (Pair::bytes(&pair.input), Pair::bytes(&pair.output));
+            let mut touched = 0;
+            for component in 0..pair.info.n_components() as u8 {
+                let (stride, pixel) = (pair.info.comp_stride(component), pair.info.comp_pstride(component));
+                let first = pair.info.comp_offset(component);
+                let (w, h) = (pair.info.comp_width(component), pair.info.comp_height(component));
+                for (x, y) in (0..h).flat_map(|y| (0..w).map(move |x| (x, y))) {
+                    let at = first + y as usize * stride as usize + x as usize * pixel as usize;
+                    if input[at] == output[at] {
+                        continue;
+                    }
+                    touched += 1;
+                    assert_ne!(component, 3, "{before}: alpha of frame {n}");
+                    let scale = [pair.info.width() as f32 / w as f32, pair.info.height() as f32 / h as f32];
+                    let way = [x as f32 * scale[0] - mouth[0], y as f32 * scale[1] - mouth[1]];
+                    assert!(way[0].hypot(way[1]) < reach, "{before}: frame {n}, {x}, {y} of {component}");
+                    assert!(way[1] > -0.5 * reach, "{before}: above the nose, frame {n}");
+                }
+            }
+            if pair.drawn().1 == 0.0 {
+                assert_eq!(touched, 0, "{before}: frame {n}");
+            }
+            most = most.max(touched);
+        }
+        assert!(most > 500, "{before}: {most} samples changed");
+        let spoken = pairs.iter().filter(|pair| pair.drawn() == (Drawn::Voice, 1.0)).count();
+        assert!(spoken > 15, "{before}: {spoken}");
+        for pair in &pairs {
+            let marked = gst::meta::CustomMeta::from_buffer(&pair.output, meta::SYNTHETIC_META).is_ok();
+            assert_eq!(marked, pair.drawn().1 > 0.0, "drawn frames are marked as such, others are not");
+        }
+    }
+}
+
+#[test]
+fn the_drawn_mouth_opens_with_the_voice() {
+    let gaps = |voice| -> Vec<f32> {
+        let pairs =
+            Dub { voice: Some(voice), frames: 40, properties: &[("silence", "shut")], ..Dub::default() }
+                .run();
+        let gap = |pair: &Pair| {
+            let points = pixels(pair);
+            let eyes = (points[33][0] - points[263][0]).hypot(points[33][1] - points[263][1]);
+            (points[13][0] - points[14][0]).hypot(points[13][1] - points[14][1]) / eyes
+        };
+        pairs.iter().skip(8).map(gap).collect()
+    };
+    let (shut, open) = (gaps(silence), gaps(speech));
+    let most = |gaps: &[f32]| gaps.iter().copied().fold(0.0, f32::max);
+    assert!(most(&shut) < 0.02, "silence keeps the mouth shut: {shut:?}");
+    assert!(most(&open) > 0.05, "speech opens it: {open:?}");
+}
+
+#[test]
+fn times_flags_and_metadata_pass() {
+    init();
+    static META: std::sync::Once = std::sync::Once::new();
+    META.call_once(|| gst::meta::CustomMeta::register("DubTestMeta", &[]));
+    let frame = |n| {
+        let mut frame = video(n);
+        let b = frame.get_mut().unwrap();
+        gst::meta::CustomMeta::add(b, "DubTestMeta").unwrap().mut_structure().set("n", n);
+        b.set_offset(n + 7);
+        b.set_pts(FRAME * n + gst::ClockTime::from_useconds(n * 3));
+        frame
+    };
+    for (n, pair) in (Dub { frame, ..Dub::default() }).run().iter().enumerate() {
+        let (input, output) = (&pair.input, &pair.output);
+        assert_eq!(output.pts(), Some(FRAME * n as u64 + gst::ClockTime::from_useconds(n as u64 * 3)));
+        assert_eq!((input.duration(), input.offset()), (output.duration(), output.offset()));
+        let kept = gst::meta::CustomMeta::from_buffer(output, "DubTestMeta").unwrap();
+        assert_eq!(kept.structure().get::<u64>("n"), Ok(n as u64));
+        assert!(TrackMark::read(output).unwrap().found);
+    }
+}
+
+#[test]
+fn odd_sizes_are_drawn_and_interlaced_frames_are_one_clear_error() {
+    let odd = "videoscale ! capsfilter caps=video/x-raw,format=I420,width=317,height=239";
+    let pairs = Dub { before: odd, ..Dub::default() }.run();
+    assert!(pairs.iter().any(|pair| !pair.is_same()));
+
+    init();
+    let mut h = gst_check::Harness::new("mouthdub");
+    let bus = gst::Bus::new();
+    h.element().unwrap().set_bus(Some(&bus));
+    h.set_src_caps_str(
+        "video/x-raw,format=I420,width=320,height=240,framerate=25/1,interlace-mode=interleaved",
+    );
+    assert!(h.push(common::at(0, gst::Buffer::from_slice(vec![0u8; 320 * 240 * 3 / 2]))).is_err());
+    assert!(bus_error(&bus).unwrap().0.contains("deinterlace"));
+    assert_eq!(bus_error(&bus), None, "once");
+}
+
+#[test]
+fn the_same_film_is_dubbed_the_same_every_time() {
+    let run =
+        || -> Vec<Vec<u8>> { Dub::default().run().iter().map(|pair| Pair::bytes(&pair.output)).collect() };
+    assert!(run() == run());
+}
