@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .weights import Weights
 
+
 class Conv2d(nn.Module):
     """Convolution of [B,C,H,W], with whatever stood behind it folded in. A stride of two numbers is that of rows and columns."""
 

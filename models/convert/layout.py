@@ -86,7 +86,8 @@ class Layout(dict[str, tuple[int, ...]]):
             if kind == "num_batches_tracked":
                 out[name] = torch.tensor(1)
             elif kind == "running_var" or kind == "weight" and len(shape) == 1:
-                out[name] = 0.75 + 0.5 * torch.rand(shape, generator=g)
+                # What a residual network adds is small, or sixteen blocks would make numbers of any size.
+                out[name] = (0.75 + 0.5 * torch.rand(shape, generator=g)) * (0.2 if name.endswith(".bn3.weight") else 1)
             elif kind in ("weight", "weight_orig"):
                 out[name] = torch.randn(shape, generator=g) * math.sqrt(1.5 / fan)
             else:

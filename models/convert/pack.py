@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import tomlkit
@@ -17,21 +17,21 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 TRUSTED = "GST_PORTRAIT_TRUSTED_PACKS"
-# Stages of the files' own precision differ from eager ones by less than this.
+# What a stage's file gives may differ from what the network gave by less than this.
 TOLERANCE = 1e-3
 
 
 @dataclass
 class Stage:
-    """One stage of a pack: the network, what it is given in the golden run, the names of what it gives."""
+    """One stage of a pack: the network, what it is given in the golden run, the names of what it gives; whether its file stores
+    half precision, and in which it is always to run.
+    """
 
     net: nn.Module
     inputs: dict[str, Tensor]
     outputs: list[str]
     half: bool = False
     precision: str | None = None
-    shapes: dict[str, list[int]] = field(default_factory=dict)
-    role: str | None = None
 
 
 Make = Callable[[dict[str, Tensor]], Stage]
@@ -81,15 +81,13 @@ class Writer:
         if not worst < TOLERANCE:
             raise ArithmeticError(f"stage {name} differs by {worst} from what it was made of")
         entry: dict[str, object] = {"file": file.name, "sha256": sha256(file)}
-        if stage.role:
-            entry["role"] = stage.role
         if stage.half:
             entry["weights"] = "float16"
         if stage.precision:
             entry["precision"] = stage.precision
         given = dict(zip(stage.outputs, out, strict=True))
         for key, tensors in (("inputs", stage.inputs), ("outputs", given)):
-            entry[key] = [{"name": k, "shape": stage.shapes.get(k, list(t.shape))} for k, t in tensors.items()]
+            entry[key] = [{"name": k, "shape": list(t.shape)} for k, t in tensors.items()]
         self.stages[name] = entry
         for i, t in enumerate(stage.inputs.values()):
             self.golden[f"{name}.in.{i}"] = t.detach().clone().contiguous()

@@ -60,5 +60,7 @@ class Weights:
 
     def leftover(self) -> list[str]:
         """Names that were never taken."""
-        taken = self.taken | {prefix + name for prefix, inner in self.inner for name in inner.tensors.keys() - set(inner.leftover())}
+        taken = self.taken | {
+            prefix + name for prefix, inner in self.inner for name in inner.tensors.keys() - set(inner.leftover())
+        }
         return sorted(self.tensors.keys() - taken)

@@ -225,7 +225,9 @@ def test_stages_use_listed_operators_alone(pack: Pack) -> None:
         with zipfile.ZipFile(pack[0] / f"{name}.pt") as z:
             code = "\n".join(z.read(n).decode() for n in z.namelist() if n.endswith(".py"))
         assert "Dict[" not in code
-        used |= {n.removeprefix("torch.").removeprefix("ops.") for n in re.findall(r"\btorch\.\w+(?=\()|\bops\.\w+\.\w+(?=\()", code)}
+        used |= {
+            n.removeprefix("torch.").removeprefix("ops.") for n in re.findall(r"\btorch\.\w+(?=\()|\bops\.\w+\.\w+(?=\()", code)
+        }
     assert {"conv3d", "grid_sampler", "instance_norm"} <= used
     assert used <= listed, used - listed
 
@@ -233,7 +235,13 @@ def test_stages_use_listed_operators_alone(pack: Pack) -> None:
 def test_the_manifest_is_the_contracts(pack: Pack) -> None:
     text = (pack[0] / "pack.toml").read_text()
     whole = tomllib.loads(text)
-    assert whole["pack"] | {"version": ""} == {"id": "liveportrait", "version": "", "licence": "MIT", "format": 2, "extends": "lite"}
+    assert whole["pack"] | {"version": ""} == {
+        "id": "liveportrait",
+        "version": "",
+        "licence": "MIT",
+        "format": 2,
+        "extends": "lite",
+    }
     assert whole["latents"] == {"count": 21, "dims": 3}
     assert whole["picture"] == {"renderer": "neural", "resolution": MINIATURE.picture}
     assert list(whole["stages"]) == STAGES
@@ -261,7 +269,9 @@ def test_golden_numbers_of_the_pack_replay(pack: Pack) -> None:
             near(t, numbers[f"{name}.out.{i}"], 1e-5)
 
 
-def test_half_precision_is_half_as_large_and_near(pack: Pack, official: Path, tmp_path: Path, golden: dict[str, torch.Tensor]) -> None:
+def test_half_precision_is_half_as_large_and_near(
+    pack: Pack, official: Path, tmp_path: Path, golden: dict[str, torch.Tensor]
+) -> None:
     convert(official, tmp_path / "half", MINIATURE, half=True)
     whole = tomllib.loads((tmp_path / "half" / "pack.toml").read_text())
     assert [s.get("weights") for s in whole["stages"].values()] == ["float16", "float16", None, "float16"]
@@ -312,7 +322,11 @@ SPOILT: list[tuple[str, Callable[[dict], object], str]] = [
         lambda c: c.update({"detector.fc_t.bias": torch.ones(4)}),
         r"detector\.fc_t\.bias has shape \[4\], \[3\] is due$",
     ),
-    ("appearance_feature_extractor", lambda c: c["second.bias"].fill_(float("nan")), r"second\.bias holds numbers that are not finite"),
+    (
+        "appearance_feature_extractor",
+        lambda c: c["second.bias"].fill_(float("nan")),
+        r"second\.bias holds numbers that are not finite",
+    ),
     ("appearance_feature_extractor", lambda c: c.update({"second.bias": 3}), r"second\.bias is a int, not a tensor"),
     ("stitching_retargeting_module", lambda c: c.pop("retarget_eye"), r"lacks the section retarget_eye$"),
     (
@@ -342,7 +356,9 @@ def test_code_in_a_pickle_is_not_run(copied: Path, tmp_path: Path, zipped: bool)
     path, trace = next(copied.rglob("warping_module.pth")), tmp_path / "ran"
     content = torch.load(path, weights_only=True) | {"more": Attack(trace)}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ConvertError, match=r"warping_module\.pth holds more than tensors: it wants to run \w+\.system, which was not done"):
+    with pytest.raises(
+        ConvertError, match=r"warping_module\.pth holds more than tensors: it wants to run \w+\.system, which was not done"
+    ):
         convert(copied, tmp_path / "out", MINIATURE, half=False)
     path.write_bytes(pickle.dumps(Attack(trace)))
     with pytest.raises(ConvertError, match=r"warping_module\.pth is damaged or is no checkpoint of plain tensors"):
@@ -400,9 +416,7 @@ def test_the_command_line_says_how_the_pack_is_trusted(
     with pytest.raises(SystemExit, match="^error: .*holds no appearance_feature_extractor"):
         cli.run("", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda folder: None)
     monkeypatch.setattr(sys, "argv", ["convert", "--miniature", "--output", str(output)])
-    cli.run(
-        "", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda folder: checkpoints(folder, MINIATURE, 0)
-    )
+    cli.run("", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda folder: checkpoints(folder, MINIATURE, 0))
     digest = hashlib.sha256((output / "pack.toml").read_bytes()).hexdigest()
     assert f"GST_PORTRAIT_TRUSTED_PACKS={digest}\n" in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["liveportrait"], "nothing unfinished is left"

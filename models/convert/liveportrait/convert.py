@@ -91,8 +91,10 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
 
 def card(c: Config, pack_id: str, version: str, half: bool, tensors: dict[str, dict[str, Tensor]]) -> str:
     """The model card."""
-    count = {name: sum(t.numel() for k, t in found.items() if k.endswith(("weight", "bias", "weight_orig", "gamma", "beta")))
-             for name, found in tensors.items()}
+    count = {
+        name: sum(t.numel() for k, t in found.items() if k.endswith(("weight", "bias", "weight_orig", "gamma", "beta")))
+        for name, found in tensors.items()
+    }
     return CARD.read_text().format(
         id=pack_id,
         version=version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def manifest(c: Config, pack_id: str, version: str) -> dict[str, object]:
         "between": {"kind": "coefficients", "count": 64},
         "latents": {"count": c.points, "dims": 3},
         "picture": {"renderer": "neural", "resolution": c.image},
-        "crop": {"scale": 1.65, "vy": -0.05, "rotate": False},
+        "crop": {"scale": 1.45, "vy": -0.09, "rotate": False},
         "pose": {
             "styles": [f"style {n}" for n in range(1, c.styles)],
             "limits": [30.0, 20.0, 20.0],
@@ -72,14 +73,13 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
     photo, (_, pose) = sample.photo(c.image), sample.face()
     g = torch.Generator().manual_seed(0)
 
-    def make(name: str, given: dict[str, Tensor], taken: list[str], outputs: list[str], small: bool = True) -> tuple[str, Make]:
+    def make(name: str, given: dict[str, Tensor], taken: list[str], outputs: list[str], precise: bool = True) -> tuple[str, Make]:
         """A stage that takes some of what the stages before gave."""
 
         def stage(known: dict[str, Tensor]) -> Stage:
             whole = given | {k: known[k] for k in taken}
-            order = [a.name for a in torch.jit.script(nets[name]).forward.schema.arguments[1:]]
-            inputs = {k: whole[k] for k in order}
-            return Stage(nets[name], inputs, outputs, half and not small, precision="fp32" if small else None)
+            inputs = {k: whole[k] for k in inspect.signature(nets[name].forward).parameters}
+            return Stage(nets[name], inputs, outputs, half and name != "features", "fp32" if precise else None)
 
         return name, stage
 
@@ -91,7 +91,7 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
     styles = torch.eye(c.styles - 1)[6]
     return [
         make("features", {"pcm": sound}, [], ["features"]),
-        make("appearance", {"photo": photo}, [], ["volume"], small=False),
+        make("appearance", {"photo": photo}, [], ["volume"], precise=False),
         make("source", {"photo": photo, "landmarks": sample.landmarks()}, [], heads),
         make("speech2landmarks", {"blink": torch.tensor([0.5])}, ["features", "source_exp"], ["coefficients"]),
         make(
@@ -111,7 +111,7 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
             ["coefficients", "source_coefficients", "kp_canonical"],
             ["latents", "state"],
         ),
-        make("render", {}, ["volume", "source_latents", "latents"], ["picture"], small=False),
+        make("render", {}, ["volume", "source_latents", "latents"], ["picture"], precise=False),
     ]
 
 

@@ -57,7 +57,7 @@ class Mel(nn.Module):
         self.bands = nn.Parameter(torch.from_numpy(mel_bands().T.astype(np.float32)), requires_grad=False)
         self.window = nn.Parameter(torch.hann_window(FFT), requires_grad=False)
         self.emphasis, self.fft, self.hop, self.frames = PREEMPHASIS, FFT, HOP, FRAMES
-        self.reference, self.range, self.limit, self.floor = REFERENCE_DB, RANGE_DB, LIMIT, 1e-5
+        self.reference, self.span, self.limit, self.floor = REFERENCE_DB, RANGE_DB, LIMIT, 1e-5
 
     def forward(self, pcm: Tensor) -> Tensor:
         sharp = pcm[1:] - self.emphasis * pcm[:-1]
@@ -65,7 +65,7 @@ class Mel(nn.Module):
         frames = sharp[sharp.size(0) - length :].unfold(0, self.fft, self.hop) * self.window
         level = torch.matmul(torch.abs(torch.fft.rfft(frames)), self.bands)
         decibels = 20 * torch.log10(torch.clamp(level, min=self.floor)) - self.reference
-        return torch.clamp(2 * self.limit * (decibels + self.range) / self.range - self.limit, -self.limit, self.limit)
+        return torch.clamp(2 * self.limit * (decibels + self.span) / self.span - self.limit, -self.limit, self.limit)
 
 
 class Hear(nn.Module):

@@ -30,9 +30,7 @@ def origin_at(pose: Tensor, y: float = ORIGIN_Y, z: float = ORIGIN_Z) -> Tensor:
     return pose[:, 6:] * (y * turn[:, 1, :2] + z * turn[:, 2, :2]) + pose[:, 3:5]
 
 
-def to_coefficients(
-    pose: Tensor, source_pose: Tensor, source: Tensor, eyes: float = EYES, camera: float = CAMERA
-) -> Tensor:
+def to_coefficients(pose: Tensor, source_pose: Tensor, source: Tensor, eyes: float = EYES, camera: float = CAMERA) -> Tensor:
     """3DMM rotation and translation [1,6] of a pose [1,7], given the photo's pose [1,7] and 3DMM numbers [1,6].
 
     The 3DMM looks with y up and z to the viewer, the plugin with y down and z away.

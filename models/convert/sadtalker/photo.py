@@ -14,6 +14,8 @@ from .layouts import HEADS
 # Side of the picture that the reconstruction sees; size of the face in it.
 SIDE = 224
 FACE = 102.0
+# Weights of PIL's scaling are whole parts of this.
+PIL_UNIT = float(1 << 22)
 # Five points of the 3DMM's mean face: both eyes' middles, nose tip, corners of the mouth; y up.
 POINTS = [
     [-0.31148657, 0.29036078, 0.13377953],
@@ -67,31 +69,31 @@ class Align(nn.Module):
     """forward(photo [1,3,S,S] 0..1, landmarks [1,478,3] 0..1) -> face [1,3,224,224], crop [1,3]
 
     The face as the reconstruction was taught to see it: scaled and moved so that five points lie as the 3DMM's mean face has them.
-    `crop` is the scale and where the middle is, in pixels of the photo. Scaling is PIL's bicubic one, in steps of 1/255.
+    `crop` is the scale and where the middle is, in pixels of the photo. Scaling is PIL's bicubic one, to the bit.
     """
 
     def __init__(self) -> None:
         super().__init__()
         known = np.concatenate([np.array(POINTS), np.ones((5, 1))], 1)
         self.solve = nn.Parameter(torch.from_numpy(np.linalg.pinv(known).astype(np.float32)), requires_grad=False)
-        self.one, self.other, self.face, self.side = FIRST, SECOND, FACE, SIDE
+        self.one, self.other, self.face, self.side, self.unit = FIRST, SECOND, FACE, SIDE, PIL_UNIT
 
     def taps(self, size: int, length: int, start: int) -> Tensor:
         """Weights [224,size] of the pixels of a line that is scaled to a length and cut from `start`; zeros where it is not."""
         device = self.solve.device
-        place = torch.arange(self.side, dtype=torch.float32, device=device) + start
+        place = torch.arange(self.side, dtype=torch.float64, device=device) + start
         at = (place + 0.5) * (size / length) - 0.5
         wide = max(1.0, size / length)
-        off = torch.abs(torch.arange(size, dtype=torch.float32, device=device).unsqueeze(0) - at.unsqueeze(1)) / wide
+        off = torch.abs(torch.arange(size, dtype=torch.float64, device=device).unsqueeze(0) - at.unsqueeze(1)) / wide
         near = (1.5 * off - 2.5) * off * off + 1
         far = ((-0.5 * off + 2.5) * off - 4) * off + 2
         weight = torch.where(off < 1, near, torch.where(off < 2, far, torch.zeros_like(off)))
-        weight = weight / weight.sum([1], keepdim=True)
+        weight = torch.round(weight / weight.sum([1], keepdim=True) * self.unit) / self.unit
         there = ((place >= 0) & (place < length)).unsqueeze(1)
         return torch.where(there, weight, torch.zeros_like(weight))
 
-    def steps(self, x: Tensor) -> Tensor:
-        return torch.clamp(torch.floor(x * 255 + 0.5), 0.0, 255.0) / 255
+    def levels(self, x: Tensor) -> Tensor:
+        return torch.clamp(torch.floor(x + 0.5), 0.0, 255.0)
 
     def forward(self, photo: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         size = photo.size(2)
@@ -100,14 +102,14 @@ class Align(nn.Module):
         found = torch.matmul(self.solve.to(torch.float64), points)
         lengths = torch.sqrt((found[:3] * found[:3]).sum([0]))
         scale = self.face / lengths.mean([0])
-        x, y = float(found[3, 0].item()), float(found[3, 1].item())
-        length = int(size * float(scale.item()))
+        x, y, s = float(found[3, 0].item()), float(found[3, 1].item()), float(scale.item())
+        length = int(size * s)
         half = length / 2 - self.side / 2
-        left = int(half + (x - size / 2) * float(scale.item()))
-        top = int(half + (size / 2 - y) * float(scale.item()))
-        face = self.steps(torch.matmul(self.steps(photo), self.taps(size, length, left).transpose(0, 1)))
-        face = self.steps(torch.matmul(self.taps(size, length, top), face))
-        return face, torch.cat([scale.view(1, 1), found[3].view(1, 2)], 1)
+        across = self.taps(size, length, int(half + (x - size / 2) * s))
+        down = self.taps(size, length, int(half + (size / 2 - y) * s))
+        face = self.levels(torch.matmul(self.levels(photo.to(torch.float64) * 255), across.transpose(0, 1)))
+        face = self.levels(torch.matmul(down, face)) / 255
+        return face.to(torch.float32), torch.cat([scale.view(1, 1), found[3].view(1, 2)], 1).to(torch.float32)
 
 
 class Keypoints(nn.Module):
