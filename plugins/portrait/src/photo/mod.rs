@@ -19,12 +19,17 @@ mod mouth;
 mod plate;
 mod portrait;
 mod read;
+mod recipe;
+mod sources;
 mod view;
 mod whole;
 
 pub use alpha::Alpha;
 pub use context::Photos;
 pub use crop::Crop;
+pub(crate) use crop::{Taps, kernel};
 pub use error::PhotoError;
 pub use portrait::{Picture, Portrait};
+pub use recipe::Square;
+pub use sources::Sources;
 pub use view::View;

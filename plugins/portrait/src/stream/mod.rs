@@ -1,5 +1,5 @@
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), properties of models ([`settings`]),
-//! statistics ([`stats`]), presentations ([`presentation`]), complaints ([`complaint`]) and helpers ([`element`]).
+//! statistics ([`stats`]), presentations ([`presentation`]), complaints ([`complaint`], [`unfollowed`]) and helpers ([`element`]).
 
 pub mod complaint;
 pub mod element;
@@ -7,3 +7,4 @@ pub mod presentation;
 pub mod settings;
 pub mod stats;
 pub mod tensor;
+pub mod unfollowed;
