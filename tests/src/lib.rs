@@ -1,8 +1,10 @@
 //! What the tests across elements share; the tests themselves live in `tests/`.
 
 pub mod describe;
+pub mod golden;
 pub mod machine;
 pub mod microphone;
+pub mod mini;
 pub mod pipeline;
 pub mod process;
 pub mod samples;

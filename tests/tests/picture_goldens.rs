@@ -6,16 +6,7 @@
 use gst::prelude::*;
 use image::{RgbImage, imageops};
 use portrait_tests::pipeline::Pipeline;
-use portrait_tests::{SPEECH_CAPS, data, root, samples};
-
-/// Least structural similarity (SSIM, mean of all windows) to the golden picture.
-const LEAST: f64 = 0.99;
-
-/// Least similarity of the worst square of [`SQUARE`] pixels: what is wrong with an eye is lost in the mean of a picture.
-const LEAST_SQUARE: f64 = 0.93;
-
-/// Side of a square that is looked at by itself, in pixels.
-const SQUARE: u32 = 32;
+use portrait_tests::{SPEECH_CAPS, data, golden, samples};
 
 /// Frames of the sentence: the photo itself, on the way in, an open mouth, the head turned.
 const MOMENTS: [usize; 4] = [0, 6, 19, 34];
@@ -25,9 +16,6 @@ const SOUND: (usize, usize) = (8000, 36 * 640);
 
 /// Head and eyes turn, so that hair, ears, neck and irises move too.
 const CONTROLS: &str = "yaw=12 pitch=-5 gaze-yaw=18 gaze-pitch=6 emotion=happy emotion-intensity=0.5 seed=3";
-
-/// Pictures are kept at half of their size.
-const HALF: u32 = 2;
 
 /// The third photo: a grey one, wider than high, whose head is cut by the border.
 fn grey(folder: &tempfile::TempDir) -> String {
@@ -53,62 +41,15 @@ fn draw(properties: &str) -> Vec<RgbImage> {
         if !MOMENTS.contains(&index) {
             continue;
         }
-        let caps = sample.caps().expect("a picture has caps").structure(0).expect("fixed caps").to_owned();
-        let side = |name| u32::try_from(caps.get::<i32>(name).expect("a size")).expect("a size");
-        let (width, height) = (side("width"), side("height"));
-        let map = sample.buffer().expect("a picture").map_readable().expect("a picture can be read");
-        let stride = map.len() / height as usize;
-        let rows = map.chunks_exact(stride).flat_map(|row| &row[..3 * width as usize]);
-        pictures.push(RgbImage::from_raw(width, height, rows.copied().collect()).expect("whole rows"));
+        pictures.push(golden::picture(&sample));
     }
     assert_eq!(pictures.len(), MOMENTS.len(), "{properties}: {:?}", pipeline.error());
     pictures
 }
 
-/// The mean similarity, and that of the worst square.
-fn similarity(one: &RgbImage, other: &RgbImage) -> (f64, f64) {
-    let compare = |one: &RgbImage, other: &RgbImage| {
-        let windows = image_compare::Algorithm::MSSIMSimple;
-        image_compare::rgb_similarity_structure(&windows, one, other).expect("one size").score
-    };
-    let (width, height) = one.dimensions();
-    let mut worst = f64::MAX;
-    for top in (0..height - height % SQUARE).step_by(SQUARE as usize) {
-        for left in (0..width - width % SQUARE).step_by(SQUARE as usize) {
-            let [one, other] =
-                [one, other].map(|p| imageops::crop_imm(p, left, top, SQUARE, SQUARE).to_image());
-            worst = worst.min(compare(&one, &other));
-        }
-    }
-    (compare(one, other), worst)
-}
-
 /// Compares with the golden pictures of that name, or writes them.
 fn check(name: &str, properties: &str) {
-    let folder = root().join("tests/golden/pictures");
-    for (moment, picture) in draw(properties).iter().enumerate() {
-        let (width, height) = picture.dimensions();
-        let half = imageops::resize(picture, width / HALF, height / HALF, imageops::FilterType::Triangle);
-        let path = folder.join(format!("{name}-{moment}.webp"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            half.save(&path).expect("the golden picture can be written");
-            continue;
-        }
-        let golden = image::open(&path).expect("a golden picture").into_rgb8();
-        assert_eq!(golden.dimensions(), half.dimensions(), "{}", path.display());
-        let (mean, worst) = similarity(&golden, &half);
-        let seen =
-            std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{moment}-seen.png"));
-        if mean < LEAST || worst < LEAST_SQUARE {
-            half.save(&seen).expect("a temporary file can be written");
-        }
-        assert!(
-            mean >= LEAST && worst >= LEAST_SQUARE,
-            "{}: similarity {mean:.4}, {worst:.4} in the worst square; what is drawn now: {}",
-            path.display(),
-            seen.display()
-        );
-    }
+    golden::check(name, &draw(properties));
 }
 
 fn photo(name: &str) -> String {

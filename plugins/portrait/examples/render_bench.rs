@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use gstportrait::pack::{DEFAULT_PACK, Pack};
 use gstportrait::render::{
-    Background, Format, Layout, Matrix, Output, Planes, Renderer, Source, Still, Transparency,
+    Background, Format, Layout, Matrix, Output, Planes, Renderer, Source, Still, Transparency, Warp,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -69,7 +69,7 @@ fn main() -> Result<()> {
         covered: false,
     };
     let start = Instant::now();
-    let mut renderer = Renderer::new(&source, None, &pack, tch::Device::Cpu)?;
+    let mut renderer = Warp::new(&source, None, &pack, tch::Device::Cpu)?;
     let matrix = Matrix::new(0.2126, 0.0722, false, true);
     let format = Format { layout: Layout::Rgb, straight: true, matrix };
     renderer.set_output(&source, &Output { still, format, background: Background::Keep })?;
@@ -87,9 +87,9 @@ fn main() -> Result<()> {
         })
         .collect();
     let mut out = vec![0; width * height * 3];
-    let render = |renderer: &mut Renderer, frame: &[f32], out: &mut [u8]| {
+    let render = |renderer: &mut Warp, frame: &[f32], out: &mut [u8]| {
         let data = [out, &mut [], &mut []];
-        renderer.render(&source, frame, &mut Planes { data, strides: [width * 3, 0, 0] })
+        renderer.draw(&source, frame, &mut Planes { data, strides: [width * 3, 0, 0] })
     };
     if let Some(folder) = folder {
         for (i, frame) in frames.iter().enumerate() {

@@ -16,6 +16,15 @@ pub fn set_plugin_file(path: PathBuf) {
     let _ = PLUGIN_FILE.set(path);
 }
 
+/// The same of a pack that the one in `dir` extends: one beside it comes first.
+pub fn find_beside(name: &str, dir: &Path) -> Result<PathBuf, PackError> {
+    let beside = dir.parent().map(|folder| folder.join(name)).filter(|d| d.join("pack.toml").is_file());
+    match beside {
+        Some(dir) => dir.canonicalize().map_err(|source| PackError::Read { path: dir, source }),
+        None => find(name),
+    }
+}
+
 /// Resolves a pack's name or folder to the folder that holds its `pack.toml`.
 pub fn find(name: &str) -> Result<PathBuf, PackError> {
     let candidates: Vec<PathBuf> = if name.contains(std::path::MAIN_SEPARATOR) {

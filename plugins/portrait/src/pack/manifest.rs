@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::PackError;
+use super::draft::Draft;
+use super::{EMOTIONS, Pack, PackError};
+use crate::face::landmark::COUNT;
 
 /// The angle that [`HeadPoses::growth`] is about.
 const GROWTH_DEG: f32 = 20.0;
 
-/// What `pack.toml` says.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// What `pack.toml` says, with what it leaves to the pack that it extends.
+#[derive(Clone, Debug)]
 pub struct Manifest {
     /// Labels of the emotion vector.
     pub emotions: Vec<String>,
@@ -22,17 +24,26 @@ pub struct Manifest {
     pub clock: Clock,
     /// Landmark schema.
     pub landmarks: Landmarks,
-    /// Latent keypoints.
+    /// What flows from the stage of speech to that of latents.
+    pub between: Between,
+    /// Latents.
     pub latents: Latents,
     /// Head poses.
-    #[serde(default)]
     pub pose: HeadPoses,
     /// Picture and renderer.
     pub picture: Picture,
+    /// The square of the photo that the pack's networks see, where it is not the plugin's own.
+    pub crop: Option<CropRecipe>,
     /// A second way through the pack that waits for less audio.
     pub low_latency: Option<LowLatency>,
-    /// One entry a stage.
+    /// What the pack follows.
+    pub capabilities: Capabilities,
+    /// Where and how precisely it computes.
+    pub compute: Compute,
+    /// One entry a stage, by its role; a further stage of a role by its own name.
     pub stages: BTreeMap<String, StageEntry>,
+    /// Whether the mean face is that of the pack which this one extends.
+    pub(super) inherits_landmarks: bool,
     /// Numbers that the exporter wrote for tests.
     pub golden: Option<FileEntry>,
     /// The model card.
@@ -61,6 +72,8 @@ pub struct Identity {
     pub licence: String,
     /// Version of the manifest's format.
     pub format: u32,
+    /// Name of the pack that fills in what this one leaves out.
+    pub extends: Option<String>,
 }
 
 /// `[clock]`
@@ -97,10 +110,131 @@ pub struct Landmarks {
 pub struct Latents {
     /// Rows of the latent tensor.
     pub count: usize,
+    /// Numbers of a row.
+    #[serde(default = "three")]
+    pub dims: usize,
     /// Landmark index of each control point: the first rows.
+    #[serde(default)]
     pub control_points: Vec<usize>,
     /// Rows that carry the mouth code: the last rows.
+    #[serde(default)]
     pub code_rows: usize,
+}
+
+impl Latents {
+    /// `[K, D]`.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.count, self.dims]
+    }
+
+    /// Numbers of a frame.
+    pub fn numbers(&self) -> usize {
+        self.count * self.dims
+    }
+}
+
+fn three() -> usize {
+    3
+}
+
+/// `[between]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Between {
+    /// 478 normalised landmarks.
+    #[default]
+    Landmarks,
+    /// Numbers of a 3-D morphable model.
+    Coefficients {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Between {
+    /// Row-major shape of a frame.
+    pub fn shape(self) -> Vec<usize> {
+        match self {
+            Self::Landmarks => vec![COUNT, 3],
+            Self::Coefficients { count } => vec![count],
+        }
+    }
+
+    /// Name of the tensor that the stage of speech gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Landmarks => "landmarks",
+            Self::Coefficients { .. } => "coefficients",
+        }
+    }
+}
+
+/// `[crop]`: the square that a generator was trained on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CropRecipe {
+    /// Side over the larger extent of the face.
+    pub scale: f32,
+    /// Shift of its middle across the face, in sides.
+    #[serde(default)]
+    pub vx: f32,
+    /// The same along the face, downwards.
+    #[serde(default)]
+    pub vy: f32,
+    /// Whether it turns with the face.
+    #[serde(default = "yes")]
+    pub rotate: bool,
+    /// Landmarks whose extent is measured; none are all.
+    #[serde(default)]
+    pub points: Vec<usize>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[capabilities]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Capabilities {
+    /// Properties that the pack follows, where not all.
+    pub controls: Option<Vec<String>>,
+}
+
+/// `[compute]`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Compute {
+    /// Where `device=auto` runs.
+    pub prefer: Preference,
+    /// Precision on the CPU.
+    pub cpu: Precision,
+    /// Precision on a CUDA device.
+    pub cuda: Precision,
+}
+
+/// A kind of device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preference {
+    /// The CPU.
+    #[default]
+    Cpu,
+    /// The first CUDA device, else the CPU.
+    Cuda,
+}
+
+/// What a stage computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    Fp32,
+    /// Half precision.
+    Fp16,
+    /// Half the bits with single precision's range.
+    Bf16,
 }
 
 /// `[pose]`, which a pack may leave out
@@ -144,12 +278,30 @@ impl Default for HeadPoses {
 
 /// `[picture]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Picture {
-    /// `warp-paint`
-    pub renderer: String,
+    /// Who draws.
+    pub renderer: RendererKind,
     /// Side of the square picture in pixels.
     pub resolution: u32,
+    /// Width of the edge over which a drawn square passes into the photo, in sides.
+    #[serde(default = "feather")]
+    pub feather: f32,
+}
+
+fn feather() -> f32 {
+    0.1
+}
+
+/// A renderer of the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RendererKind {
+    /// Warps the photo and paints mouth and eyes.
+    #[serde(alias = "warp-paint")]
+    Warp,
+    /// The pack's generator draws the whole square.
+    Neural,
 }
 
 /// `[low-latency]`
@@ -173,10 +325,23 @@ pub struct StageEntry {
     pub weights: Weights,
     /// Its digest, hexadecimal.
     pub sha256: String,
-    /// Tensors that go in.
+    /// What it is for, where its name does not say so.
+    pub role: Option<String>,
+    /// What it computes in, whatever `[compute]` says.
+    pub precision: Option<Precision>,
+    /// Tensors that go in: as the file orders them; once checked, as the stage's role does.
     pub inputs: Vec<TensorEntry>,
-    /// Tensors that come out.
+    /// Tensors that come out, in the same way.
     pub outputs: Vec<TensorEntry>,
+    /// For each argument of the file its place in `inputs`, where they were brought into order.
+    #[serde(skip)]
+    pub(super) arguments: Vec<usize>,
+    /// For each of `outputs` its place in what the file gives.
+    #[serde(skip)]
+    pub(super) results: Vec<usize>,
+    /// Whether it is a stage of the pack which this one extends.
+    #[serde(skip)]
+    pub(super) inherited: bool,
 }
 
 /// Precision of the weights in a stage's file.
@@ -201,13 +366,20 @@ pub struct TensorEntry {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest; `path` is for error messages.
-    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PackError> {
+    /// Reads and checks a manifest; `path` is for error messages, `base` opens the pack that it extends.
+    pub fn parse(
+        path: &Path,
+        bytes: &[u8],
+        base: impl FnOnce(&str) -> Result<Arc<Pack>, PackError>,
+    ) -> Result<(Self, Option<Arc<Pack>>), PackError> {
         let wrong = |reason: String| PackError::Manifest { path: path.to_owned(), reason };
         let text = std::str::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
-        let manifest: Self = toml::from_str(text).map_err(|e| wrong(with_line(text, &e)))?;
+        let draft: Draft = toml::from_str(text).map_err(|e| wrong(with_line(text, &e)))?;
+        draft.check_format().map_err(wrong)?;
+        let base = draft.extends().map(base).transpose()?;
+        let mut manifest = draft.over(base.as_deref().map(Pack::manifest)).map_err(wrong)?;
         manifest.check().map_err(wrong)?;
-        Ok(manifest)
+        Ok((manifest, base))
     }
 
     /// Frames a second.
@@ -215,6 +387,26 @@ impl Manifest {
         let (n, d) = self.clock.frame_rate.split_once('/')?;
         let (n, d): (i32, i32) = (n.parse().ok()?, d.parse().ok()?);
         (n > 0 && d > 0).then(|| gst::Fraction::new(n, d))
+    }
+
+    /// The pack's own vector of emotions, out of all that the plugin knows ([`super::EMOTIONS`]): the first
+    /// `self.emotions.len()` numbers.
+    pub fn own_emotions(&self, all: &[f32; EMOTIONS.len()]) -> [f32; EMOTIONS.len()] {
+        let mut own = [0.0; EMOTIONS.len()];
+        for (own, name) in own.iter_mut().zip(&self.emotions) {
+            *own = EMOTIONS.iter().position(|known| known == name).map_or(0.0, |at| all[at]);
+        }
+        own
+    }
+
+    /// Intensities of all emotions without those that the pack does not know.
+    pub fn known_emotions(&self, mut all: [f32; EMOTIONS.len()]) -> [f32; EMOTIONS.len()] {
+        for (intensity, name) in all.iter_mut().zip(EMOTIONS) {
+            if !self.emotions.iter().any(|own| own == name) {
+                *intensity = 0.0;
+            }
+        }
+        all
     }
 
     /// The stage that makes landmarks of features with a look-ahead of so many samples.
@@ -227,7 +419,8 @@ impl Manifest {
 
     /// Shape of one frame's features.
     pub fn feature_shape(&self) -> Option<Vec<usize>> {
-        let entry = self.stages.get("features")?.outputs.first()?;
+        let outputs = &self.stages.get("features")?.outputs;
+        let entry = outputs.iter().find(|tensor| tensor.name == "features").or(outputs.first())?;
         entry.shape.iter().map(|&d| usize::try_from(d).ok()).collect()
     }
 }

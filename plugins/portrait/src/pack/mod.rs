@@ -5,12 +5,14 @@
 
 mod archive;
 mod calloff;
+mod draft;
 mod float16;
 pub mod gate;
 mod locate;
 mod manifest;
 mod pickle;
 mod promise;
+mod roles;
 mod script;
 mod shapes;
 mod stage;
@@ -30,9 +32,9 @@ pub use calloff::CallOff;
 #[cfg(test)]
 pub use gate::seen;
 pub use locate::set_plugin_file;
-pub use manifest::{HeadPoses, Manifest};
+pub use manifest::{Between, CropRecipe, HeadPoses, Manifest, Preference, RendererKind};
 pub use promise::SAMPLE_RATE;
-pub use stage::{Stage, parse_device};
+pub use stage::{Outputs, Stage, parse_device};
 pub use threads::ThreadLimit;
 
 use crate::pack::sync::lock;
@@ -50,6 +52,13 @@ pub const LANDMARKS: usize = 478;
 
 /// Numbers in a pose: yaw, pitch, roll in degrees, x, y, z, scale in picture units.
 pub const POSE_LEN: usize = 7;
+
+/// Numbers in the controls of the face as applied: gaze yaw and pitch in degrees, closure of the lids, mouth gain, expression
+/// gain, brow gain, mouth base.
+pub const FACE_LEN: usize = 7;
+
+/// Most packs that extend each other.
+const MAX_CHAIN: usize = 8;
 
 /// Largest manifest and mean face.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
@@ -89,6 +98,16 @@ pub enum PackError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
+        reason: String,
+    },
+    /// The pack that this one extends cannot be had.
+    #[error("model pack {path:?} extends {base:?}: {reason}")]
+    Base {
+        /// The pack's folder.
+        path: PathBuf,
+        /// What its manifest names.
+        base: String,
+        /// Why it cannot be had.
         reason: String,
     },
     /// Nobody vouched for this pack.
@@ -168,6 +187,8 @@ pub struct Pack {
     manifest: Manifest,
     stages: Mutex<HashMap<(String, String), Weak<Stage>>>,
     mean_face: Vec<[f32; 3]>,
+    /// The pack that it extends.
+    base: Option<Arc<Pack>>,
 }
 
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Pack>>>> = LazyLock::new(Mutex::default);
@@ -176,27 +197,75 @@ impl Pack {
     /// Opens a pack by name (`lite`) or folder.
     ///
     /// # Errors
-    /// Where it is not found, not trusted, damaged, or its manifest is not usable.
+    /// Where it is not found, not trusted, damaged, or its manifest is not usable; the same of a pack that it extends.
     pub fn open(name: &str) -> Result<Arc<Self>, PackError> {
         let dir = locate::find(name)?;
-        let mut open = lock(&OPEN);
+        Self::open_dir(dir, &mut lock(&OPEN), &[])
+    }
+
+    /// `before` are the packs that extend it, the first one first.
+    fn open_dir(
+        dir: PathBuf,
+        open: &mut HashMap<PathBuf, Weak<Self>>,
+        before: &[&Path],
+    ) -> Result<Arc<Self>, PackError> {
         if let Some(pack) = open.get(&dir).and_then(Weak::upgrade) {
             return Ok(pack);
         }
-        let pack = Arc::new(Self::read(&dir)?);
+        let pack = Arc::new(Self::read(&dir, open, before)?);
         open.insert(dir, Arc::downgrade(&pack));
         Ok(pack)
     }
 
-    fn read(dir: &Path) -> Result<Self, PackError> {
+    fn read(
+        dir: &Path,
+        open: &mut HashMap<PathBuf, Weak<Self>>,
+        before: &[&Path],
+    ) -> Result<Self, PackError> {
         let path = dir.join("pack.toml");
         let text = read_file(&path, MAX_TEXT_BYTES)?;
         trust::check_manifest(dir, &text)?;
-        let manifest = Manifest::parse(&path, &text)?;
-        let mean_path = dir.join(&manifest.landmarks.mean_face);
-        let mean_face = trust::check_file(&mean_path, &manifest.landmarks.mean_face_sha256, MAX_TEXT_BYTES)?;
-        let mean_face = parse_mean_face(&mean_path, &mean_face, manifest.landmarks.count)?;
-        Ok(Self { dir: dir.to_owned(), manifest, stages: Mutex::default(), mean_face })
+        let base = |name: &str| Self::open_base(name, dir, open, before);
+        let (manifest, base) = Manifest::parse(&path, &text, base)?;
+        let mean_face = match &base {
+            Some(base) if manifest.inherits_landmarks => base.mean_face.clone(),
+            _ => {
+                let path = dir.join(&manifest.landmarks.mean_face);
+                let bytes = trust::check_file(&path, &manifest.landmarks.mean_face_sha256, MAX_TEXT_BYTES)?;
+                parse_mean_face(&path, &bytes, manifest.landmarks.count)?
+            }
+        };
+        Ok(Self { dir: dir.to_owned(), manifest, stages: Mutex::default(), mean_face, base })
+    }
+
+    /// The pack that the one in `dir` extends.
+    fn open_base(
+        name: &str,
+        dir: &Path,
+        open: &mut HashMap<PathBuf, Weak<Self>>,
+        before: &[&Path],
+    ) -> Result<Arc<Self>, PackError> {
+        let refused =
+            |reason: String| PackError::Base { path: dir.to_owned(), base: name.to_owned(), reason };
+        let found = locate::find_beside(name, dir)
+            .map_err(|error| refused(format!("{error}; put that pack beside this one")))?;
+        let chain: Vec<&Path> = before.iter().copied().chain([dir]).collect();
+        if let Some(at) = chain.iter().position(|other| *other == found) {
+            let name = |dir: &&Path| dir.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+            let circle: Vec<String> = chain[at..].iter().chain([&&*found]).map(name).collect();
+            return Err(refused(format!(
+                "they extend each other in a circle ({}); one of them has to stand alone",
+                circle.join(" -> ")
+            )));
+        }
+        if chain.len() >= MAX_CHAIN {
+            return Err(refused(format!("more than {MAX_CHAIN} packs extend each other")));
+        }
+        Self::open_dir(found, open, &chain).map_err(|error| match error {
+            // The innermost one says it.
+            PackError::Base { .. } | PackError::Untrusted { .. } => error,
+            error => refused(error.to_string()),
+        })
     }
 
     /// What `pack.toml` says.
@@ -234,10 +303,16 @@ impl Pack {
             .stages
             .get(name)
             .ok_or_else(|| PackError::NoStage { pack: self.id(), stage: name.to_owned() })?;
+        if let Some(base) = self.base.as_ref().filter(|_| entry.inherited) {
+            return base.stage(name, device);
+        }
         let path = self.dir.join(&entry.file);
         let bytes = trust::check_file(&path, &entry.sha256, MAX_STAGE_BYTES)?;
         let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16)?;
-        let stage = Arc::new(Stage::load(name, entry, &checked, device)?);
+        let compute = &self.manifest.compute;
+        let wanted = if device.is_cuda() { compute.cuda } else { compute.cpu };
+        let precision = entry.precision.unwrap_or(wanted);
+        let stage = Arc::new(Stage::load(name, entry, &checked, device, precision)?);
         stages.insert(key, Arc::downgrade(&stage));
         Ok(stage)
     }
@@ -373,9 +448,13 @@ mod tests {
 
     #[test]
     fn devices_that_are_not_there_are_refused() {
-        assert_eq!(parse_device("cpu").unwrap(), tch::Device::Cpu);
+        assert_eq!(parse_device("cpu", Preference::Cuda).unwrap(), tch::Device::Cpu);
+        // Whatever devices there are: nobody measured these networks there.
+        let lite = Pack::open(DEFAULT_PACK).unwrap().manifest().compute.prefer;
+        assert_eq!(parse_device("auto", lite).unwrap(), tch::Device::Cpu);
+        assert_eq!(parse_device("auto", Preference::Cuda).unwrap(), tch::Device::cuda_if_available());
         for text in ["cuda:99", "gpu", "", "cuda:", "cuda:-1"] {
-            assert!(parse_device(text).is_err(), "{text}");
+            assert!(parse_device(text, Preference::Cpu).is_err(), "{text}");
         }
     }
 }

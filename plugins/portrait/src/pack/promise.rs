@@ -1,10 +1,7 @@
 //! What a manifest promises, held against what the plugin can do: a pack that cannot work is refused when it is opened.
 
-use super::manifest::{Latents, Manifest};
+use super::manifest::{Between, CropRecipe, Latents, Manifest, RendererKind};
 use super::{EMOTIONS, LANDMARKS, shapes};
-
-/// The manifest format that this plugin reads.
-const FORMAT: u32 = 1;
 
 /// Samples a second of `audiofeatures`' sink pad.
 pub const SAMPLE_RATE: u32 = 16_000;
@@ -19,28 +16,65 @@ const MAX_WINDOW: usize = 160_000;
 /// Most rows of a frame's mouth code.
 const MAX_CODE_ROWS: usize = 256;
 
+/// Most rows of latents, most numbers of a row, most coefficients.
+const MAX_ROWS: usize = 1 << 16;
+const MAX_DIMS: usize = 4096;
+
+/// Properties that `[capabilities] controls` may name.
+const CONTROLS: [&str; 13] = [
+    "blink",
+    "gaze",
+    "look-away",
+    "mouth-gain",
+    "expression-gain",
+    "brow-gain",
+    "mouth-base",
+    "yaw",
+    "pitch",
+    "roll",
+    "x",
+    "y",
+    "scale",
+];
+
+/// Of them, those of the head alone: the others are edits of landmarks.
+const OF_HEAD: std::ops::Range<usize> = 7..13;
+
 impl Manifest {
     /// The first key that promises what cannot be, and what can.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&mut self) -> Result<(), String> {
         let expect = |ok: bool, text: &str| if ok { Ok(()) } else { Err(text.to_owned()) };
-        expect(self.pack.format == FORMAT, "[pack] format is not 1: a newer plugin may read it")?;
         // Both stand in the caps of the pack's streams.
         expect(is_word(&self.pack.id), "[pack] id is not a name of letters, digits, . _ + -")?;
         expect(is_word(&self.pack.version), "[pack] version is not of letters, digits, . _ + -")?;
+        expect(
+            self.pack.extends.as_deref().is_none_or(|name| is_word(name) && !name.starts_with('.')),
+            "[pack] extends is not the name of a pack: letters, digits, . _ + -",
+        )?;
         expect(self.landmarks.schema == "mediapipe-478", "[landmarks] schema is not mediapipe-478")?;
         expect(self.landmarks.count == LANDMARKS, "[landmarks] count is not 478")?;
-        expect(self.picture.renderer == "warp-paint", "[picture] renderer is not warp-paint")?;
         expect(
             (64..=2048).contains(&self.picture.resolution),
             "[picture] resolution is not within 64 to 2048",
         )?;
+        expect((0.01..=0.4).contains(&self.picture.feather), "[picture] feather is not within 0.01 to 0.4")?;
         self.check_clock()?;
-        self.check_latents()?;
-        expect(
-            self.emotions.iter().eq(EMOTIONS.iter()),
-            "emotions are not the eight of this version, in order",
-        )?;
+        match self.picture.renderer {
+            RendererKind::Warp => self.check_latents()?,
+            RendererKind::Neural => self.check_rows()?,
+        }
+        self.check_emotions()?;
         self.check_pose()?;
+        self.crop.as_ref().map_or(Ok(()), check_crop)?;
+        if let Between::Coefficients { count } = self.between {
+            expect((1..=MAX_DIMS).contains(&count), "[between] count is not within 1 to 4096")?;
+        }
+        for control in self.capabilities.controls.iter().flatten() {
+            if !CONTROLS.contains(&control.as_str()) {
+                let all = CONTROLS.join(", ");
+                return Err(format!("[capabilities] controls names {control:?}, which is none of {all}"));
+            }
+        }
         if let Some(low) = &self.low_latency {
             expect(
                 self.stages.contains_key(&low.speech2landmarks),
@@ -88,8 +122,47 @@ impl Manifest {
         Ok(())
     }
 
+    /// Whether the pack follows one of the properties that `[capabilities]` may name.
+    pub fn follows(&self, control: &str) -> bool {
+        match (&self.capabilities.controls, self.between) {
+            (Some(named), _) => named.iter().any(|name| name == control),
+            (None, Between::Landmarks) => true,
+            (None, Between::Coefficients { .. }) => CONTROLS[OF_HEAD].contains(&control),
+        }
+    }
+
+    fn check_emotions(&self) -> Result<(), String> {
+        if self.pack.format == 1 && !self.emotions.iter().eq(EMOTIONS.iter()) {
+            return Err("emotions are not the eight of this version, in order".to_owned());
+        }
+        for (i, emotion) in self.emotions.iter().enumerate() {
+            if !EMOTIONS.contains(&emotion.as_str()) || self.emotions[..i].contains(emotion) {
+                let all = EMOTIONS.join(", ");
+                return Err(format!("emotions names {emotion:?}, which is not one, once, of {all}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Latents of a generator.
+    fn check_rows(&self) -> Result<(), String> {
+        let Latents { count, dims, control_points, code_rows } = &self.latents;
+        if !(1..=MAX_ROWS).contains(count) || !(1..=MAX_DIMS).contains(dims) {
+            return Err(format!(
+                "[latents] count and dims are {count} and {dims}, not within 1 to {MAX_ROWS} and 1 to {MAX_DIMS}"
+            ));
+        }
+        if !control_points.is_empty() || *code_rows != 0 {
+            return Err("[latents] control-points and code-rows are of the renderer warp alone".to_owned());
+        }
+        Ok(())
+    }
+
     fn check_latents(&self) -> Result<(), String> {
-        let Latents { count, control_points, code_rows } = &self.latents;
+        let Latents { count, dims, control_points, code_rows } = &self.latents;
+        if *dims != 3 {
+            return Err(format!("[latents] dims is {dims}: the renderer warp needs 3"));
+        }
         if control_points.len().checked_add(*code_rows) != Some(*count) {
             return Err("[latents] count is not control-points plus code-rows".to_owned());
         }
@@ -160,6 +233,20 @@ impl Manifest {
     }
 }
 
+fn check_crop(crop: &CropRecipe) -> Result<(), String> {
+    let CropRecipe { scale, vx, vy, points, .. } = crop;
+    if !(0.5..=10.0).contains(scale) {
+        return Err(format!("[crop] scale is {scale}, not within 0.5 to 10"));
+    }
+    if ![vx, vy].into_iter().all(|v| (-1.0..=1.0).contains(v)) {
+        return Err(format!("[crop] vx and vy are {vx} and {vy}, not within -1 to 1"));
+    }
+    match points.iter().find(|point| **point >= LANDMARKS) {
+        Some(point) => Err(format!("[crop] points names landmark {point}, of {LANDMARKS}")),
+        None => Ok(()),
+    }
+}
+
 /// Whether a name stays in the pack's folder.
 fn is_plain(file: &str) -> bool {
     !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\', '\0'])
@@ -184,9 +271,18 @@ mod tests {
     #[test]
     fn a_manifest_that_cannot_work_is_refused_with_the_reason() {
         let path = Path::new("pack.toml");
-        Manifest::parse(path, BUILT_IN.as_bytes()).unwrap();
+        let parse = |text: &[u8]| Manifest::parse(path, text, |_| unreachable!("it extends none"));
+        parse(BUILT_IN.as_bytes()).unwrap();
+        // Its stages and tensors have the names of the second format.
+        parse(BUILT_IN.replacen("format = 1", "format = 2", 1).as_bytes()).unwrap();
         for (from, to, named) in [
-            ("format = 1", "format = 2", "format"),
+            ("format = 1", "format = 3", "format"),
+            ("format = 1", "format = 1\nextends = \"lite\"", "[pack] extends needs [pack] format = 2"),
+            ("[pose]\n", "[between]\nkind = \"landmarks\"\n[pose]\n", "[between] needs"),
+            ("[pose]\n", "[compute]\ncuda = \"fp16\"\n[pose]\n", "[compute] needs"),
+            ("\"warp-paint\"", "\"neural\"", "needs [pack] format = 2"),
+            ("\"warp-paint\"", "\"gan\"", "unknown variant `gan`"),
+            ("[picture]", "[pictures]", "unknown field `pictures`"),
             ("id = \"lite\"", "id = \"\"", "[pack] id"),
             ("id = \"lite\"", "id = \"a, b\"", "[pack] id"),
             ("sample-rate = 16000", "sample-rate = 0", "[clock] sample-rate"),
@@ -260,9 +356,9 @@ mod tests {
             ("version = ", "edition = ", "edition"),
         ] {
             assert!(BUILT_IN.contains(from), "{from}");
-            let error = Manifest::parse(path, BUILT_IN.replacen(from, to, 1).as_bytes()).unwrap_err();
+            let error = parse(BUILT_IN.replacen(from, to, 1).as_bytes()).unwrap_err();
             assert!(error.to_string().contains(named), "{from} -> {to}: {error}");
         }
-        assert!(Manifest::parse(path, &[0xff]).is_err());
+        assert!(parse(&[0xff]).is_err());
     }
 }

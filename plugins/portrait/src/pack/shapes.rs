@@ -1,70 +1,29 @@
-//! What the plugin asks of each stage's tensors. A stage that gives other numbers would fail in the middle of a stream, or
-//! not at all: the manifest is held against this table when a pack is opened.
+//! What the plugin asks of each stage's tensors ([`roles`]). A stage that gives other numbers would fail in the middle of a
+//! stream, or not at all: the manifest is held against that table when a pack is opened, and its tensors are brought into the
+//! table's order.
 
 use std::collections::BTreeMap;
 
-use super::manifest::{Manifest, StageEntry, TensorEntry};
-use super::{EMOTIONS, LANDMARKS, POSE_LEN};
+use super::manifest::{Between, Manifest, RendererKind, StageEntry, TensorEntry};
+use super::roles::{self, PICTURE, Port, Role};
+use super::{FACE_LEN, LANDMARKS, POSE_LEN};
 use crate::render::{MAP_CHANNELS, Part};
 
 /// Most numbers of one tensor: a quarter of a gigabyte.
 const MAX_NUMBERS: i64 = 1 << 26;
 
-/// Inputs and outputs of a stage, each by its sizes with spaces between. A word stands for a size of the pack; where none
-/// is known, the first tensor that has it says how many numbers it stands for. One word alone that begins with a small letter
-/// belongs to its stage.
-struct Role {
-    stage: &'static str,
-    inputs: &'static [&'static str],
-    outputs: &'static [&'static str],
-}
+/// Sides of pictures that stages may ask for.
+const SIDES: std::ops::RangeInclusive<i64> = 16..=2048;
 
-const SPEECH: Role = Role {
-    stage: "speech2landmarks",
-    inputs: &["1 WINDOW FEATURES", "POINTS 3", "EMOTIONS", "state"],
-    outputs: &["1 POINTS 3", "state"],
-};
+/// Sizes by their words.
+type Sizes = BTreeMap<&'static str, i64>;
 
-const ROLES: [Role; 9] = [
-    Role { stage: "features", inputs: &["SAMPLES"], outputs: &["WINDOW FEATURES"] },
-    SPEECH,
-    Role {
-        stage: "pose",
-        inputs: &["1 WINDOW FEATURES", "POSE", "style", "noise", "state"],
-        outputs: &["1 POSE", "state"],
-    },
-    Role {
-        stage: "landmarks2latents",
-        inputs: &["1 POINTS 3", "1 WINDOW FEATURES", "LATENTS 3", "EMOTIONS", "state"],
-        outputs: &["1 LATENTS 3", "state"],
-    },
-    Role {
-        stage: "appearance",
-        inputs: &["1 3 SIDE SIDE", "1 POINTS 3"],
-        outputs: &["LATENTS 3", "MOUTH-CODE", "EYE-CODES"],
-    },
-    Role {
-        stage: "mouth",
-        inputs: &["1 3 MOUTH MOUTH", "1 MAPS MOUTH/2 MOUTH/2", "1 CODE-ROWS 3", "MOUTH-CODE"],
-        outputs: &["1 3 MOUTH MOUTH", "1 1 MOUTH MOUTH", "1 2 MOUTH/2 MOUTH/2"],
-    },
-    Role {
-        stage: "eyes",
-        inputs: &["2 3 EYE EYE", "2 MAPS EYE/2 EYE/2", "EYE-CODES"],
-        outputs: &["2 3 EYE EYE", "2 1 EYE EYE", "2 2 EYE/2 EYE/2"],
-    },
-    Role { stage: "detector", inputs: &["1 3 128 128"], outputs: &["1 896 16", "1 896 1"] },
-    Role { stage: "mesh", inputs: &["1 3 192 192"], outputs: &["POINTS 3", "1"] },
-];
-
-const MATTE: Role = Role { stage: "matte", inputs: &["1 3 256 256"], outputs: &["1 256 256 1"] };
-
-/// Holds the stages of a manifest against what the plugin asks of them. Stages that are not there are an error of those who
-/// ask for them.
+/// Holds the stages of a manifest against what the plugin asks of them. In the first format, stages that are not there are an
+/// error of those who ask for them.
 ///
 /// # Errors
 /// The first tensor that is not as it must be, with its name and what it must be.
-pub fn check(manifest: &Manifest) -> Result<(), String> {
+pub fn check(manifest: &mut Manifest) -> Result<(), String> {
     for (name, stage) in &manifest.stages {
         for tensor in stage.inputs.iter().chain(&stage.outputs) {
             let numbers = numbers(tensor);
@@ -76,18 +35,17 @@ pub fn check(manifest: &Manifest) -> Result<(), String> {
             }
         }
     }
-    let mut sizes = sizes(manifest)?;
-    for role in ROLES.iter().chain([&MATTE]) {
-        if let Some(stage) = manifest.stages.get(role.stage) {
-            check_stage(role.stage, role, stage, &mut sizes)?;
+    let renderer = manifest.picture.renderer;
+    if manifest.pack.format == 1 {
+        check_fixed(manifest)?;
+    } else {
+        if let Some(role) = roles::needed(renderer).find(|role| !manifest.stages.contains_key(*role)) {
+            return Err(format!("no stage has the role {role}, which a pack of this kind needs"));
         }
+        check_named(manifest)?;
     }
-    if let Some(low) = &manifest.low_latency
-        && let Some(stage) = manifest.stages.get(&low.speech2landmarks)
-    {
-        check_stage(&low.speech2landmarks, &SPEECH, stage, &mut sizes)?;
-    }
-    let styles = manifest.stages.get("pose").and_then(|stage| stage.inputs.get(2)).and_then(numbers);
+    let style = manifest.stages.get("pose").and_then(|s| s.inputs.iter().find(|input| input.name == "style"));
+    let styles = style.and_then(numbers);
     let named = manifest.pose.styles.len();
     if styles.is_some_and(|styles| usize::try_from(styles).is_ok_and(|styles| styles < named)) {
         return Err(format!("[pose] styles names {named}, and [stages.pose] takes {}", styles.unwrap_or(0)));
@@ -95,8 +53,177 @@ pub fn check(manifest: &Manifest) -> Result<(), String> {
     Ok(())
 }
 
+/// The roles of a manifest's stages, by their keys.
+fn keys(manifest: &Manifest) -> Vec<(String, &'static Role)> {
+    let low = manifest.low_latency.as_ref().map(|low| low.speech2landmarks.as_str());
+    let mut keys: Vec<(String, &'static Role)> = roles::all()
+        .iter()
+        .filter(|role| manifest.stages.contains_key(role.name) && low != Some(role.name))
+        .map(|role| (role.name.to_owned(), role))
+        .collect();
+    if let (Some(low), Some(speech)) = (low, roles::find("speech2landmarks"))
+        && manifest.stages.contains_key(low)
+    {
+        keys.push((low.to_owned(), speech));
+    }
+    keys
+}
+
+/// The first format: what goes in and comes out has the role's order, whatever it is called.
+fn check_fixed(manifest: &mut Manifest) -> Result<(), String> {
+    let mut sizes = sizes(manifest)?;
+    for (key, role) in keys(manifest) {
+        let given = if role.gives_sources { roles::sources(RendererKind::Warp) } else { role.gives };
+        let known = |port: &&Port| is_known(&sizes, port.sizes);
+        let given: Vec<&Port> = given.iter().filter(known).collect();
+        let offered: Vec<&Port> = role.offered.iter().take(role.fixed).collect();
+        let Some(stage) = manifest.stages.get_mut(&key) else { continue };
+        let mut own = Sizes::new();
+        for (kind, asked, found) in
+            [("inputs", &offered, &mut stage.inputs), ("outputs", &given, &mut stage.outputs)]
+        {
+            // Further outputs are let go.
+            if found.len() < asked.len() || kind == "inputs" && found.len() > asked.len() {
+                return Err(format!("[stages.{key}] has {} {kind}, {} are needed", found.len(), asked.len()));
+            }
+            for (port, tensor) in asked.iter().zip(found) {
+                // Then the photo is always the renderer's picture.
+                let words = if port.sizes == PICTURE { "1 3 SIDE SIDE" } else { port.sizes };
+                fits(&key, words, tensor, &mut sizes, &mut own)?;
+                port.name.clone_into(&mut tensor.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The second format: a stage takes what it names, in any order.
+fn check_named(manifest: &mut Manifest) -> Result<(), String> {
+    let mut sizes = sizes(manifest)?;
+    let sources = sources(manifest, &mut sizes)?;
+    for (key, role) in keys(manifest) {
+        let Some(stage) = manifest.stages.get_mut(&key) else { continue };
+        let mut own = Sizes::new();
+        unique(&key, "takes", &stage.inputs)?;
+        unique(&key, "gives", &stage.outputs)?;
+        for tensor in &stage.inputs {
+            let port = role.offered.iter().find(|port| port.name == tensor.name);
+            let source = sources.get(&tensor.name).filter(|_| role.takes_sources);
+            match (port, source) {
+                (Some(port), _) if is_known(&sizes, port.sizes) => {
+                    fits(&key, port.sizes, tensor, &mut sizes, &mut own)?;
+                }
+                (_, Some((shape, count))) if numbers(tensor) != Some(*count) => {
+                    return Err(format!(
+                        "[stages.{key}] {} has shape {:?}, {shape:?} is needed",
+                        tensor.name, tensor.shape
+                    ));
+                }
+                (_, Some(_)) => {}
+                _ => return Err(not_offered(&key, role, &tensor.name, &sizes, sources.keys())),
+            }
+        }
+        for port in role.offered.iter().filter(|port| port.needed) {
+            if !stage.inputs.iter().any(|tensor| tensor.name == port.name) {
+                return Err(format!("[stages.{key}] does not take {:?}", port.name));
+            }
+        }
+        let carries = |tensors: &[TensorEntry]| tensors.iter().any(|tensor| tensor.name == "state");
+        if carries(&stage.inputs) && !carries(&stage.outputs) {
+            return Err(format!("[stages.{key}] takes \"state\" and gives none back"));
+        }
+        for port in role.gives {
+            if !is_known(&sizes, port.sizes) {
+                continue;
+            }
+            match stage.outputs.iter().find(|tensor| tensor.name == port.name) {
+                Some(tensor) => fits(&key, port.sizes, tensor, &mut sizes, &mut own)?,
+                None if port.needed => return Err(format!("[stages.{key}] gives no {:?}", port.name)),
+                None => {}
+            }
+        }
+        // A stage of another pack is in order, and loaded there.
+        if !stage.inherited {
+            order(stage, role);
+        }
+    }
+    Ok(())
+}
+
+/// What the stages that see the photo give, by name: shape and count of numbers.
+fn sources(manifest: &Manifest, sizes: &mut Sizes) -> Result<BTreeMap<String, (Vec<i64>, i64)>, String> {
+    let mut found = BTreeMap::new();
+    for role in roles::all().iter().filter(|role| role.gives_sources) {
+        let outputs = manifest.stages.get(role.name).map_or(&[][..], |stage| &stage.outputs);
+        for tensor in outputs {
+            let name = &tensor.name;
+            let ours = |port: &Port| port.name == name && name != "source_latents";
+            if roles::all().iter().any(|role| role.offered.iter().any(ours)) {
+                return Err(format!("[stages.{}] gives {name:?}, which the plugin gives itself", role.name));
+            }
+            let numbers = numbers(tensor).unwrap_or(0);
+            if found.insert(name.clone(), (tensor.shape.clone(), numbers)).is_some() {
+                return Err(format!("[stages.{}] gives a second {name:?}", role.name));
+            }
+        }
+    }
+    for port in roles::sources(manifest.picture.renderer) {
+        let Some((shape, _)) = found.get(port.name) else {
+            return Err(format!("[stages.appearance] gives no {:?}", port.name));
+        };
+        let tensor = TensorEntry { name: port.name.to_owned(), shape: shape.clone() };
+        fits("appearance", port.sizes, &tensor, sizes, &mut Sizes::new())?;
+    }
+    Ok(found)
+}
+
+fn not_offered<'s>(
+    key: &str,
+    role: &Role,
+    name: &str,
+    sizes: &Sizes,
+    sources: impl Iterator<Item = &'s String>,
+) -> String {
+    let own = role.offered.iter().filter(|port| is_known(sizes, port.sizes)).map(|port| port.name.to_owned());
+    let sources = sources.filter(|_| role.takes_sources).cloned();
+    let mut all: Vec<String> = own.chain(sources).collect();
+    all.sort();
+    all.dedup();
+    format!("[stages.{key}] takes {name:?}: a stage of the role {} is offered {}", role.name, all.join(", "))
+}
+
+fn unique(key: &str, verb: &str, tensors: &[TensorEntry]) -> Result<(), String> {
+    for (i, tensor) in tensors.iter().enumerate() {
+        if tensors[..i].iter().any(|other| other.name == tensor.name) {
+            return Err(format!("[stages.{key}] {verb} {:?} twice", tensor.name));
+        }
+    }
+    Ok(())
+}
+
+/// Brings a stage's tensors into the role's order, and notes that of its file.
+fn order(stage: &mut StageEntry, role: &Role) {
+    let place =
+        |ports: &[Port], name: &str| ports.iter().position(|port| port.name == name).unwrap_or(ports.len());
+    let sorted = |ports: &[Port], tensors: &[TensorEntry]| -> Vec<usize> {
+        let mut places: Vec<usize> = (0..tensors.len()).collect();
+        places.sort_by_key(|&i| place(ports, &tensors[i].name));
+        places
+    };
+    let (inputs, outputs) = (sorted(role.offered, &stage.inputs), sorted(role.gives, &stage.outputs));
+    let mut arguments = vec![0; inputs.len()];
+    for (to, &from) in inputs.iter().enumerate() {
+        arguments[from] = to;
+    }
+    let picked = |tensors: &[TensorEntry], places: &[usize]| -> Vec<TensorEntry> {
+        places.iter().map(|&i| tensors[i].clone()).collect()
+    };
+    (stage.inputs, stage.outputs) = (picked(&stage.inputs, &inputs), picked(&stage.outputs, &outputs));
+    (stage.arguments, stage.results) = (arguments, outputs);
+}
+
 /// The sizes that are known before any stage is looked at.
-fn sizes(manifest: &Manifest) -> Result<BTreeMap<&'static str, i64>, String> {
+fn sizes(manifest: &Manifest) -> Result<Sizes, String> {
     let shape = manifest.feature_shape();
     let Some(&[window, features]) = shape.as_deref() else {
         return Err(
@@ -104,14 +231,24 @@ fn sizes(manifest: &Manifest) -> Result<BTreeMap<&'static str, i64>, String> {
         );
     };
     let [mouth, eye] = [Part::Mouth, Part::EyeRight].map(Part::side);
+    let (between, coefficients) = match manifest.between {
+        Between::Landmarks => (LANDMARKS, 0),
+        Between::Coefficients { count } => (0, count),
+    };
     let known = [
         ("SAMPLES", manifest.clock.window_samples),
         ("WINDOW", window),
         ("FEATURES", features),
         ("POINTS", LANDMARKS),
-        ("EMOTIONS", EMOTIONS.len()),
+        ("BETWEEN", between),
+        ("COEFFICIENTS", coefficients),
+        // Landmarks are closed by the plugin.
+        ("BLINK", usize::from(coefficients > 0)),
+        ("EMOTIONS", manifest.emotions.len()),
         ("POSE", POSE_LEN),
+        ("FACE", FACE_LEN),
         ("LATENTS", manifest.latents.count),
+        ("DIMS", manifest.latents.dims),
         ("CODE-ROWS", manifest.latents.code_rows),
         ("SIDE", manifest.picture.resolution as usize),
         ("MAPS", MAP_CHANNELS),
@@ -125,38 +262,36 @@ fn sizes(manifest: &Manifest) -> Result<BTreeMap<&'static str, i64>, String> {
     known.into_iter().map(size).collect()
 }
 
-fn check_stage(
-    name: &str,
-    role: &Role,
-    stage: &StageEntry,
-    sizes: &mut BTreeMap<&'static str, i64>,
+/// Whether this pack has such a tensor at all: not without emotions, say.
+fn is_known(sizes: &Sizes, words: &str) -> bool {
+    words.split(' ').all(|word| sizes.get(word) != Some(&0))
+}
+
+fn fits(
+    key: &str,
+    words: &'static str,
+    tensor: &TensorEntry,
+    sizes: &mut Sizes,
+    own: &mut Sizes,
 ) -> Result<(), String> {
-    let mut own = BTreeMap::new();
-    for (kind, asked, found) in
-        [("inputs", role.inputs, &stage.inputs), ("outputs", role.outputs, &stage.outputs)]
-    {
-        // Further outputs are let go.
-        if found.len() < asked.len() || kind == "inputs" && found.len() > asked.len() {
-            return Err(format!("[stages.{name}] has {} {kind}, {} are needed", found.len(), asked.len()));
-        }
-        for (asked, tensor) in asked.iter().zip(found) {
-            let found = numbers(tensor).unwrap_or(0);
-            let of_stage = asked.starts_with(|c: char| c.is_ascii_lowercase());
-            let mut due = Vec::new();
-            for word in asked.split(' ') {
-                let known = if of_stage { &mut own } else { &mut *sizes };
-                due.push(word.parse().unwrap_or_else(|_| *known.entry(word).or_insert(found)));
-            }
-            // The plugin brings its numbers into a stage's shape: their count is what must agree.
-            if due.iter().product::<i64>() != found {
-                return Err(format!(
-                    "[stages.{name}] {} has shape {:?}, {due:?} is needed",
-                    tensor.name, tensor.shape
-                ));
-            }
-        }
+    let found = numbers(tensor).unwrap_or(0);
+    let wrong = |due: &dyn std::fmt::Debug| {
+        Err(format!("[stages.{key}] {} has shape {:?}, {due:?} is needed", tensor.name, tensor.shape))
+    };
+    if words == PICTURE {
+        return match tensor.shape[..] {
+            [1, 3, height, width] if height == width && SIDES.contains(&width) => Ok(()),
+            _ => wrong(&"[1, 3, side, side], 16 to 2048"),
+        };
     }
-    Ok(())
+    let of_stage = words.starts_with(|c: char| c.is_ascii_lowercase());
+    let mut due = Vec::new();
+    for word in words.split(' ') {
+        let known = if of_stage { &mut *own } else { &mut *sizes };
+        due.push(word.parse().unwrap_or_else(|_| *known.entry(word).or_insert(found)));
+    }
+    // The plugin brings its numbers into a stage's shape: their count is what must agree.
+    if due.iter().product::<i64>() == found { Ok(()) } else { wrong(&due) }
 }
 
 /// How many numbers a tensor holds, if its sizes make sense.

@@ -3,7 +3,7 @@
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
-use super::manifest::{StageEntry, TensorEntry};
+use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
 use super::{PackError, gate};
 
 /// A stage of a pack on a device.
@@ -12,8 +12,62 @@ pub struct Stage {
     name: String,
     module: CModule,
     device: Device,
+    /// In the order of the stage's role, as is all that is told by number.
     inputs: Vec<TensorEntry>,
     outputs: Vec<TensorEntry>,
+    /// For each argument its place in `inputs`, for each output its place in what the model gives, where they differ.
+    arguments: Vec<usize>,
+    results: Vec<usize>,
+    compute: Computing,
+}
+
+/// How a stage computes; what goes in and comes out is float32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Computing {
+    Single,
+    /// Where libtorch thinks it precise enough, in half precision; a CUDA device only.
+    Mixed,
+    /// All of it, converted.
+    Whole(Kind),
+}
+
+impl Computing {
+    fn new(precision: Precision, device: Device) -> Self {
+        match precision {
+            Precision::Fp32 => Self::Single,
+            Precision::Fp16 if device.is_cuda() => Self::Mixed,
+            Precision::Fp16 => Self::Whole(Kind::Half),
+            Precision::Bf16 => Self::Whole(Kind::BFloat16),
+        }
+    }
+}
+
+/// What a stage gave for a frame.
+pub struct Outputs<'s> {
+    stage: &'s Stage,
+    tensors: Vec<Tensor>,
+}
+
+impl Outputs<'_> {
+    /// The output of that name.
+    ///
+    /// # Errors
+    /// Where the stage has none.
+    pub fn get(&self, name: &str) -> Result<&Tensor, PackError> {
+        self.find(name).ok_or_else(|| self.stage.fail(format!("gives no {name:?}")))
+    }
+
+    /// The output of that name, where the stage has one.
+    pub fn find(&self, name: &str) -> Option<&Tensor> {
+        let at = self.stage.outputs.iter().position(|tensor| tensor.name == name)?;
+        self.tensors.get(at)
+    }
+
+    /// All of them, with their names.
+    pub fn into_named(self) -> impl Iterator<Item = (String, Tensor)> {
+        let names: Vec<String> = self.stage.outputs.iter().map(|tensor| tensor.name.clone()).collect();
+        names.into_iter().zip(self.tensors)
+    }
 }
 
 impl Stage {
@@ -24,16 +78,29 @@ impl Stage {
         entry: &StageEntry,
         bytes: &[u8],
         device: Device,
+        precision: Precision,
     ) -> Result<Self, PackError> {
         let mut module =
             CModule::load_data_on_device(&mut &bytes[..], device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
+        let compute = Computing::new(precision, device);
+        if let Computing::Whole(kind) = compute {
+            // tch has no variant that returns an error.
+            let convert = std::panic::AssertUnwindSafe(|| module.to(device, kind, false));
+            std::panic::catch_unwind(convert).map_err(|_| PackError::Torch {
+                stage: name.to_owned(),
+                reason: format!("its numbers cannot be converted to {kind:?}"),
+            })?;
+        }
         let stage = Self {
             name: name.to_owned(),
             module,
             device,
             inputs: entry.inputs.clone(),
             outputs: entry.outputs.clone(),
+            arguments: entry.arguments.clone(),
+            results: entry.results.clone(),
+            compute,
         };
         let zeros: Vec<Tensor> = stage
             .inputs
@@ -54,8 +121,8 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Runs the stage. Inputs and outputs are those of `pack.toml`, in order, on [`Stage::device`]. Waits its turn where
-    /// other streams of the process keep all cores busy.
+    /// Runs the stage. Inputs and outputs are those of `pack.toml`, in the order of the stage's role, on [`Stage::device`]. Waits
+    /// its turn where other streams of the process keep all cores busy.
     ///
     /// # Errors
     /// What libtorch says, another count of outputs than the manifest's, or that the thread's work is called off.
@@ -65,9 +132,20 @@ impl Stage {
         }
         // Gradients are a per-thread setting; the guard restores it.
         let _no_grad = tch::no_grad_guard();
-        let inputs: Vec<IValue> = inputs.iter().map(|t| IValue::Tensor(t.shallow_clone())).collect();
+        let value = |tensor: &Tensor| match self.compute {
+            Computing::Whole(kind) => tensor.f_to_kind(kind).map_err(|e| torch(&self.name, &e)),
+            _ => Ok(tensor.shallow_clone()),
+        };
+        let given = (0..inputs.len()).filter_map(|i| inputs.get(*self.arguments.get(i).unwrap_or(&i)));
+        let values: Vec<IValue> =
+            given.map(|tensor| value(tensor).map(IValue::Tensor)).collect::<Result<_, _>>()?;
         let pass = gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1));
-        let output = self.module.forward_is(&inputs).map_err(|e| torch(&self.name, &e))?;
+        let forward = || self.module.forward_is(&values);
+        let output = match self.compute {
+            Computing::Mixed => tch::autocast(true, forward),
+            _ => forward(),
+        };
+        let output = output.map_err(|e| torch(&self.name, &e))?;
         drop(pass);
         let tensors = match output {
             IValue::Tensor(tensor) => vec![tensor],
@@ -81,11 +159,77 @@ impl Stage {
         if !tensors.iter().all(Tensor::defined) {
             return Err(PackError::Torch { stage: self.name.clone(), reason: "gave no tensor".to_owned() });
         }
-        if tensors.len() == self.outputs.len() {
+        if tensors.len() != self.outputs.len() {
+            let reason =
+                format!("gave {} tensors where pack.toml lists {}", tensors.len(), self.outputs.len());
+            return Err(PackError::Torch { stage: self.name.clone(), reason });
+        }
+        if self.compute == Computing::Single && self.results.is_empty() {
             return Ok(tensors);
         }
-        let reason = format!("gave {} tensors where pack.toml lists {}", tensors.len(), self.outputs.len());
-        Err(PackError::Torch { stage: self.name.clone(), reason })
+        let place = |i: usize| self.results.get(i).copied().unwrap_or(i);
+        let ordered = (0..tensors.len()).filter_map(|i| tensors.get(place(i)));
+        ordered.map(|t| t.f_to_kind(Kind::Float).map_err(|e| torch(&self.name, &e))).collect()
+    }
+
+    /// Runs the stage with what it takes, told by name and by number.
+    ///
+    /// # Errors
+    /// As [`Stage::run`], and what `give` says.
+    pub fn run_with(
+        &self,
+        mut give: impl FnMut(&str, usize) -> Result<Tensor, PackError>,
+    ) -> Result<Outputs<'_>, PackError> {
+        let inputs: Vec<Tensor> = (0..)
+            .zip(&self.inputs)
+            .map(|(index, tensor)| give(&tensor.name, index))
+            .collect::<Result<_, _>>()?;
+        Ok(Outputs { stage: self, tensors: self.run(&inputs)? })
+    }
+
+    /// Place of an input of that name, where the stage takes it.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|tensor| tensor.name == name)
+    }
+
+    /// Names of its inputs, in order.
+    pub fn input_names(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().map(|tensor| tensor.name.as_str())
+    }
+
+    /// Whether it gives an output of that name.
+    pub fn gives(&self, name: &str) -> bool {
+        self.outputs.iter().any(|tensor| tensor.name == name)
+    }
+
+    /// Numbers of the input of that name; 0 where the stage does not take it.
+    pub fn numbers(&self, name: &str) -> usize {
+        let count = |at| self.input_shape(at).iter().product::<i64>();
+        self.place(name).map_or(0, |at| usize::try_from(count(at)).unwrap_or(0))
+    }
+
+    /// A zero state, where the stage has one.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn first_state(&self) -> Result<Option<Tensor>, PackError> {
+        self.place("state").map(|at| self.zero_input(at)).transpose()
+    }
+
+    /// Another stage's tensor in the shape of an input, on this one's device.
+    ///
+    /// # Errors
+    /// Where it has another count of numbers.
+    pub fn fitted(&self, index: usize, tensor: &Tensor) -> Result<Tensor, PackError> {
+        tensor
+            .f_reshape(self.input_shape(index))
+            .and_then(|t| t.f_to_device(self.device))
+            .map_err(|e| torch(&self.name, &e))
+    }
+
+    /// An error of this stage.
+    pub fn fail(&self, reason: String) -> PackError {
+        PackError::Torch { stage: self.name.clone(), reason }
     }
 
     /// Runs the stage and hands out its first `N` outputs.
@@ -144,12 +288,13 @@ impl Stage {
     }
 }
 
-/// Parses the `device` property: `auto` takes the first CUDA device if there is one.
-pub fn parse_device(text: &str) -> Result<Device, PackError> {
+/// Parses the `device` property: `auto` is what the pack prefers, the CPU where that is not there.
+pub fn parse_device(text: &str, prefer: Preference) -> Result<Device, PackError> {
     let unavailable = || PackError::Device(text.to_owned());
     match text {
         "cpu" => Ok(Device::Cpu),
-        "auto" => Ok(Device::cuda_if_available()),
+        "auto" if prefer == Preference::Cuda => Ok(Device::cuda_if_available()),
+        "auto" => Ok(Device::Cpu),
         _ => {
             let index: usize =
                 text.strip_prefix("cuda:").and_then(|n| n.parse().ok()).ok_or_else(unavailable)?;

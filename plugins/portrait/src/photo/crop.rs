@@ -169,12 +169,14 @@ pub fn resample<const C: usize>(data: &[u8], width: usize, height: usize, x: Spa
 }
 
 /// Source pixels of one output pixel. Pixels beyond the border are folded onto the border's.
-struct Taps {
-    first: usize,
-    weights: Vec<f32>,
+#[derive(Clone, Debug)]
+pub(crate) struct Taps {
+    pub first: usize,
+    pub weights: Vec<f32>,
 }
 
-fn kernel(start: f32, side: f32, size: usize, length: usize) -> Vec<Taps> {
+/// For `size` pixels that show `side` pixels of a line of `length`, from `start` on.
+pub(crate) fn kernel(start: f32, side: f32, size: usize, length: usize) -> Vec<Taps> {
     let step = side / size as f32;
     let width = step.max(1.0);
     let last = length as isize - 1;

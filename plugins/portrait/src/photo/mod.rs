@@ -21,13 +21,18 @@ mod picture;
 mod plate;
 mod portrait;
 mod read;
+mod recipe;
+mod sources;
 mod view;
 mod whole;
 
 pub use alpha::Alpha;
 pub use context::Photos;
 pub use crop::Crop;
+pub(crate) use crop::{Taps, kernel};
 pub use error::PhotoError;
 pub use picture::Picture;
 pub use portrait::Portrait;
+pub use recipe::Square;
+pub use sources::Sources;
 pub use view::View;

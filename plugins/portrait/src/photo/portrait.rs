@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::SystemTime;
 
-use tch::{Device, Tensor};
+use tch::Device;
 
 use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
 use super::picture::Picture;
+use super::recipe::Square;
+use super::sources::{Seen, Sources};
 use super::view::View;
 use super::{drawing, matte, mouth, plate, read};
 use crate::face::find::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
@@ -47,6 +49,8 @@ pub struct Portrait {
     pub crop: Crop,
     /// The square around the face that is animated, of the pack's resolution.
     pub picture: Picture,
+    /// Radians by which the square that the pack's networks see is turned about the middle of the crop.
+    pub angle: f32,
     /// 478 landmarks in picture units.
     pub landmarks: Vec<[f32; 3]>,
     /// The same with the pose removed: the person's own neutral face.
@@ -57,11 +61,13 @@ pub struct Portrait {
     pub matte: Vec<u8>,
     /// The picture without the person.
     pub plate: Picture,
-    /// `[K, 3]` latents that give back the photo.
+    /// What the pack's networks see in it.
+    pub sources: Sources,
+    /// `[K, D]` latents that give back the photo.
     pub source_latents: Vec<f32>,
-    /// The mouth painter's appearance code.
+    /// The mouth painter's appearance code, of a pack that has one.
     pub mouth_code: Vec<f32>,
-    /// The eye painter's appearance codes, one row an eye.
+    /// The eye painter's appearance codes, one row an eye, of a pack that has one.
     pub eye_code: Vec<f32>,
     /// Whether something covers the mouth.
     pub covered: bool,
@@ -166,8 +172,15 @@ fn measure(
     let face = choose(path, choice, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
     let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
-    let crown = matte::crown(seen, forehead, chin, pack, device).map_err(failed)?;
-    let crop = Crop::around(forehead, chin, width, height).with_crown(crown, forehead, chin, width, height);
+    let square = match &pack.manifest().crop {
+        Some(recipe) => Square::around(face, recipe),
+        None => {
+            let crown = matte::crown(seen, forehead, chin, pack, device).map_err(failed)?;
+            let crop = Crop::around(forehead, chin, width, height);
+            crop.with_crown(crown, forehead, chin, width, height).into()
+        }
+    };
+    let crop = square.crop;
     let size = pack.manifest().picture.resolution as usize;
     let picture = View::from(crop).cut(&photo, size, size);
     let landmarks = crop.shares(face.iter().copied());
@@ -208,20 +221,25 @@ fn measure(
         Some(Alpha { cut_out: true, .. }) => picture.clone(),
         _ => plate::plate(&picture, &matte),
     };
-    let [source_latents, mouth_code, eye_code] =
-        appearance(&picture, &landmarks, pack, device).map_err(failed)?;
+    let seen = Seen { photo: &photo, picture: &picture, square, landmarks: &landmarks, pose };
+    let sources = Sources::measure(&seen, pack, device).map_err(failed)?;
+    let numbers = |name| sources.numbers(name, pack, device).map_err(failed);
+    let (source_latents, mouth_code, eye_code) =
+        (numbers("source_latents")?, numbers("mouth_code")?, numbers("eye_code")?);
     let path = path.to_owned();
     Ok(Portrait {
         path,
         photo,
         alpha,
         crop,
+        angle: square.angle,
         picture,
         landmarks,
         neutral,
         pose,
         matte,
         plate,
+        sources,
         source_latents,
         mouth_code,
         eye_code,
@@ -289,28 +307,4 @@ fn choose<'a>(
             .push(format!("the face in {path:?} is cut by the border: it is animated as the photo shows it"));
     }
     Ok(&face.landmarks)
-}
-
-/// Source latents, mouth code and eye codes.
-fn appearance(
-    picture: &Picture,
-    landmarks: &[[f32; 3]],
-    pack: &Pack,
-    device: Device,
-) -> Result<[Vec<f32>; 3], PackError> {
-    let stage = pack.stage("appearance", device)?;
-    let plane = picture.width * picture.height;
-    let mut planar = vec![0.0f32; 3 * plane];
-    for (i, pixel) in picture.rgb.chunks_exact(3).enumerate() {
-        for (c, &v) in pixel.iter().enumerate() {
-            planar[c * plane + i] = f32::from(v) / 255.0;
-        }
-    }
-    let inputs = [stage.input(0, &planar)?, stage.input(1, landmarks.as_flattened())?];
-    let outputs: [Tensor; 3] = stage.run_for(&inputs)?;
-    let mut values = outputs.each_ref().map(|tensor| vec![0.0; tensor.numel()]);
-    for (tensor, values) in outputs.iter().zip(&mut values) {
-        stage.read(tensor, values)?;
-    }
-    Ok(values)
 }

@@ -1,24 +1,77 @@
 //! Pictures from latents: what a renderer is given, what it draws into, and the renderers.
 //!
-//! [`mod@format`] and [`yuv`] are the layouts of pictures, [`paste`] says where the animated square lies in them; [`warp`] is the
-//! renderer of packs whose latents move control points of the photo; [`dub`] draws a mouth into the frames of a video.
+//! [`mod@format`] and [`yuv`] are the layouts of pictures, [`paste`] says where the animated square lies in them, [`still`] what they
+//! show at rest. A [`Renderer`] draws into them: [`warp`] for packs whose latents move control points of the photo, [`neural`] for
+//! packs that bring a generator of the whole square. [`dub`] draws a mouth into the frames of a video.
 
 pub(crate) mod dub;
 mod format;
+mod neural;
 mod paste;
+mod still;
 mod store;
 mod warp;
 mod yuv;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tch::Device;
+
 pub use format::{Format, Layout, PLANES, Planes};
+pub use neural::Neural;
 pub use paste::LEAST;
-pub use warp::Renderer;
+pub use warp::Warp;
 pub(crate) use warp::{MAP_CHANNELS, Part};
 pub use yuv::Matrix;
 
-use crate::pack::PackError;
+use crate::pack::{Pack, PackError, RendererKind};
+use crate::photo::Portrait;
+
+/// Draws one portrait. Frames are independent: the same latents always give the same bytes.
+pub trait Renderer: Send {
+    /// Sets what frames look like from now on; `source` is that of [`prepare`]. Takes about as long as a few frames.
+    ///
+    /// # Errors
+    /// Where the picture at rest does not fit to the source or the format.
+    fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError>;
+
+    /// Exchanges the background (colour for colour) and whether colours are multiplied by their alpha, and nothing else:
+    /// `source` is that of [`prepare`], the rest of `output` that of the last [`Renderer::set_output`]. Where more than
+    /// that changes, between a background that is kept and one that is replaced, all is set.
+    ///
+    /// # Errors
+    /// As [`Renderer::set_output`].
+    fn set_background(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError>;
+
+    /// Draws a frame: latents `[K, D]` of the pack into planes of the output's format; `source` is that of [`prepare`].
+    ///
+    /// # Errors
+    /// Where the latents do not have the pack's shape or are not finite, the output is too small, or a network fails.
+    fn draw(&mut self, source: &Source<'_>, latents: &[f32], out: &mut Planes<'_>)
+    -> Result<(), RenderError>;
+
+    /// How long the parts of the last frame took.
+    fn timings(&self) -> Timings;
+}
+
+/// The pack's renderer for a portrait, whose `source` this is. Where the photo `open` of the person shows more of the mouth's
+/// inside, [`Warp`] draws it from there; a generator has no use for it.
+///
+/// # Errors
+/// Where the source's parts do not fit together, or the pack's stages not to it.
+pub fn prepare(
+    portrait: &Portrait,
+    source: &Source<'_>,
+    open: Option<&Source<'_>>,
+    pack: &Arc<Pack>,
+    device: Device,
+) -> Result<Box<dyn Renderer>, RenderError> {
+    Ok(match pack.manifest().picture.renderer {
+        RendererKind::Warp => Box::new(Warp::new(source, open, pack, device)?),
+        RendererKind::Neural => Box::new(Neural::new(portrait, source, pack, device)?),
+    })
+}
 
 /// Why a frame cannot be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -125,9 +178,9 @@ pub struct Output<'a> {
 /// How long the parts of a frame took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
-    /// The motion of the head, and the painters.
+    /// The motion of the head, and the networks.
     pub paint: Duration,
-    /// Warp and layers.
+    /// Putting it into the picture.
     pub compose: Duration,
 }
 

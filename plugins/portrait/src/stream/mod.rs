@@ -1,6 +1,6 @@
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), properties of models ([`settings`]),
-//! statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints ([`complaint`]), the
-//! question about the look-ahead and helpers ([`element`]).
+//! statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints ([`complaint`],
+//! [`unfollowed`]), the question about the look-ahead and helpers ([`element`]).
 
 pub mod complaint;
 pub mod element;
@@ -10,3 +10,4 @@ pub mod presentation;
 pub mod settings;
 pub mod stats;
 pub mod tensor;
+pub mod unfollowed;

@@ -46,7 +46,7 @@ impl ModelSettings {
                 .build(),
             glib::ParamSpecString::builder("device")
                 .nick("Device")
-                .blurb("Where the models run: auto (the first CUDA device, else the CPU), cpu, or cuda:N")
+                .blurb("Where the models run: auto (where the pack prefers: lite the CPU), cpu, or cuda:N")
                 .default_value(Some(DEFAULT_DEVICE))
                 .mutable_ready()
                 .build(),
@@ -89,7 +89,9 @@ impl ModelSettings {
     /// # Errors
     /// Those of [`Pack::open`] and [`parse_device`].
     pub fn open(&self) -> Result<(Arc<Pack>, tch::Device), PackError> {
-        Ok((Pack::open(&self.model_pack)?, parse_device(&self.device)?))
+        let pack = Pack::open(&self.model_pack)?;
+        let device = parse_device(&self.device, pack.manifest().compute.prefer)?;
+        Ok((pack, device))
     }
 
     /// Limits the model runs of the calling thread, for as long as the guard lives.

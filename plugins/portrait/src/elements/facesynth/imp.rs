@@ -59,6 +59,7 @@ use crate::stream::complaint::Complaints;
 use crate::stream::element::{lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{TensorKind, meta};
+use crate::stream::unfollowed::Unfollowed;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facesynth", gst::DebugColorFlags::empty(), Some("Pictures from latents"))
@@ -75,6 +76,7 @@ pub struct FaceSynth {
     /// Photos that are set while playing.
     pub(super) newcomers: Arc<Newcomers>,
     complaints: Complaints,
+    unfollowed: Unfollowed,
     stats: Stats,
     /// The user was told why nothing was negotiated.
     refused: AtomicBool,
@@ -206,6 +208,7 @@ impl ObjectImpl for FaceSynth {
         let changed = background(&settings) != before;
         drop(settings);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
+        self.unfollowed.check(&*self.obj(), pspec.name());
         if matches!(pspec.name(), "portrait" | "portrait-open") {
             self.ask_for_photos();
         }
@@ -259,6 +262,7 @@ impl BaseTransformImpl for FaceSynth {
         context::announce(&*self.obj(), &photos);
         let state = State::new(&settings, photos).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.sizes());
+        self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
         *lock(&self.terms) = Some(Terms {
             sizes: state.sizes(),
@@ -278,6 +282,7 @@ impl BaseTransformImpl for FaceSynth {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.newcomers.stop();
+        self.unfollowed.stop();
         *lock(&self.terms) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;

@@ -15,7 +15,7 @@ use crate::render::{self, Background, Output, Planes, RenderError, Renderer};
 /// One person.
 pub struct Person {
     pub portrait: Arc<Portrait>,
-    renderer: Renderer,
+    renderer: Box<dyn Renderer>,
     drawn: Option<Drawn>,
 }
 
@@ -34,11 +34,11 @@ impl Person {
     /// The person of the photos.
     ///
     /// # Errors
-    /// As [`Renderer::new`].
+    /// As [`render::prepare`].
     pub fn new(photos: Photos, pack: &Arc<Pack>, device: Device) -> Result<Self, RenderError> {
         let Photos { portrait, open } = photos;
         let open = open.as_deref().map(source::of);
-        let renderer = Renderer::new(&source::of(&portrait), open.as_ref(), pack, device)?;
+        let renderer = render::prepare(&portrait, &source::of(&portrait), open.as_ref(), pack, device)?;
         Ok(Self { portrait, renderer, drawn: None })
     }
 
@@ -110,6 +110,6 @@ impl Person {
         }
         let [first, second, third, _] = frame.planes_data_mut();
         let mut planes = Planes { data: [first, second, third], strides };
-        self.renderer.render(&source::of(&self.portrait), latents, &mut planes).map_err(|e| e.to_string())
+        self.renderer.draw(&source::of(&self.portrait), latents, &mut planes).map_err(|e| e.to_string())
     }
 }

@@ -39,7 +39,7 @@ impl State {
     pub fn new(settings: &Settings, photos: Photos) -> Result<Self, RenderError> {
         let (pack, device) = settings.model.open()?;
         let manifest = pack.manifest();
-        let latent_shape = vec![manifest.latents.count, 3];
+        let latent_shape = manifest.latents.shape().to_vec();
         let numbers = latent_shape.iter().product();
         Ok(Self {
             resampler: None,

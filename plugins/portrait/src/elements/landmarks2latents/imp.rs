@@ -44,15 +44,17 @@ use super::pad::{self, HasPosePad, PosePad};
 use super::settings::{Settings, param_specs};
 use super::state::{FrameInput, Notice, State};
 use crate::face::landmark::pose::Pose;
+use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
 use crate::stream::element::{
-    SharedCaps, StageCaps, lock, pad_templates, sync_controls, tensor_caps, time_segment,
+    SharedCaps, StageCaps, check_input, lock, pad_templates, sync_controls, tensor_caps, time_segment,
 };
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+use crate::stream::unfollowed::Unfollowed;
 
 /// Frames a second of a stream that does not say.
 const DEFAULT_RATE: f32 = 25.0;
@@ -69,6 +71,7 @@ pub struct Landmarks2Latents {
     pose: PosePad,
     /// Whether the next frame has to ask if a source is live.
     ask_live: Mutex<bool>,
+    unfollowed: Unfollowed,
     stats: Stats,
 }
 
@@ -88,7 +91,7 @@ impl Landmarks2Latents {
 
     /// Runs a frame through the networks and fills its buffer.
     fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
-        let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
+        let mut input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
         let segment = time_segment(self.obj().upcast_ref());
         let driving = self.pose.at(segment.to_running_time(inbuf.pts()));
@@ -97,16 +100,21 @@ impl Landmarks2Latents {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or("not started")?;
         if let Some((portrait, leads)) = self.newcomer.take(inbuf, segment.to_running_time(inbuf.pts())) {
-            state.go_on_with(portrait, leads).map_err(|e| e.to_string())?;
+            state.go_on_with(portrait, leads);
         }
         if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
             state.reset().map_err(|e| e.to_string())?;
         }
         buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
+        if state.takes_face()
+            && let Some(face) = meta::read(inbuf, FrameMeta::Face).and_then(|m| m.data.try_into().ok())
+        {
+            input.face = face;
+        }
         let (pose, notices) =
             state.step(&input, driving.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
         buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
-        attach(outbuf, &state.landmarks, pose);
+        attach(outbuf, state.has_landmarks().then_some(&*state.landmarks), pose);
         state.handover.iter().for_each(|handover| handover.mark(outbuf));
         Ok(notices)
     }
@@ -122,6 +130,11 @@ impl Landmarks2Latents {
                 self,
                 gst::ResourceError::Settings,
                 ("the pack has fewer styles of head motion than `pose-style` asks for: its last one is taken (said once)")
+            ),
+            Notice::NoGenerator => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("`pose-mode` is generated but the model pack has no stage of the role pose: the head stays still (said once)")
             ),
             Notice::Undriven => gst::element_imp_warning!(
                 self,
@@ -141,13 +154,15 @@ impl HasPosePad for Landmarks2Latents {
     fn landmark_caps(&self) -> gst::Caps {
         lock(&self.caps).as_ref().map_or_else(
             || TensorKind::Landmarks.template_caps(),
-            |caps| tensor_caps(caps.input.0, &caps.input.1, &caps.pack),
+            |caps| tensor_caps(TensorKind::Landmarks, &Between::Landmarks.shape(), &caps.pack),
         )
     }
 
     fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
         match lock(&self.caps).as_ref() {
-            Some(own) => own.check(caps).map(drop),
+            Some(own) => {
+                check_input(TensorKind::Landmarks, &Between::Landmarks.shape(), &own.pack, caps).map(drop)
+            }
             None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
         }
     }
@@ -157,9 +172,11 @@ impl HasPosePad for Landmarks2Latents {
     }
 }
 
-/// Landmarks and pose as applied.
-fn attach(outbuf: &mut gst::BufferRef, landmarks: &[f32], pose: Pose) {
-    meta::attach(outbuf, FrameMeta::Landmarks, &[landmarks.len() / 3, 3], landmarks);
+/// Landmarks, where there are any, and pose as applied.
+fn attach(outbuf: &mut gst::BufferRef, landmarks: Option<&[f32]>, pose: Pose) {
+    if let Some(landmarks) = landmarks {
+        meta::attach(outbuf, FrameMeta::Landmarks, &[landmarks.len() / 3, 3], landmarks);
+    }
     let pose = pose.to_array();
     meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
 }
@@ -179,6 +196,7 @@ impl ObjectImpl for Landmarks2Latents {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         lock(&self.settings).set(pspec.name(), value);
+        self.unfollowed.check(&*self.obj(), pspec.name());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -291,6 +309,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         })?;
         let settings = lock(&self.settings).clone();
         let state = State::new(&settings, photos.portrait).map_err(|e| pack_error_message(&e))?;
+        self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
         *lock(&self.caps) = Some(state.caps.clone());
         *lock(&self.state) = Some(state);
@@ -301,6 +320,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         *lock(&self.caps) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
+        self.unfollowed.stop();
         self.newcomer.clear();
         Ok(())
     }

@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use crate::face::landmark::pose::Pose;
 use crate::pack::{POSE_LEN, Pack, PackError, Stage};
+use crate::photo::Sources;
 
 /// Random stream of the head's motion: elements with one seed must not share their numbers.
 const POSE_STREAM: u64 = 2;
@@ -16,11 +17,12 @@ const POSE_STREAM: u64 = 2;
 /// Head motion out of the pack's generator: from speech energy and seeded noise.
 pub struct PoseGenerator {
     stage: Arc<Stage>,
-    initial: Tensor,
-    style: (u32, Tensor),
+    initial: [f32; POSE_LEN],
+    /// The style, and the vector that says so.
+    style: (u32, Vec<f32>),
     rng: ChaCha8Rng,
     noise: Vec<f32>,
-    hidden: Tensor,
+    hidden: Option<Tensor>,
 }
 
 impl PoseGenerator {
@@ -28,49 +30,59 @@ impl PoseGenerator {
     pub fn new(pack: &Pack, device: tch::Device, initial: &Pose, seed: u32) -> Result<Self, PackError> {
         let stage = pack.stage("pose", device)?;
         Ok(Self {
-            initial: stage.input(1, &initial.to_array())?,
-            style: (0, stage.zero_input(2)?),
+            initial: initial.to_array(),
+            style: (0, vec![0.0; stage.numbers("style")]),
             rng: rng(seed),
-            noise: vec![0.0; stage.input_shape(3).iter().product::<i64>().unsigned_abs() as usize],
-            hidden: stage.zero_input(4)?,
+            noise: vec![0.0; stage.numbers("noise")],
+            hidden: stage.first_state()?,
             stage,
         })
     }
 
     /// Goes on around the pose of another photo.
-    pub fn go_on_around(&mut self, initial: &Pose) -> Result<(), PackError> {
-        self.initial = self.stage.input(1, &initial.to_array())?;
-        Ok(())
+    pub fn go_on_around(&mut self, initial: &Pose) {
+        self.initial = initial.to_array();
     }
 
     /// Back to the first frame.
     pub fn reset(&mut self, seed: u32) -> Result<(), PackError> {
         self.rng = rng(seed);
-        self.hidden = self.stage.zero_input(4)?;
+        self.hidden = self.stage.first_state()?;
         Ok(())
     }
 
     /// Pose of the next frame. `style` 0 is the default, the zero vector; N is the N-th style of the pack, the vector
-    /// with 1 at that place.
-    pub fn step(&mut self, features: &[f32], style: u32) -> Result<Pose, PackError> {
+    /// with 1 at that place. `emotion` is the pack's own vector.
+    pub fn step(
+        &mut self,
+        features: &[f32],
+        emotion: &[f32],
+        style: u32,
+        sources: &Sources,
+    ) -> Result<Pose, PackError> {
         if style != self.style.0 {
-            let length: i64 = self.stage.input_shape(2).iter().product();
-            let one_hot: Vec<f32> =
-                (1..=length).map(|i| f32::from(u8::from(i == i64::from(style)))).collect();
-            self.style = (style, self.stage.input(2, &one_hot)?);
+            for (i, value) in (1..).zip(&mut self.style.1) {
+                *value = f32::from(u8::from(i == style));
+            }
+            self.style.0 = style;
         }
         self.noise.fill_with(|| StandardNormal.sample(&mut self.rng));
-        let inputs = [
-            self.stage.input(0, features)?,
-            self.initial.shallow_clone(),
-            self.style.1.shallow_clone(),
-            self.stage.input(3, &self.noise)?,
-            self.hidden.shallow_clone(),
-        ];
-        let [out, hidden] = self.stage.run_for(&inputs)?;
+        let stage = &self.stage;
+        let outputs = stage.run_with(|name, index| match name {
+            "features" => stage.input(index, features),
+            "initial_pose" => stage.input(index, &self.initial),
+            "emotion" => stage.input(index, emotion),
+            "style" => stage.input(index, &self.style.1),
+            "noise" => stage.input(index, &self.noise),
+            "state" => match &self.hidden {
+                Some(hidden) => Ok(hidden.shallow_clone()),
+                None => stage.zero_input(index),
+            },
+            name => sources.input(stage, name, index),
+        })?;
         let mut pose = [0.0; POSE_LEN];
-        self.stage.read(&out, &mut pose)?;
-        self.hidden = hidden;
+        stage.read(outputs.get("pose")?, &mut pose)?;
+        self.hidden = outputs.find("state").map(Tensor::shallow_clone);
         Ok(Pose::from_array(pose))
     }
 }

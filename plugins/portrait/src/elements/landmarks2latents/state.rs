@@ -12,7 +12,7 @@ use super::track::DrivingFace;
 use super::transfer::{Manner, Transfer};
 use crate::face::emotion::EMOTION_LEN;
 use crate::face::landmark::pose::{Pose, turned_to};
-use crate::pack::{PackError, Stage};
+use crate::pack::{Between, FACE_LEN, Pack, PackError, Stage};
 use crate::photo::Portrait;
 use crate::photo::handover::Handover;
 use crate::stream::element::StageCaps;
@@ -26,6 +26,8 @@ pub struct FrameInput {
     pose: Option<Pose>,
     /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
     lost: bool,
+    /// The controls of the face as applied, where the network takes them.
+    pub face: [f32; FACE_LEN],
     /// Another face begins than the one before.
     is_other: bool,
     /// There is a pad for a video, which may show a face yet.
@@ -39,12 +41,16 @@ impl FrameInput {
             features: numbers(FrameMeta::AudioFeatures),
             emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
             pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
+            face: UNMOVED,
             lost: inbuf.flags().contains(gst::BufferFlags::GAP),
             is_other: inbuf.flags().contains(gst::BufferFlags::MARKER),
             awaited,
         }
     }
 }
+
+/// Controls of a face that nobody steers.
+const UNMOVED: [f32; FACE_LEN] = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
 
 /// What the user is told once a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,8 @@ pub enum Notice {
     Style,
     /// No video drives the pose though the mode says so.
     Undriven,
+    /// The pack generates no poses though the mode says so.
+    NoGenerator,
 }
 
 /// Where the pose of a frame came from: the head may jump where this changes.
@@ -76,10 +84,11 @@ pub struct State {
     portrait: Arc<Portrait>,
     /// The photo that was set while playing and that frames are made for, where no element before this one says so.
     pub handover: Option<Arc<Handover>>,
-    source_latents: Tensor,
+    pub pack: Arc<Pack>,
     seed: u32,
     styles: u32,
-    generator: PoseGenerator,
+    /// Of a pack that generates poses.
+    generator: Option<PoseGenerator>,
     main: Transfer,
     pad: Transfer,
     flushes: u64,
@@ -90,11 +99,11 @@ pub struct State {
     source: Option<Source>,
     /// Features of a frame that comes without a voice.
     silence: Arc<[f32]>,
-    hidden: Tensor,
+    hidden: Option<Tensor>,
     told: Vec<Notice>,
     /// Seconds between two frames.
     pub frame: f32,
-    /// Normalised landmarks of the frame: as they came before a step, as applied after it.
+    /// Normalised landmarks of the frame, or the pack's coefficients: as they came before a step, as applied after it.
     pub landmarks: Vec<f32>,
     driving: Vec<[f32; 3]>,
     posed: Vec<[f32; 3]>,
@@ -107,10 +116,14 @@ impl State {
         let _threads = settings.model.limit_threads();
         let stage = pack.stage("landmarks2latents", device)?;
         let manifest = pack.manifest();
-        let (points, latents) = (manifest.landmarks.count, manifest.latents.count);
+        let (points, latents) = (manifest.landmarks.count, manifest.latents.shape().to_vec());
+        let between = manifest.between.shape();
+        let generator = manifest
+            .stages
+            .contains_key("pose")
+            .then(|| PoseGenerator::new(&pack, device, &portrait.pose, settings.seed));
         Ok(Self {
-            source_latents: stage.input(2, &portrait.source_latents)?,
-            generator: PoseGenerator::new(&pack, device, &portrait.pose, settings.seed)?,
+            generator: generator.transpose()?,
             main: Transfer::default(),
             pad: Transfer::default(),
             flushes: 0,
@@ -118,52 +131,56 @@ impl State {
             head: HeadPoser::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
             source: None,
-            hidden: stage.zero_input(4)?,
+            hidden: stage.first_state()?,
+            landmarks: vec![0.0; between.iter().product()],
+            latents: vec![0.0; latents.iter().product()],
             caps: StageCaps {
-                input: (TensorKind::Landmarks, vec![points, 3]),
-                output: (TensorKind::Latents, vec![latents, 3]),
+                input: (TensorKind::Landmarks, between),
+                output: (TensorKind::Latents, latents),
                 pack: pack.id(),
             },
             presentation: Presentation::default(),
-            silence: vec![0.0; stage.input_shape(1).iter().product::<i64>().unsigned_abs() as usize].into(),
+            silence: vec![0.0; manifest.feature_shape().map_or(0, |shape| shape.iter().product())].into(),
             seed: settings.seed,
             styles: u32::try_from(manifest.pose.styles.len()).unwrap_or(u32::MAX),
             told: Vec::new(),
             frame: 0.0,
-            landmarks: vec![0.0; points * 3],
             driving: vec![[0.0; 3]; points],
             posed: vec![[0.0; 3]; points],
-            latents: vec![0.0; latents * 3],
             portrait,
             handover: None,
             stage,
+            pack,
         })
     }
 
     /// Goes on with another photo: motion, and what of a video drives it, as they are. Its frames are marked where this
     /// element leads.
-    pub fn go_on_with(
-        &mut self,
-        portrait: Arc<Portrait>,
-        leads: Option<Arc<Handover>>,
-    ) -> Result<(), PackError> {
-        self.source_latents = self.stage.input(2, &portrait.source_latents)?;
-        self.generator.go_on_around(&portrait.pose)?;
+    pub fn go_on_with(&mut self, portrait: Arc<Portrait>, leads: Option<Arc<Handover>>) {
+        if let Some(generator) = &mut self.generator {
+            generator.go_on_around(&portrait.pose);
+        }
         self.head.go_on_around(portrait.pose);
         self.portrait = portrait;
         self.handover = leads;
-        Ok(())
+    }
+
+    /// Whether the network takes the controls of the face.
+    pub fn takes_face(&self) -> bool {
+        self.stage.place("face").is_some()
     }
 
     /// Back to the first frame.
     pub fn reset(&mut self) -> Result<(), PackError> {
-        self.generator.reset(self.seed)?;
+        if let Some(generator) = &mut self.generator {
+            generator.reset(self.seed)?;
+        }
         self.main = Transfer::default();
         self.pad = Transfer::default();
         self.head.reset();
         self.blend.reset();
         self.source = None;
-        self.hidden = self.stage.zero_input(4)?;
+        self.hidden = self.stage.first_state()?;
         Ok(())
     }
 
@@ -188,7 +205,9 @@ impl State {
         }
         let mut notices = Vec::new();
         let (base, source, within) = self.base_pose(input, driving, controls, features, &mut notices)?;
-        self.move_face(input, driving, controls);
+        if self.has_landmarks() {
+            self.move_face(input, driving, controls);
+        }
         let switched = self.source.replace(source).is_some_and(|last| last != source);
         let moving = matches!(source.mode, PoseMode::Generated | PoseMode::Transferred);
         let (pose, kept) = self.head.step(base, moving, switched, controls, self.frame);
@@ -198,19 +217,37 @@ impl State {
         notices.retain(|notice| !self.told.contains(notice));
         self.told.extend(&notices);
 
-        let (points, _) = self.landmarks.as_chunks::<3>();
-        pose.apply(points, &mut self.posed);
-        let inputs = [
-            self.stage.input(0, self.posed.as_flattened())?,
-            self.stage.input(1, features)?,
-            self.source_latents.shallow_clone(),
-            self.stage.input(3, &input.emotion)?,
-            self.hidden.shallow_clone(),
-        ];
-        let [latents, hidden] = self.stage.run_for(&inputs)?;
-        self.stage.read(&latents, &mut self.latents)?;
-        self.hidden = hidden;
+        if self.has_landmarks() {
+            let (points, _) = self.landmarks.as_chunks::<3>();
+            pose.apply(points, &mut self.posed);
+        }
+        let (stage, portrait) = (&self.stage, &self.portrait);
+        let emotion = self.pack.manifest().own_emotions(&input.emotion);
+        let outputs = stage.run_with(|name, index| match name {
+            "posed" => stage.input(index, self.posed.as_flattened()),
+            "landmarks" | "coefficients" => stage.input(index, &self.landmarks),
+            "pose" => stage.input(index, &pose.to_array()),
+            "source_pose" => stage.input(index, &portrait.pose.to_array()),
+            "source_landmarks" => stage.input(index, portrait.landmarks.as_flattened()),
+            "neutral" => stage.input(index, portrait.neutral.as_flattened()),
+            "crop_angle" => stage.input(index, &[portrait.angle.to_degrees()]),
+            "features" => stage.input(index, features),
+            "emotion" => stage.input(index, &emotion[..self.pack.manifest().emotions.len()]),
+            "face" => stage.input(index, &input.face),
+            "state" => match &self.hidden {
+                Some(hidden) => Ok(hidden.shallow_clone()),
+                None => stage.zero_input(index),
+            },
+            name => portrait.sources.input(stage, name, index),
+        })?;
+        stage.read(outputs.get("latents")?, &mut self.latents)?;
+        self.hidden = outputs.find("state").map(Tensor::shallow_clone);
         Ok((pose, notices))
+    }
+
+    /// Whether landmarks flow, and not the coefficients of a face model.
+    pub fn has_landmarks(&self) -> bool {
+        self.pack.manifest().between == Between::Landmarks
     }
 
     /// The pose that the mode gives, before gain and offsets.
@@ -230,10 +267,16 @@ impl State {
             (None, None) => None,
         };
         let drives = driver.is_some_and(|d| controls.drive.resolved(d).contains(Drive::POSE));
+        let generates = self.generator.is_some();
         let mode = match controls.mode {
             PoseMode::Auto if drives => PoseMode::Transferred,
             // A face without a voice has nothing to generate a pose from.
             PoseMode::Auto if driver == Some(Driver::Main) && input.features.is_none() => PoseMode::Still,
+            PoseMode::Auto if !generates => PoseMode::Still,
+            PoseMode::Generated if !generates => {
+                notices.push(Notice::NoGenerator);
+                PoseMode::Still
+            }
             PoseMode::Auto => PoseMode::Generated,
             mode => mode,
         };
@@ -256,7 +299,12 @@ impl State {
                 if source.style != controls.style {
                     notices.push(Notice::Style);
                 }
-                (self.generator.step(features, source.style)?, Within::Range)
+                let emotion = self.pack.manifest().own_emotions(&input.emotion);
+                let emotion = &emotion[..self.pack.manifest().emotions.len()];
+                let sources = &self.portrait.sources;
+                let step =
+                    |generator: &mut PoseGenerator| generator.step(features, emotion, source.style, sources);
+                (self.generator.as_mut().map(step).transpose()?.unwrap_or(rest), Within::Range)
             }
             PoseMode::Still => (rest, Within::Range),
             PoseMode::Free => (turned_to(rest, [0.0; 3], rest.scale), Within::Range),

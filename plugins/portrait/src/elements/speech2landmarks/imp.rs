@@ -33,9 +33,9 @@ use tch::Tensor;
 use super::person::Person;
 use super::settings::{Controls, Settings, param_specs};
 use crate::face::edit::ramp::{Ramp, most_per_frame};
-use crate::face::edit::{APPLIED, Edits};
+use crate::face::edit::{APPLIED, CLOSURE, Edits};
 use crate::face::emotion::EMOTION_LEN;
-use crate::pack::{Pack, PackError, Stage};
+use crate::pack::{Between, Pack, PackError, Stage};
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
@@ -45,6 +45,7 @@ use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
+use crate::stream::unfollowed::Unfollowed;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("speech2landmarks", gst::DebugColorFlags::empty(), Some("Landmarks from speech"))
@@ -64,7 +65,8 @@ struct State {
     /// Frames a second of the stream.
     fps: f32,
     presentation: Presentation,
-    hidden: Tensor,
+    /// The network's, where it has one.
+    hidden: Option<Tensor>,
     emotion: Ramp<EMOTION_LEN>,
     edits: Edits,
     features: Vec<f32>,
@@ -87,20 +89,21 @@ impl State {
         let person = Person::new(&pack, &stage, photos)?;
         let Person { photo, neutral, .. } = &person;
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
+        let shape = pack.manifest().between.shape();
         Ok(Self {
             handover: None,
             fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
             presentation: Presentation::default(),
-            hidden: stage.zero_input(3)?,
+            hidden: stage.first_state()?,
             emotion: Ramp::default(),
             edits: Edits::new(photo, neutral, settings.seed),
             features: vec![0.0; feature_shape.iter().product()],
             caps: StageCaps {
                 input: (TensorKind::AudioFeatures, feature_shape),
-                output: (TensorKind::Landmarks, vec![neutral.len(), 3]),
+                output: (TensorKind::Landmarks, shape.clone()),
                 pack: pack.id(),
             },
-            landmarks: vec![0.0; neutral.len() * 3],
+            landmarks: vec![0.0; shape.iter().product()],
             person,
             stage,
             pack,
@@ -131,7 +134,7 @@ impl State {
 
     /// Forgets what came before.
     fn reset(&mut self) -> Result<(), PackError> {
-        self.hidden = self.stage.zero_input(3)?;
+        self.hidden = self.stage.first_state()?;
         self.emotion = Ramp::default();
         self.edits.reset();
         Ok(())
@@ -141,15 +144,28 @@ impl State {
     fn step(&mut self, controls: &Controls, blink: bool) -> Result<Applied, PackError> {
         let most = most_per_frame(1.0, controls.emotion_transition(), self.fps);
         let emotion = self.emotion.step(controls.emotion(), most);
-        let inputs = [
-            self.stage.input(0, &self.features)?,
-            self.person.identity.shallow_clone(),
-            self.stage.input(2, &emotion)?,
-            self.hidden.shallow_clone(),
-        ];
-        let [landmarks, hidden] = self.stage.run_for(&inputs)?;
-        self.stage.read(&landmarks, &mut self.landmarks)?;
-        self.hidden = hidden;
+        // What the pack does not know is not applied.
+        let own = self.pack.manifest().own_emotions(&emotion);
+        let own = &own[..self.pack.manifest().emotions.len()];
+        let landmarks = self.pack.manifest().between == Between::Landmarks;
+        let face = (!landmarks).then(|| self.edits.beside(&controls.face(), self.fps, blink));
+        let outputs = self.stage.run_with(|name, index| match name {
+            "features" => self.stage.input(index, &self.features),
+            "emotion" => self.stage.input(index, own),
+            "blink" => self.stage.input(index, &[face.map_or(0.0, |face| face[CLOSURE])]),
+            "state" => match &self.hidden {
+                Some(hidden) => Ok(hidden.shallow_clone()),
+                None => self.stage.zero_input(index),
+            },
+            name => self.person.give(&self.stage, name, index),
+        })?;
+        self.stage.read(outputs.get(self.pack.manifest().between.name())?, &mut self.landmarks)?;
+        self.hidden = outputs.find("state").map(Tensor::shallow_clone);
+        drop(outputs);
+        let emotion = self.pack.manifest().known_emotions(emotion);
+        if let Some(face) = face {
+            return Ok(Applied { emotion, face });
+        }
         let (points, _) = self.landmarks.as_chunks_mut::<3>();
         if let Some(second) = &self.person.second {
             second.apply(points);
@@ -176,6 +192,7 @@ pub struct Speech2Landmarks {
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
     complaints: Complaints,
+    unfollowed: Unfollowed,
     stats: Stats,
 }
 
@@ -225,6 +242,7 @@ impl ObjectImpl for Speech2Landmarks {
         // No lock while a message is on its way: its handlers may read properties.
         let stored = lock(&self.settings).set(pspec.name(), value);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
+        self.unfollowed.check(&*self.obj(), pspec.name());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -280,6 +298,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         // The caps will tell; but the element before knows already, and a network that is not needed is not loaded.
         let low = look_ahead::is_low(self.obj().sink_pad()).unwrap_or(false);
         let state = State::new(&settings, photos.as_ref(), low).map_err(|e| pack_error_message(&e))?;
+        self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
         *lock(&self.caps) = Some(state.caps.clone());
         *lock(&self.state) = Some(state);
@@ -290,6 +309,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         *lock(&self.caps) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
+        self.unfollowed.stop();
         self.newcomer.clear();
         Ok(())
     }

@@ -7,8 +7,8 @@ use tch::Tensor;
 use super::second::SecondLook;
 use crate::face::landmark::neutral::close_mouth;
 use crate::face::landmark::region::Regions;
-use crate::pack::{Pack, PackError, Stage};
-use crate::photo::Photos;
+use crate::pack::{Between, Pack, PackError, Stage};
+use crate::photo::{Photos, Portrait};
 
 /// One person.
 pub struct Person {
@@ -16,10 +16,12 @@ pub struct Person {
     pub photo: Vec<[f32; 3]>,
     /// The same at rest, lips closed.
     pub neutral: Vec<[f32; 3]>,
-    /// Those at rest for the network, `[N, 3]`.
-    pub identity: Tensor,
+    /// Those at rest for the network, `[N, 3]`, where it takes them.
+    identity: Option<Tensor>,
     /// Those of the second photo, as it shows them.
     open: Option<Tensor>,
+    /// What the pack's networks see in the photo.
+    portrait: Option<Arc<Portrait>>,
     /// What the second photo changes.
     pub second: Option<SecondLook>,
     /// The network that this was found with.
@@ -36,10 +38,13 @@ impl Person {
         let mut neutral = photo.to_vec();
         close_mouth(&mut neutral);
         let open = photos.and_then(|p| p.open.as_ref());
+        let at = stage.place("identity");
+        let identity = |face: &[[f32; 3]]| at.map(|at| stage.input(at, face.as_flattened())).transpose();
         let mut person = Self {
             photo: photo.to_vec(),
-            identity: stage.input(1, neutral.as_flattened())?,
-            open: open.map(|open| stage.input(1, open.neutral.as_flattened())).transpose()?,
+            identity: identity(&neutral)?,
+            open: open.map_or(Ok(None), |open| identity(&open.neutral))?,
+            portrait: photos.map(|p| Arc::clone(&p.portrait)),
             second: None,
             compared: None,
             neutral,
@@ -53,20 +58,49 @@ impl Person {
     /// # Errors
     /// Where the network fails.
     pub fn compare(&mut self, pack: &Pack, stage: &Arc<Stage>) -> Result<(), PackError> {
-        let Some(open) = &self.open else { return Ok(()) };
+        if self.open.is_none() || pack.manifest().between != Between::Landmarks {
+            return Ok(());
+        }
         if self.compared.as_ref().is_some_and(|last| Arc::ptr_eq(last, stage)) {
             return Ok(());
         }
-        let zero = |input| stage.zero_input(input);
-        let told = |identity: &Tensor| {
-            let inputs = [zero(0)?, identity.shallow_clone(), zero(2)?, zero(3)?];
-            let [landmarks, _] = stage.run_for(&inputs)?;
+        let told = |identity: &Option<Tensor>| {
+            let outputs = stage.run_with(|name, index| match name {
+                "identity" => self.input(stage, identity, name, index),
+                "features" | "emotion" | "state" => stage.zero_input(index),
+                _ => self.input(stage, &None, name, index),
+            })?;
+            let landmarks = outputs.get("landmarks")?;
             let mut face = vec![[0.0; 3]; landmarks.numel() / 3];
-            stage.read(&landmarks, face.as_flattened_mut()).map(|()| face)
+            stage.read(landmarks, face.as_flattened_mut()).map(|()| face)
         };
         let regions = Regions::new(pack.mean_face());
-        self.second = Some(SecondLook::new(&regions, &told(&self.identity)?, &told(open)?));
+        self.second = Some(SecondLook::new(&regions, &told(&self.identity)?, &told(&self.open)?));
         self.compared = Some(Arc::clone(stage));
         Ok(())
+    }
+
+    /// What the network takes of the person, by name: the face at rest, or what the pack's networks see in the photo.
+    ///
+    /// # Errors
+    /// Where there is no photo in which to see it.
+    pub fn give(&self, stage: &Stage, name: &str, index: usize) -> Result<Tensor, PackError> {
+        self.input(stage, &self.identity, name, index)
+    }
+
+    fn input(
+        &self,
+        stage: &Stage,
+        identity: &Option<Tensor>,
+        name: &str,
+        index: usize,
+    ) -> Result<Tensor, PackError> {
+        match (identity, &self.portrait) {
+            (Some(identity), _) if name == "identity" => Ok(identity.shallow_clone()),
+            (_, Some(portrait)) => portrait.sources.input(stage, name, index),
+            _ => Err(stage.fail(format!(
+                "takes {name:?} of a photo, and none is announced: put a facesynth with its property `portrait` set behind"
+            ))),
+        }
     }
 }

@@ -14,9 +14,13 @@ use self::entrance::Entrance;
 use self::gains::{GainControls, Gains};
 use self::gaze::{LookAway, LookAwayControls, MAX_GAZE_DEG, SACCADE_SPEED, turn_eyes};
 use self::ramp::{Ramp, most_per_frame};
+use crate::pack::FACE_LEN;
 
 /// Numbers in [`crate::stream::tensor::FrameMeta::Face`].
-pub const APPLIED: usize = 7;
+pub const APPLIED: usize = FACE_LEN;
+
+/// Place of the lids' closure in them.
+pub const CLOSURE: usize = 2;
 
 /// What is asked of a frame, beside emotion and speech.
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +86,26 @@ impl Edits {
     ) -> [f32; APPLIED] {
         let gains = self.gains.apply(face, asked.gains, fps);
         self.entrance.apply(face, asked.ease_in, fps);
-        let away = self.look_away.step(asked.look_away, fps);
-        let target = [0, 1].map(|i| (asked.gaze[i] + away[i]).clamp(-MAX_GAZE_DEG, MAX_GAZE_DEG));
-        let gaze = self.gaze.step(target, most_per_frame(SACCADE_SPEED, 1.0, fps));
+        let gaze = self.look(asked, fps);
         let ways = turn_eyes(face, gaze);
         lids::follow_eyes(face, ways);
         let closure = self.blinker.step(asked.blink, fps, blink);
         lids::close(face, closure);
         [gaze[0], gaze[1], closure, gains.mouth, gains.expression, gains.brow, gains.base]
+    }
+
+    /// The controls of a frame, in the same order, for who moves a face of other numbers than landmarks.
+    pub fn beside(&mut self, asked: &FaceControls, fps: f32, blink: bool) -> [f32; APPLIED] {
+        let gaze = self.look(asked, fps);
+        let closure = self.blinker.step(asked.blink, fps, blink);
+        let gains = asked.gains;
+        [gaze[0], gaze[1], closure, gains.mouth, gains.expression, gains.brow, gains.base]
+    }
+
+    /// Where the eyes look in the next frame.
+    fn look(&mut self, asked: &FaceControls, fps: f32) -> [f32; 2] {
+        let away = self.look_away.step(asked.look_away, fps);
+        let target = [0, 1].map(|i| (asked.gaze[i] + away[i]).clamp(-MAX_GAZE_DEG, MAX_GAZE_DEG));
+        self.gaze.step(target, most_per_frame(SACCADE_SPEED, 1.0, fps))
     }
 }

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use super::cutout::PhotoFrame;
 use super::flow::Flow;
 use super::format::{Planes, Sheet};
 use super::head::Head;
@@ -15,6 +14,7 @@ use super::painters::Painted;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
+use super::still::PhotoFrame;
 use super::{Background, Output, RenderError, cutout, remap, store};
 use crate::pack::workers;
 

@@ -35,14 +35,14 @@ use std::time::Instant;
 use tch::Device;
 
 use super::{
-    Background, Output, Planes, RenderError, Source, Still, Timings, Transparency, format, paste, store,
+    Background, Output, Planes, RenderError, Renderer, Source, Still, Timings, Transparency, format, paste,
+    still, store,
 };
 use crate::face::landmark::pose::decompose;
 use crate::pack::Pack;
 use crate::pack::workers;
 use compose::Canvas;
 use contour::Contour;
-use cutout::PhotoFrame;
 use flow::Flow;
 use head::Head;
 use hold::Hold;
@@ -53,13 +53,14 @@ use paste::Raster;
 use points::{Point, Rows};
 pub(crate) use roi::Part;
 use skull::Skull;
+use still::PhotoFrame;
 use turn::Turn;
 
 /// Control points are clamped to the picture and this much around it, in picture units.
 const OUTSIDE: f32 = 0.5;
 
-/// Draws one portrait. Frames are independent: the same latents always give the same bytes.
-pub struct Renderer {
+/// Warps the photo and paints mouth and eyes.
+pub struct Warp {
     geometry: Geometry,
     canvas: Option<Canvas>,
     /// Height of hair or hat in the photo.
@@ -87,7 +88,7 @@ struct Geometry {
     head: Vec<Point>,
 }
 
-impl Renderer {
+impl Warp {
     /// A renderer of that source with a pack's painters; where the photo `open` of the person shows more of the mouth's
     /// inside, it is drawn from there.
     ///
@@ -121,38 +122,24 @@ impl Renderer {
             timings: Timings::default(),
         })
     }
+}
 
-    /// Sets what frames look like from now on; `source` is that of [`Renderer::new`]. Takes about as long as a few frames.
-    ///
-    /// # Errors
-    /// Where the picture at rest does not fit to the source or the format.
-    pub fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
+impl Renderer for Warp {
+    fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
         self.canvas = Some(canvas(source, output, self.crown)?);
         Ok(())
     }
 
-    /// Exchanges the background (colour for colour) and whether colours are multiplied by their alpha, and nothing else:
-    /// `source` is that of [`Renderer::new`], the rest of `output` that of the last [`Renderer::set_output`]. Where more than
-    /// that changes, between a background that is kept and one that is replaced, all is set.
-    ///
-    /// # Errors
-    /// As [`Renderer::set_output`].
-    pub fn set_background(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
+    fn set_background(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
         let painted = self.canvas.as_mut().is_some_and(|canvas| canvas.repaint(output));
         if painted { Ok(()) } else { self.set_output(source, output) }
     }
 
-    /// How long the parts of the last frame took.
-    pub fn timings(&self) -> Timings {
+    fn timings(&self) -> Timings {
         self.timings
     }
 
-    /// Draws a frame: latents `[K, 3]` of the pack into planes of the output's format; `source` is that of
-    /// [`Renderer::new`].
-    ///
-    /// # Errors
-    /// Where the latents do not have the pack's shape or are not finite, the output is too small, or a painter fails.
-    pub fn render(
+    fn draw(
         &mut self,
         source: &Source<'_>,
         latents: &[f32],
@@ -254,7 +241,7 @@ impl Geometry {
     }
 }
 
-fn check(source: &Source<'_>) -> Result<(), RenderError> {
+pub(super) fn check(source: &Source<'_>) -> Result<(), RenderError> {
     let wrong = |text: &str| Err(RenderError::Source(text.to_owned()));
     let area = source.side * source.side;
     if source.side < 64 || source.picture.len() != area * 3 {

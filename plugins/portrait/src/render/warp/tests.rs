@@ -358,13 +358,13 @@ fn the_same_latents_give_the_same_bytes() {
 fn unusable_input_is_refused() {
     let made = Made::new(512);
     let pack = Pack::open(DEFAULT_PACK).unwrap();
-    let mut renderer = Renderer::new(&made.source(), None, &pack, Device::Cpu).unwrap();
+    let mut renderer = Warp::new(&made.source(), None, &pack, Device::Cpu).unwrap();
     let count = pack.manifest().latents.count * 3;
     let mut out = vec![0; 512 * 512 * 3];
     let mut latents = vec![0.5; count];
-    let mut render = |renderer: &mut Renderer, latents: &[f32], bytes: usize, stride: usize| {
+    let mut render = |renderer: &mut Warp, latents: &[f32], bytes: usize, stride: usize| {
         let mut planes = Planes { data: [&mut out[..bytes], &mut [], &mut []], strides: [stride, 0, 0] };
-        renderer.render(&made.source(), latents, &mut planes)
+        renderer.draw(&made.source(), latents, &mut planes)
     };
     let (bytes, stride) = (512 * 512 * 3, 512 * 3);
     assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::NoOutput)));
@@ -380,9 +380,9 @@ fn unusable_input_is_refused() {
         assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::Latents(_))));
     }
     let source = Source { matte: &made.matte[1..], ..made.source() };
-    assert!(Renderer::new(&source, None, &pack, Device::Cpu).is_err());
+    assert!(Warp::new(&source, None, &pack, Device::Cpu).is_err());
     let source = Source { landmarks: &made.landmarks[1..], ..made.source() };
-    assert!(Renderer::new(&source, None, &pack, Device::Cpu).is_err());
+    assert!(Warp::new(&source, None, &pack, Device::Cpu).is_err());
     let mut output = made.output(Framing::Full);
     output.still.origin = [900.0, 0.0];
     assert!(renderer.set_output(&made.source(), &output).is_err(), "the crop is beside the photo");
