@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use common::{FRAME, init, pack, photo, portrait, portrait_path};
 use gst::prelude::*;
 use gstportrait::photo::Portrait;
-use gstportrait::photo::handover::{MARK, marked};
+use gstportrait::photo::handover::marked;
+use gstportrait::stream::tensor::meta::PHOTO_META;
 use gstportrait::stream::tensor::{FrameMeta, meta};
 
 /// What has not happened after this never will.
@@ -222,7 +223,7 @@ fn a_stage_that_loses_the_marks_does_no_harm() {
     for pad in ["sink", "src"] {
         latents.static_pad(pad).unwrap().add_probe(gst::PadProbeType::BUFFER, |_, info| {
             if let Some(buffer) = info.buffer_mut()
-                && let Some(meta) = gst::meta::CustomMeta::from_mut_buffer(buffer.make_mut(), MARK).ok()
+                && let Some(meta) = gst::meta::CustomMeta::from_mut_buffer(buffer.make_mut(), PHOTO_META).ok()
             {
                 meta.remove().unwrap();
             }

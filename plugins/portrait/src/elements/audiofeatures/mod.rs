@@ -21,7 +21,7 @@ mod task;
 mod warnings;
 
 pub use settings::LookAhead;
-pub(crate) use settings::param_specs;
+pub(crate) use settings::properties;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -44,8 +44,4 @@ const LOOK_AHEAD_QUERY: &str = "portrait-look-ahead";
 pub(crate) fn is_low_latency(sink: &gst::Pad) -> Option<bool> {
     let mut query = gst::query::Custom::new(gst::Structure::new_empty(LOOK_AHEAD_QUERY));
     sink.peer_query(&mut query).then(|| query.structure()?.get("low").ok()).flatten()
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "audiofeatures", gst::Rank::NONE, AudioFeatures::static_type())
 }
