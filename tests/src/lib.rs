@@ -5,6 +5,7 @@ pub mod machine;
 pub mod microphone;
 pub mod pipeline;
 pub mod process;
+pub mod reference;
 pub mod samples;
 
 use std::path::{Path, PathBuf};
