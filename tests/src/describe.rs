@@ -6,18 +6,15 @@ use gst::glib;
 use gst::prelude::*;
 
 /// The elements of the plugin, in the order of the data.
-pub const ELEMENTS: [&str; 10] = [
-    "audiofeatures",
-    "speech2landmarks",
-    "landmarks2latents",
-    "facesynth",
-    "facelandmarks",
-    "landmarkoverlay",
-    "talkinghead",
-    "facetracker",
-    "mouthdub",
-    "facedub",
-];
+pub const ELEMENTS: [&str; gstportrait::elements::ELEMENTS.len()] = {
+    let mut names = [""; gstportrait::elements::ELEMENTS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = gstportrait::elements::ELEMENTS[i].0;
+        i += 1;
+    }
+    names
+};
 
 /// Factory, pads, properties and signals of an element that is registered.
 pub fn element(name: &str) -> String {
@@ -94,6 +91,9 @@ pub fn values(spec: &glib::ParamSpec) -> String {
     if let Some(class) = glib::EnumClass::with_type(spec.value_type()) {
         return class.values().iter().map(|value| value.nick().to_owned()).collect::<Vec<_>>().join(", ");
     }
+    if let Some(class) = glib::FlagsClass::with_type(spec.value_type()) {
+        return class.values().iter().map(|value| value.nick().to_owned()).collect::<Vec<_>>().join("+");
+    }
     match spec.value_type() {
         glib::Type::STRING => "string".to_owned(),
         glib::Type::BOOL => "boolean".to_owned(),
@@ -123,7 +123,8 @@ pub fn written(value: &glib::Value) -> String {
     value.serialize().map_or_else(|_| "none".to_owned(), |text| text.to_string())
 }
 
-fn signals(class: glib::Type) -> Vec<String> {
+/// Names of the signals of a class.
+pub fn signals(class: glib::Type) -> Vec<String> {
     // SAFETY: the ids come from GLib and are read before they are freed by it.
     unsafe {
         use glib::gobject_ffi;

@@ -7,6 +7,7 @@ pub mod microphone;
 pub mod mini;
 pub mod pipeline;
 pub mod process;
+pub mod reference;
 pub mod samples;
 
 use std::path::{Path, PathBuf};

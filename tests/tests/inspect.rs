@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p portrait-tests --test inspect` writes them anew.
 
+use gst::glib;
+use gst::prelude::*;
 use portrait_tests::describe::{self, ELEMENTS};
 use portrait_tests::{process, root};
 
@@ -36,7 +38,7 @@ fn elements_describe_themselves_as_in_the_golden_copies() {
 fn gst_inspect_lists_every_element_and_property() {
     portrait_tests::init();
     let plugin = inspect("portrait");
-    for text in ["MIT/X11", "gst-plugin-portrait", "10 features"] {
+    for text in ["MIT/X11", "gst-plugin-portrait", &format!("{} features", ELEMENTS.len())] {
         assert!(plugin.contains(text), "{text}: {plugin}");
     }
     for name in ELEMENTS {
@@ -73,6 +75,10 @@ fn every_property_says_in_which_states_it_may_change() {
         assert!(own.iter().any(|spec| spec.name() == expected), "{name}: {own:?}");
         for spec in own {
             assert_ne!(describe::mutability(&spec), "not said", "{name}: {}", spec.name());
+            // Enumerations are part of what applications may use.
+            let class = spec.value_type();
+            let listed = class.is_a(glib::Type::ENUM) || class.is_a(glib::Type::FLAGS);
+            assert!(!listed || class.plugin_api_flags().is_some(), "{name}: {}", spec.name());
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod docs;
 mod extract;
 mod installed;
 mod libtorch;
@@ -40,6 +41,8 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Run a live pipeline for long, or start, stop and seek it often, and watch what it leaves behind
     Soak(soak::SoakArgs),
+    /// Write what docs/ says of properties, pads, signals and metadata from the elements themselves
+    Docs(docs::DocsArgs),
     /// Build the release plugin, and say where it and its files are
     Dist,
 }
@@ -74,6 +77,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Soak(args) => soak::run(&args),
+        Task::Docs(args) => docs::run(&args),
         Task::Dist => installed::dist(),
     }
 }

@@ -3,6 +3,13 @@
 //! Five rooms, and arrows that point down only: [`elements`] stand on [`render`] and [`photo`], those on [`face`] and
 //! [`stream`], all on [`pack`].
 
+/**
+ * plugin-portrait:
+ *
+ * A photo and a voice go in, a talking portrait comes out; a video can drive the photo instead of the voice, or beside it.
+ *
+ * Since: 0.1
+ */
 use gst::glib;
 
 pub mod elements;

@@ -349,6 +349,9 @@ fn late_frames_are_dropped_and_the_next_in_time_is_not() {
     let out = h.pull().unwrap();
     assert_eq!(out.pts(), Some(FRAME * 30));
     assert!(!is_gap(&out));
+    let stats: gst::Structure = h.element().unwrap().property("stats");
+    assert_eq!((stats.get("frames"), stats.get("dropped")), (Ok(2u64), Ok(3u64)));
+    assert!(stats.get::<f64>("average-ms").unwrap() > 0.0);
 }
 
 #[test]

@@ -13,17 +13,25 @@ pub mod speech2landmarks;
 pub mod talkinghead;
 
 use gst::glib;
+use gst::prelude::*;
 
-/// Registers every element.
+/// Name and type of every element.
+pub const ELEMENTS: [(&str, fn() -> glib::Type); 10] = [
+    ("audiofeatures", audiofeatures::AudioFeatures::static_type),
+    ("speech2landmarks", speech2landmarks::Speech2Landmarks::static_type),
+    ("landmarks2latents", landmarks2latents::Landmarks2Latents::static_type),
+    ("facesynth", facesynth::FaceSynth::static_type),
+    ("facelandmarks", facelandmarks::FaceLandmarks::static_type),
+    ("landmarkoverlay", landmarkoverlay::LandmarkOverlay::static_type),
+    ("talkinghead", talkinghead::TalkingHead::static_type),
+    ("facetracker", facetracker::FaceTracker::static_type),
+    ("mouthdub", mouthdub::MouthDub::static_type),
+    ("facedub", facedub::FaceDub::static_type),
+];
+
+/// Registers every element. None is chosen by itself.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    audiofeatures::register(plugin)?;
-    speech2landmarks::register(plugin)?;
-    landmarks2latents::register(plugin)?;
-    facesynth::register(plugin)?;
-    facelandmarks::register(plugin)?;
-    landmarkoverlay::register(plugin)?;
-    talkinghead::register(plugin)?;
-    facetracker::register(plugin)?;
-    mouthdub::register(plugin)?;
-    facedub::register(plugin)
+    ELEMENTS
+        .into_iter()
+        .try_for_each(|(name, class)| gst::Element::register(Some(plugin), name, gst::Rank::NONE, class()))
 }

@@ -1,5 +1,7 @@
 //! What the elements of the plugin do alike: pad templates, caps that carry rate and pack on, segments.
 
+use std::sync::OnceLock;
+
 use gst::prelude::*;
 use gst_base::prelude::*;
 
@@ -19,6 +21,39 @@ pub fn pad_templates(sink: gst::Caps, src: gst::Caps) -> Vec<gst::PadTemplate> {
             PadTemplate::new(name, direction, PadPresence::Always, &caps).ok()
         })
         .collect()
+}
+
+/// What an element says of itself.
+pub struct Description {
+    /// Name, class and description, as `gst-inspect-1.0` shows them.
+    texts: [&'static str; 3],
+    templates: fn() -> Vec<gst::PadTemplate>,
+    made: OnceLock<(gst::subclass::ElementMetadata, Vec<gst::PadTemplate>)>,
+}
+
+impl Description {
+    /// The description of an element with those texts (name, class, description) and pads.
+    pub const fn new(texts: [&'static str; 3], templates: fn() -> Vec<gst::PadTemplate>) -> Self {
+        Self { texts, templates, made: OnceLock::new() }
+    }
+
+    fn made(&self) -> &(gst::subclass::ElementMetadata, Vec<gst::PadTemplate>) {
+        self.made.get_or_init(|| {
+            let [name, class, text] = self.texts;
+            let metadata = gst::subclass::ElementMetadata::new(name, class, text, env!("CARGO_PKG_AUTHORS"));
+            (metadata, (self.templates)())
+        })
+    }
+
+    /// For `ElementImpl::metadata`.
+    pub fn metadata(&self) -> &gst::subclass::ElementMetadata {
+        &self.made().0
+    }
+
+    /// For `ElementImpl::pad_templates`.
+    pub fn pad_templates(&self) -> &[gst::PadTemplate] {
+        &self.made().1
+    }
 }
 
 /// Both sides, for questions from any thread: these must not wait for a network. `None` while nothing is loaded.

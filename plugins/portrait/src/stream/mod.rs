@@ -1,12 +1,13 @@
-//! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), properties of models ([`settings`]),
-//! statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints ([`complaint`],
-//! [`unfollowed`]), the question about the look-ahead and helpers ([`element`]).
+//! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), tables of properties ([`property`]) and those
+//! of models ([`settings`]), statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints
+//! ([`complaint`], [`unfollowed`]), the question about the look-ahead and helpers ([`element`]).
 
 pub mod complaint;
 pub mod element;
 pub mod grid;
 pub(crate) mod look_ahead;
 pub mod presentation;
+pub mod property;
 pub mod settings;
 pub mod stats;
 pub mod tensor;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use gst::glib;
-use gst::prelude::*;
-
 use crate::pack::{DEFAULT_PACK, Pack, PackError, ThreadLimit, parse_device};
+use crate::stream::property::{Place, Property, text_or_default, whole};
 
 /// Where models run unless told otherwise.
 const DEFAULT_DEVICE: &str = "auto";
@@ -35,53 +33,32 @@ impl Default for ModelSettings {
 }
 
 impl ModelSettings {
-    /// The properties, for `ObjectImpl::properties`.
-    pub fn param_specs() -> Vec<glib::ParamSpec> {
-        vec![
-            glib::ParamSpecString::builder("model-pack")
-                .nick("Model pack")
-                .blurb("Name of an installed model pack, or a folder that holds pack.toml")
-                .default_value(Some(DEFAULT_PACK))
-                .mutable_ready()
-                .build(),
-            glib::ParamSpecString::builder("device")
-                .nick("Device")
-                .blurb("Where the models run: auto (where the pack prefers: lite the CPU), cpu, or cuda:N")
-                .default_value(Some(DEFAULT_DEVICE))
-                .mutable_ready()
-                .build(),
-            glib::ParamSpecUInt::builder("num-threads")
-                .nick("Number of threads")
-                .blurb("CPU threads of one model run (0 = automatic: one)")
-                .maximum(MAX_THREADS)
-                .default_value(0)
-                .mutable_ready()
-                .build(),
-        ]
-    }
-
-    /// Stores a property; `false` where the name is none of these. A null string brings the default back.
-    pub fn set(&mut self, name: &str, value: &glib::Value) -> bool {
-        let text = |default: &str| {
-            value.get::<Option<String>>().ok().flatten().unwrap_or_else(|| default.to_owned())
-        };
-        match name {
-            "model-pack" => self.model_pack = text(DEFAULT_PACK),
-            "device" => self.device = text(DEFAULT_DEVICE),
-            "num-threads" => self.num_threads = value.get().unwrap_or(0),
-            _ => return false,
-        }
-        true
-    }
-
-    /// Reads a property; `None` where the name is none of these.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        match name {
-            "model-pack" => Some(self.model_pack.to_value()),
-            "device" => Some(self.device.to_value()),
-            "num-threads" => Some(self.num_threads.to_value()),
-            _ => None,
-        }
+    /// The properties, as rows of the table of an element whose settings hold these.
+    pub fn properties<S: Default + 'static>(place: Place<S, Self>) -> impl Iterator<Item = Property<S>> {
+        let rows: [Property<Self>; 3] = [
+            text_or_default(
+                [
+                    "model-pack",
+                    "Model pack",
+                    "Name of an installed model pack, or a folder that holds pack.toml",
+                ],
+                |s| &mut s.model_pack,
+            ),
+            text_or_default(
+                [
+                    "device",
+                    "Device",
+                    "Where the models run: auto (where the pack prefers: lite the CPU), cpu, or cuda:N",
+                ],
+                |s| &mut s.device,
+            ),
+            whole(
+                ["num-threads", "Number of threads", "CPU threads of one model run (0 = automatic: one)"],
+                (0, MAX_THREADS),
+                |s| &mut s.num_threads,
+            ),
+        ];
+        rows.into_iter().map(move |row| row.in_ready().within(place))
     }
 
     /// Opens the pack and the device that the properties name. Not for setters: this reads files.
@@ -100,39 +77,10 @@ impl ModelSettings {
     }
 }
 
-/// A number that may change, or be keyframed, while the pipeline plays.
-pub fn number_param_spec(
-    name: &str,
-    nick: &str,
-    blurb: &str,
-    (from, to): (f32, f32),
-    default: f32,
-) -> glib::ParamSpec {
-    glib::ParamSpecFloat::builder(name)
-        .nick(nick)
-        .blurb(blurb)
-        .minimum(from)
-        .maximum(to)
-        .default_value(default)
-        .mutable_playing()
-        .controllable()
-        .build()
-}
-
-/// Stores a number; one that is not finite, which no range keeps out, leaves the old value.
-pub fn store(place: &mut f32, value: &glib::Value) {
-    if let Some(number) = value.get().ok().filter(|v: &f32| v.is_finite()) {
-        *place = number;
-    }
-}
-
 /// The property `seed` of elements that draw random numbers.
-pub fn seed_param_spec() -> glib::ParamSpec {
-    glib::ParamSpecUInt::builder("seed")
-        .nick("Seed")
-        .blurb("Seed of what is random (blinks, head motion): the same seed and input give the same frames")
-        .mutable_ready()
-        .build()
+pub fn seed<S: Default + 'static>(place: Place<S, u32>) -> Property<S> {
+    let blurb = "Seed of what is random (blinks, head motion): the same seed and input give the same frames";
+    whole(["seed", "Seed", blurb], (0, u32::MAX), place).in_ready()
 }
 
 /// The element error that tells the user about a pack that cannot be used.
@@ -151,28 +99,25 @@ pub fn pack_error_message(error: &PackError) -> gst::ErrorMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::property::Table;
+    use gst::glib;
+    use gst::prelude::*;
 
     #[test]
     fn properties_round_trip_and_a_null_string_is_the_default() {
         gst::init().unwrap();
-        let mut settings = ModelSettings::default();
-        assert!(settings.set("model-pack", &"other".to_value()));
-        assert!(settings.set("num-threads", &3u32.to_value()));
-        assert!(!settings.set("nonsense", &3u32.to_value()));
-        assert_eq!(settings.get("model-pack").unwrap().get::<String>().unwrap(), "other");
-        assert_eq!(settings.get("num-threads").unwrap().get::<u32>().unwrap(), 3);
-        assert!(settings.get("nonsense").is_none());
-        assert!(settings.set("model-pack", &None::<String>.to_value()));
+        let (table, mut settings) = (Table::new(ModelSettings::properties(|s| s)), ModelSettings::default());
+        let set = |settings: &mut ModelSettings, name: &str, value: glib::Value| {
+            table.set(settings, name, &value).unwrap();
+        };
+        set(&mut settings, "model-pack", "other".to_value());
+        set(&mut settings, "num-threads", 3u32.to_value());
+        set(&mut settings, "nonsense", 3u32.to_value());
+        assert_eq!((settings.model_pack.as_str(), settings.num_threads), ("other", 3));
+        let read: Vec<_> = table.specs().iter().map(|spec| table.get(&mut settings, spec)).collect();
+        assert_eq!(read[0].get::<String>().unwrap(), "other");
+        assert_eq!(read[2].get::<u32>().unwrap(), 3);
+        set(&mut settings, "model-pack", None::<String>.to_value());
         assert_eq!(settings.model_pack, DEFAULT_PACK);
-    }
-
-    #[test]
-    fn every_property_says_what_it_is_and_when_it_may_change() {
-        gst::init().unwrap();
-        for spec in ModelSettings::param_specs() {
-            assert!(!spec.nick().is_empty() && spec.blurb().is_some(), "{}", spec.name());
-            assert!(spec.flags().contains(gst::PARAM_FLAG_MUTABLE_READY), "{}", spec.name());
-            assert!(ModelSettings::default().get(spec.name()).is_some(), "{}", spec.name());
-        }
     }
 }

@@ -7,6 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::pack::sync::lock;
+use crate::stream::property::Property;
 
 /// Pictures between two looks at the latency that is reported: it may change while the pipeline plays.
 const LOOK_PERIOD: u64 = 50;
@@ -20,12 +21,14 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 });
 
 /// The property `stats`.
-pub fn param_spec() -> glib::ParamSpec {
-    glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-        .nick("Statistics")
-        .blurb("What was counted and timed since the start: frames, dropped, average-ms and maximum-ms a frame, …")
-        .read_only()
-        .build()
+pub fn property<S: 'static>() -> Property<S> {
+    Property::read_only(|flags| {
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("What was counted and timed since the start: frames, dropped, average-ms and maximum-ms a frame, …")
+            .flags(flags)
+            .build()
+    })
 }
 
 #[derive(Clone, Copy, Default)]

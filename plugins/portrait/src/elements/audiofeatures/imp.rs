@@ -1,3 +1,4 @@
+use std::sync::Arc;
 /**
  * SECTION:element-audiofeatures
  *
@@ -28,7 +29,6 @@
  * Since: 0.1
  */
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, LazyLock};
 
 use gst::glib;
 use gst::prelude::*;
@@ -39,12 +39,12 @@ use gst_base::subclass::prelude::*;
 use super::CAT;
 use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
-use super::settings::{LookAhead, param_specs};
+use super::settings::{LookAhead, properties};
 use super::state::{Counts, State};
 use super::tags;
 use super::task::{LiveTask, Next};
 use crate::pack::SAMPLE_RATE;
-use crate::stream::element::{lock, pad_templates};
+use crate::stream::element::{Description, lock, pad_templates};
 use crate::stream::look_ahead;
 use crate::stream::settings::pack_error_message;
 use crate::stream::tensor::TensorKind;
@@ -124,6 +124,22 @@ impl AudioFeatures {
     }
 }
 
+static DESCRIPTION: Description = Description::new(
+    [
+        "Audio features",
+        "Filter/Analyzer/Audio",
+        "Windows audio on the video clock and computes the features of each video frame",
+    ],
+    || {
+        let audio = gst_audio::AudioCapsBuilder::new_interleaved()
+            .format(gst_audio::AUDIO_FORMAT_F32)
+            .rate(SAMPLE_RATE as i32)
+            .channels_range(1..=MAX_CHANNELS as i32)
+            .build();
+        pad_templates(audio, TensorKind::AudioFeatures.template_caps())
+    },
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for AudioFeatures {
     const NAME: &'static str = "GstAudioFeatures";
@@ -133,38 +149,27 @@ impl ObjectSubclass for AudioFeatures {
 
 impl ObjectImpl for AudioFeatures {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "look-ahead" => settings.look_ahead = value.get().unwrap_or_default(),
-            "processing-deadline" => {
-                let deadline =
-                    value.get().map_or(settings.processing_deadline, gst::ClockTime::from_nseconds);
-                let old = std::mem::replace(&mut settings.processing_deadline, deadline);
-                drop(settings);
-                if old != deadline {
-                    // Nobody listens before the element is in a pipeline.
-                    let _ =
-                        self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
-                    self.wake();
-                }
-            }
-            name => {
-                settings.model.set(name, value);
-            }
+        let old = settings.processing_deadline;
+        // None of them is a text that is read.
+        let _ = properties().set(&mut settings, pspec.name(), value);
+        let changed = settings.processing_deadline != old;
+        drop(settings);
+        if changed {
+            // Nobody listens before the element is in a pipeline.
+            let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+            self.wake();
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "look-ahead" => lock(&self.settings).look_ahead.to_value(),
-            "processing-deadline" => lock(&self.settings).processing_deadline.nseconds().to_value(),
             "stats" => self.structure().to_value(),
-            name => lock(&self.settings).model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
+            _ => properties().get(&mut lock(&self.settings), pspec),
         }
     }
 }
@@ -173,27 +178,11 @@ impl GstObjectImpl for AudioFeatures {}
 
 impl ElementImpl for AudioFeatures {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Audio features",
-                "Filter/Analyzer/Audio",
-                "Windows audio on the video clock and computes the features of each video frame",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let audio = gst_audio::AudioCapsBuilder::new_interleaved()
-                .format(gst_audio::AUDIO_FORMAT_F32)
-                .rate(SAMPLE_RATE as i32)
-                .channels_range(1..=MAX_CHANNELS as i32)
-                .build();
-            pad_templates(audio, TensorKind::AudioFeatures.template_caps())
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 
     fn change_state(

@@ -21,7 +21,7 @@ mod task;
 mod warnings;
 
 pub use settings::LookAhead;
-pub(crate) use settings::param_specs;
+pub(crate) use settings::properties;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -35,8 +35,4 @@ glib::wrapper! {
     /// The element `audiofeatures`.
     pub struct AudioFeatures(ObjectSubclass<frames::AudioFeatures>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "audiofeatures", gst::Rank::NONE, AudioFeatures::static_type())
 }

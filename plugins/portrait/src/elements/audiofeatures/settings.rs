@@ -1,8 +1,10 @@
 //! Properties of `audiofeatures`.
 
-use gst::glib;
-use gst::prelude::*;
+use std::sync::LazyLock;
 
+use gst::glib;
+
+use crate::stream::property::{Table, choice, time};
 use crate::stream::settings::ModelSettings;
 use crate::stream::stats;
 
@@ -50,26 +52,31 @@ impl Settings {
     }
 }
 
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend([
-        glib::ParamSpecEnum::builder_with_default("look-ahead", LookAhead::default())
-            .nick("Look-ahead")
-            .blurb("How much audio behind a frame is waited for: more gives better lips, less a lower latency")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt64::builder("processing-deadline")
-            .nick("Processing deadline")
-            .blurb(
-                "Time in nanoseconds that all stages may take for a frame, part of the latency; live audio that is \
-                 later than half of it is not waited for",
+/// The element's properties.
+pub fn properties() -> &'static Table<Settings> {
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
+        Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
+            choice(
+                [
+                    "look-ahead",
+                    "Look-ahead",
+                    "How much audio behind a frame is waited for: more gives better lips, less a lower latency",
+                ],
+                |s: &mut Settings| &mut s.look_ahead,
             )
-            .maximum(MAX_PROCESSING_DEADLINE.nseconds())
-            .default_value(DEFAULT_PROCESSING_DEADLINE.nseconds())
-            .mutable_playing()
-            .build(),
-        stats::param_spec(),
-    ]);
-    specs
+            .in_ready(),
+            time(
+                [
+                    "processing-deadline",
+                    "Processing deadline",
+                    "Time in nanoseconds that all stages may take for a frame, part of the latency; live audio that is \
+                     later than half of it is not waited for",
+                ],
+                MAX_PROCESSING_DEADLINE,
+                |s| &mut s.processing_deadline,
+            ),
+            stats::property(),
+        ]))
+    });
+    &PROPERTIES
 }

@@ -16,7 +16,9 @@ use crate::stream::tensor::{TensorInfo, TensorKind, buffer};
 pub const SAMPLE_BYTES: usize = 4;
 
 pub struct State {
+    /// Caps of the output.
     caps: gst::Caps,
+    /// The audio that waits for its frames.
     pub framer: Framer,
     /// Segment of the audio; its start is where its running time begins.
     pub segment: Option<Segment>,
@@ -26,6 +28,7 @@ pub struct State {
     pub live: Option<Live>,
     /// Sound, or a gap in its place, came since the start.
     pub heard: bool,
+    /// Makes one channel of several.
     mixdown: Mixdown,
     /// Samples of a buffer, reused.
     samples: Vec<f32>,

@@ -33,7 +33,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 
 use gst::glib;
 use gst::prelude::*;
@@ -45,15 +45,16 @@ use gst_video::prelude::*;
 use super::CAT;
 use super::absence::Absence;
 use super::measure::Tracked;
-use super::settings::{Settings, param_specs};
+use super::settings::{Settings, properties};
 use super::tracker::Tracker;
 use crate::face::find::{FaceChoice, Orientation, RgbView, places};
 use crate::face::landmark::COUNT;
 use crate::pack::{EMOTIONS, POSE_LEN, PackError};
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{carry_rate, lock, pad_templates, tensor_caps, time_segment};
+use crate::stream::element::{Description, carry_rate, lock, pad_templates, tensor_caps, time_segment};
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::{ModelSettings, pack_error_message};
+use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 /// Shape of the payload.
@@ -64,13 +65,17 @@ const PAYLOAD_BYTES: usize = COUNT * 3 * size_of::<f32>();
 
 /// What exists from start to stop.
 struct State {
+    /// Finds and follows the face.
     tracker: Tracker,
+    /// The properties as they were at the start.
     settings: ModelSettings,
+    /// Whether a frame belongs to another presentation than the one before.
     presentation: Presentation,
     /// Geometry of the frames, from the caps.
     info: Option<gst_video::VideoInfo>,
     /// Whether the last frame showed a face, for the log.
     seen: bool,
+    /// How long no face was seen.
     absence: Absence,
     /// Whether it was said that the video is turned.
     told_turn: bool,
@@ -84,6 +89,7 @@ pub struct FaceLandmarks {
     state: Mutex<Option<State>>,
     /// `id/version` of the open pack, for caps queries from any thread.
     pack: Mutex<Option<String>>,
+    stats: Stats,
 }
 
 impl FaceLandmarks {
@@ -102,6 +108,18 @@ impl FaceLandmarks {
     }
 }
 
+static DESCRIPTION: Description = Description::new(
+    [
+        "Face landmarks",
+        "Filter/Analyzer/Video",
+        "Tracks the face in a video: 478 landmarks and head pose of each frame",
+    ],
+    || {
+        let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
+        pad_templates(video, TensorKind::Landmarks.template_caps())
+    },
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for FaceLandmarks {
     const NAME: &'static str = "GstFaceLandmarks";
@@ -111,18 +129,19 @@ impl ObjectSubclass for FaceLandmarks {
 
 impl ObjectImpl for FaceLandmarks {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let stored = lock(&self.settings).set(pspec.name(), value);
+        let stored = properties().set(&mut lock(&self.settings), pspec.name(), value);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let value = lock(&self.settings).get(pspec.name());
-        value.unwrap_or_else(|| pspec.default_value().clone())
+        match pspec.name() {
+            "stats" => self.stats.structure().to_value(),
+            _ => properties().get(&mut lock(&self.settings), pspec),
+        }
     }
 
     fn constructed(&self) {
@@ -137,23 +156,11 @@ impl GstObjectImpl for FaceLandmarks {}
 
 impl ElementImpl for FaceLandmarks {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Face landmarks",
-                "Filter/Analyzer/Video",
-                "Tracks the face in a video: 478 landmarks and head pose of each frame",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let video = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build();
-            pad_templates(video, TensorKind::Landmarks.template_caps())
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 }
 
@@ -175,6 +182,7 @@ impl BaseTransformImpl for FaceLandmarks {
             gst::error!(CAT, imp = self, "{error}");
             pack_error_message(&error)
         })?;
+        self.stats.reset();
         *lock(&self.pack) = Some(id);
         *lock(&self.state) = Some(State {
             tracker,
@@ -296,11 +304,25 @@ impl BaseTransformImpl for FaceLandmarks {
         }
     }
 
+    fn submit_input_buffer(
+        &self,
+        is_discont: bool,
+        inbuf: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let flow = self.parent_submit_input_buffer(is_discont, inbuf);
+        // BaseTransform's word for a buffer that it left out because it was late.
+        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
+            self.stats.drop_frame();
+        }
+        flow
+    }
+
     fn transform(
         &self,
         inbuf: &gst::Buffer,
         outbuf: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _timer = self.stats.time();
         let segment = time_segment(self.obj().upcast_ref());
         let choice = lock(&self.settings).face.choice;
         let mut guard = lock(&self.state);

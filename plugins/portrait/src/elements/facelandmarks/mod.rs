@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use gst::glib;
-use gst::prelude::*;
 
 pub(crate) mod absence;
 mod crowd;
@@ -13,6 +12,9 @@ pub(crate) mod measure;
 pub(crate) mod settings;
 pub(crate) mod tracker;
 
+#[cfg(test)]
+pub(crate) use settings::properties;
+
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("facelandmarks", gst::DebugColorFlags::empty(), Some("Face landmarks of a video"))
 });
@@ -21,12 +23,4 @@ glib::wrapper! {
     /// Tracks the face in a video.
     pub struct FaceLandmarks(ObjectSubclass<imp::FaceLandmarks>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-/// Registers the element.
-///
-/// # Errors
-/// Where GStreamer refuses, because of another element of that name, say.
-pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "facelandmarks", gst::Rank::NONE, FaceLandmarks::static_type())
 }

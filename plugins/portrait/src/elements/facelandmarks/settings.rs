@@ -1,10 +1,11 @@
 //! The properties of `facelandmarks`.
 
-use gst::glib;
-use gst::prelude::*;
+use std::sync::LazyLock;
 
-use crate::face::find::{ChoiceError, FaceProperty};
+use crate::face::find::FaceProperty;
+use crate::stream::property::{Table, parsed};
 use crate::stream::settings::ModelSettings;
+use crate::stream::stats;
 
 /// What the properties say.
 #[derive(Clone, Debug, Default)]
@@ -14,33 +15,24 @@ pub struct Settings {
     pub face: FaceProperty,
 }
 
-impl Settings {
-    /// Stores a property; a name that is none of these does nothing.
-    ///
-    /// # Errors
-    /// Where a text chooses no face: the old one stays.
-    pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), ChoiceError> {
-        if name == "face" {
-            return self.face.set(value);
-        }
-        self.model.set(name, value);
-        Ok(())
-    }
-
-    /// Reads a property; `None` where the name is none of these.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        if name == "face" { Some(self.face.text().to_value()) } else { self.model.get(name) }
-    }
-}
-
-/// A new set of the properties.
-pub fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.push(FaceProperty::param_spec(
-        "Which face of the video is followed: largest, left, right, a number (counted from the left where the first faces are \
-         seen, then as they come; a face keeps its number until it is away for a second; anew after a cut) or x,y (the one \
-         nearest to that point: 0 to 1 of the width and the height, from the upper left corner)",
-        true,
-    ));
-    specs
+/// The element's properties.
+pub fn properties() -> &'static Table<Settings> {
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
+        Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
+            parsed(
+                [
+                    "face",
+                    "Face",
+                    "Which face of the video is followed: largest, left, right, a number (counted from the left where the \
+                     first faces are seen, then as they come; a face keeps its number until it is away for a second; anew \
+                     after a cut) or x,y (the one nearest to that point: 0 to 1 of the width and the height, from the upper \
+                     left corner)",
+                ],
+                |s: &Settings| Some(s.face.text().to_owned()),
+                |s: &mut Settings, text| s.face.set(text),
+            ),
+            stats::property(),
+        ]))
+    });
+    &PROPERTIES
 }

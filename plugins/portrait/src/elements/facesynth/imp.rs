@@ -51,12 +51,12 @@ use gst_base::subclass::prelude::*;
 use super::formats::Sizes;
 use super::newcomer::Newcomers;
 use super::resample::{Resampler, Shot};
-use super::settings::{Look, Settings, param_specs};
+use super::settings::{Look, Settings, properties};
 use super::state::State;
 use super::{Background, formats, pool, refusal, source};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
+use crate::stream::element::{Description, lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{TensorKind, meta};
 use crate::stream::unfollowed::Unfollowed;
@@ -181,6 +181,11 @@ impl FaceSynth {
     }
 }
 
+static DESCRIPTION: Description = Description::new(
+    ["Face synthesizer", "Inference/Converter/Video", "Paints an animated portrait from latent keypoints"],
+    || pad_templates(TensorKind::Latents.template_caps(), formats::template_caps()),
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for FaceSynth {
     const NAME: &'static str = "GstFaceSynth";
@@ -196,15 +201,14 @@ impl ObjectImpl for FaceSynth {
     }
 
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let background = |settings: &Settings| settings.look.background;
         let mut settings = lock(&self.settings);
         let before = background(&settings);
-        let stored = settings.set(pspec.name(), value);
+        let stored = properties().set(&mut settings, pspec.name(), value);
         let changed = background(&settings) != before;
         drop(settings);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
@@ -221,7 +225,7 @@ impl ObjectImpl for FaceSynth {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.stats.structure().to_value(),
-            _ => lock(&self.settings).get(pspec),
+            _ => properties().get(&mut lock(&self.settings), pspec),
         }
     }
 }
@@ -230,21 +234,11 @@ impl GstObjectImpl for FaceSynth {}
 
 impl ElementImpl for FaceSynth {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Face synthesizer",
-                "Inference/Converter/Video",
-                "Paints an animated portrait from latent keypoints",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| pad_templates(TensorKind::Latents.template_caps(), formats::template_caps()));
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 }
 

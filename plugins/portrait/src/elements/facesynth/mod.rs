@@ -1,7 +1,6 @@
 //! `facesynth`: latent keypoints in, pictures of the animated photo out.
 
 use gst::glib;
-use gst::prelude::*;
 
 mod formats;
 mod imp;
@@ -67,14 +66,10 @@ pub enum AlphaMode {
 }
 
 pub(crate) use formats::template_caps;
-pub(crate) use settings::param_specs;
+pub(crate) use settings::properties;
 
 glib::wrapper! {
     /// The element `facesynth`.
     pub struct FaceSynth(ObjectSubclass<imp::FaceSynth>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "facesynth", gst::Rank::NONE, FaceSynth::static_type())
 }

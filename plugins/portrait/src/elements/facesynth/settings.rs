@@ -1,11 +1,11 @@
 //! The properties of `facesynth`.
 
-use gst::glib;
-use gst::prelude::*;
+use std::sync::LazyLock;
 
 use super::{AlphaMode, Background, Framing};
-use crate::face::find::{ChoiceError, FaceProperty};
+use crate::face::find::FaceProperty;
 use crate::render;
+use crate::stream::property::{Table, choice, parsed, text, whole};
 use crate::stream::settings::ModelSettings;
 use crate::stream::stats;
 
@@ -66,96 +66,84 @@ impl Settings {
     pub fn paths(&self) -> Paths {
         Paths { portrait: self.portrait.clone(), open: self.portrait_open.clone() }
     }
-
-    /// Stores a property.
-    ///
-    /// # Errors
-    /// Where a text chooses no face: the old one stays.
-    pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), ChoiceError> {
-        match name {
-            "portrait" => self.portrait = value.get().unwrap_or_default(),
-            "portrait-open" => self.portrait_open = value.get().unwrap_or_default(),
-            "face" => return self.face.set(value),
-            "framing" => self.framing = value.get().unwrap_or_default(),
-            "background" => self.look.background = value.get().unwrap_or_default(),
-            "background-color" => self.look.color = value.get().unwrap_or(BLACK),
-            "alpha-mode" => self.look.alpha = value.get().unwrap_or_default(),
-            name => {
-                self.model.set(name, value);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a property.
-    pub fn get(&self, pspec: &glib::ParamSpec) -> glib::Value {
-        match pspec.name() {
-            "portrait" => self.portrait.to_value(),
-            "portrait-open" => self.portrait_open.to_value(),
-            "face" => self.face.text().to_value(),
-            "framing" => self.framing.to_value(),
-            "background" => self.look.background.to_value(),
-            "background-color" => self.look.color.to_value(),
-            "alpha-mode" => self.look.alpha.to_value(),
-            name => self.model.get(name).unwrap_or_else(|| pspec.default_value().clone()),
-        }
-    }
 }
 
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend([
-        glib::ParamSpecString::builder("portrait")
-            .nick("Portrait")
-            .blurb(
-                "Photo of the face to animate: path of a PNG, JPEG or WebP file, or of a HEIC or AVIF file where libheif is \
-                 installed; one that is set while playing is analysed beside the stream and then shown, one that cannot be \
-                 used is a warning on the bus, and the old one stays",
+/// The element's properties.
+pub fn properties() -> &'static Table<Settings> {
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
+        Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
+            text(
+                [
+                    "portrait",
+                    "Portrait",
+                    "Photo of the face to animate: path of a PNG, JPEG or WebP file, or of a HEIC or AVIF file where libheif \
+                     is installed; one that is set while playing is analysed beside the stream and then shown, one that \
+                     cannot be used is a warning on the bus, and the old one stays",
+                ],
+                |s: &mut Settings| &mut s.portrait,
+            ),
+            text(
+                [
+                    "portrait-open",
+                    "Portrait, open",
+                    "Second photo of the same person, best from the front with the mouth open: path of a PNG, JPEG or WebP \
+                     file; the inside of the mouth is drawn from it, and the mouth held while talking as both photos tell \
+                     (none = all from the portrait); may change while playing as the portrait does",
+                ],
+                |s| &mut s.portrait_open,
+            ),
+            parsed(
+                [
+                    "face",
+                    "Face",
+                    "Which face of the photo is animated: largest, left, right, a number (1 = the first from the left) or \
+                     x,y (the one nearest to that point: 0 to 1 of the width and the height, from the upper left corner); \
+                     the same of a second photo, or its largest where that shows fewer",
+                ],
+                |s: &Settings| Some(s.face.text().to_owned()),
+                |s: &mut Settings, text| s.face.set(text),
             )
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecString::builder("portrait-open")
-            .nick("Portrait, open")
-            .blurb(
-                "Second photo of the same person, best from the front with the mouth open: path of a PNG, JPEG or WebP file; \
-                 the inside of the mouth is drawn from it, and the mouth held while talking as both photos tell (none = all \
-                 from the portrait); may change while playing as the portrait does",
+            .in_ready(),
+            choice(
+                [
+                    "framing",
+                    "Framing",
+                    "What the picture shows: the face and its surroundings (a square unless caps ask for another shape), or \
+                     the whole photo",
+                ],
+                |s: &mut Settings| &mut s.framing,
             )
-            .mutable_playing()
-            .build(),
-        FaceProperty::param_spec(
-            "Which face of the photo is animated: largest, left, right, a number (1 = the first from the left) or x,y (the one \
-             nearest to that point: 0 to 1 of the width and the height, from the upper left corner); the same of a second photo, \
-             or its largest where that shows fewer",
-            false,
-        ),
-        glib::ParamSpecEnum::builder_with_default("framing", Framing::default())
-            .nick("Framing")
-            .blurb("What the picture shows: the face and its surroundings (a square unless caps ask for another shape), or the whole photo")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("background", Background::default())
-            .nick("Background")
-            .blurb("What is behind the person: the photo's own background, nothing (RGBA and BGRA only), or background-color")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt::builder("background-color")
-            .nick("Background colour")
-            .blurb(
-                "Colour behind the person with background=color, and of the photo's transparent parts with background=keep \
-                 where the format has no alpha; big-endian ARGB (0xff00b140 is a green screen)",
+            .in_ready(),
+            choice(
+                [
+                    "background",
+                    "Background",
+                    "What is behind the person: the photo's own background, nothing (RGBA and BGRA only), or \
+                     background-color",
+                ],
+                |s| &mut s.look.background,
+            ),
+            whole(
+                [
+                    "background-color",
+                    "Background colour",
+                    "Colour behind the person with background=color, and of the photo's transparent parts with \
+                     background=keep where the format has no alpha; big-endian ARGB (0xff00b140 is a green screen)",
+                ],
+                (0, u32::MAX),
+                |s: &mut Settings| &mut s.look.color,
             )
-            .default_value(BLACK)
-            .controllable()
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("alpha-mode", AlphaMode::default())
-            .nick("Alpha mode")
-            .blurb("Whether colours of RGBA and BGRA are multiplied by their alpha")
-            .mutable_playing()
-            .build(),
-        stats::param_spec(),
-    ]);
-    specs
+            .controllable(),
+            choice(
+                [
+                    "alpha-mode",
+                    "Alpha mode",
+                    "Whether colours of RGBA and BGRA are multiplied by their alpha",
+                ],
+                |s| &mut s.look.alpha,
+            ),
+            stats::property(),
+        ]))
+    });
+    &PROPERTIES
 }

@@ -24,7 +24,8 @@ use gst_video::subclass::prelude::*;
 
 use super::canvas::{FORMATS, VideoCanvas};
 use super::drawing::Knowledge;
-use crate::stream::element::{lock, pad_templates, sync_controls};
+use super::settings::{Settings, properties};
+use crate::stream::element::{Description, lock, pad_templates, sync_controls};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -34,28 +35,22 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Widest line and largest dot, pixels.
-const MAX_WIDTH: u32 = 32;
-
-#[derive(Clone, Copy)]
-struct Settings {
-    landmarks: bool,
-    pose: bool,
-    latents: bool,
-    point_size: u32,
-    line_width: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { landmarks: true, pose: true, latents: false, point_size: 2, line_width: 1 }
-    }
-}
-
 #[derive(Default)]
 pub struct LandmarkOverlay {
     settings: Mutex<Settings>,
 }
+
+static DESCRIPTION: Description = Description::new(
+    [
+        "Landmark overlay",
+        "Filter/Effect/Video",
+        "Draws landmarks, head pose and latents of animated portraits onto their pictures",
+    ],
+    || {
+        let caps = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
+        pad_templates(caps.clone(), caps)
+    },
+);
 
 #[glib::object_subclass]
 impl ObjectSubclass for LandmarkOverlay {
@@ -66,67 +61,16 @@ impl ObjectSubclass for LandmarkOverlay {
 
 impl ObjectImpl for LandmarkOverlay {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let default = Settings::default();
-            let switch = |name: &str, nick: &str, blurb: &str, default| {
-                glib::ParamSpecBoolean::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .default_value(default)
-                    .mutable_playing()
-                    .controllable()
-                    .build()
-            };
-            let width = |name: &str, nick: &str, blurb: &str, default| {
-                glib::ParamSpecUInt::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .minimum(1)
-                    .maximum(MAX_WIDTH)
-                    .default_value(default)
-                    .mutable_playing()
-                    .controllable()
-                    .build()
-            };
-            vec![
-                switch("landmarks", "Landmarks", "Draw the 478 landmarks and outlines", default.landmarks),
-                switch("pose", "Pose", "Draw the axes of the head", default.pose),
-                switch("latents", "Latents", "Draw the latent keypoints", default.latents),
-                width("point-size", "Point size", "Side of a point in pixels", default.point_size),
-                width(
-                    "line-width",
-                    "Line width",
-                    "Width of outlines in pixels; the axes of the head are three times as wide",
-                    default.line_width,
-                ),
-            ]
-        });
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        let default = Settings::default();
-        match pspec.name() {
-            "landmarks" => settings.landmarks = value.get().unwrap_or(default.landmarks),
-            "pose" => settings.pose = value.get().unwrap_or(default.pose),
-            "latents" => settings.latents = value.get().unwrap_or(default.latents),
-            "point-size" => settings.point_size = value.get().unwrap_or(default.point_size),
-            "line-width" => settings.line_width = value.get().unwrap_or(default.line_width),
-            name => gst::warning!(CAT, imp = self, "no property {name}"),
-        }
+        // None of them is a text that is read.
+        let _ = properties().set(&mut lock(&self.settings), pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "landmarks" => settings.landmarks.to_value(),
-            "pose" => settings.pose.to_value(),
-            "latents" => settings.latents.to_value(),
-            "point-size" => settings.point_size.to_value(),
-            "line-width" => settings.line_width.to_value(),
-            _ => pspec.default_value().clone(),
-        }
+        properties().get(&mut lock(&self.settings), pspec)
     }
 }
 
@@ -134,23 +78,11 @@ impl GstObjectImpl for LandmarkOverlay {}
 
 impl ElementImpl for LandmarkOverlay {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Landmark overlay",
-                "Filter/Effect/Video",
-                "Draws landmarks, head pose and latents of animated portraits onto their pictures",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
-            pad_templates(caps.clone(), caps)
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 }
 

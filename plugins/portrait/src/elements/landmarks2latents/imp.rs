@@ -31,7 +31,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -41,14 +41,15 @@ use gst_base::subclass::prelude::*;
 
 use super::CAT;
 use super::pad::{self, HasPosePad, PosePad};
-use super::settings::{Settings, param_specs};
+use super::settings::{Settings, properties};
 use super::state::{FrameInput, Notice, State};
 use crate::face::landmark::pose::Pose;
 use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
 use crate::stream::element::{
-    SharedCaps, StageCaps, check_input, lock, pad_templates, sync_controls, tensor_caps, time_segment,
+    Description, SharedCaps, StageCaps, check_input, lock, pad_templates, sync_controls, tensor_caps,
+    time_segment,
 };
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
@@ -181,6 +182,20 @@ fn attach(outbuf: &mut gst::BufferRef, landmarks: Option<&[f32]>, pose: Pose) {
     meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
 }
 
+static DESCRIPTION: Description = Description::new(
+    [
+        "Landmarks to latents",
+        "Inference/Filter/Metadata",
+        "Poses landmarks and turns them into latent keypoints of a portrait",
+    ],
+    || {
+        let mut templates =
+            pad_templates(TensorKind::Landmarks.template_caps(), TensorKind::Latents.template_caps());
+        templates.extend(pad::template());
+        templates
+    },
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for Landmarks2Latents {
     const NAME: &'static str = "GstLandmarks2Latents";
@@ -190,19 +205,19 @@ impl ObjectSubclass for Landmarks2Latents {
 
 impl ObjectImpl for Landmarks2Latents {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        lock(&self.settings).set(pspec.name(), value);
+        // None of them is a text that is read.
+        let _ = properties().set(&mut lock(&self.settings), pspec.name(), value);
         self.unfollowed.check(&*self.obj(), pspec.name());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.stats.structure().to_value(),
-            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+            _ => properties().get(&mut lock(&self.settings), pspec),
         }
     }
 }
@@ -211,25 +226,11 @@ impl GstObjectImpl for Landmarks2Latents {}
 
 impl ElementImpl for Landmarks2Latents {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Landmarks to latents",
-                "Inference/Filter/Metadata",
-                "Poses landmarks and turns them into latent keypoints of a portrait",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let mut templates =
-                pad_templates(TensorKind::Landmarks.template_caps(), TensorKind::Latents.template_caps());
-            templates.extend(pad::template());
-            templates
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 
     fn request_new_pad(

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use gst::glib;
-use gst::prelude::*;
 
 mod drive;
 mod ease;
@@ -17,7 +16,7 @@ mod track;
 mod transfer;
 
 pub(crate) use pad::template as pose_template;
-pub(crate) use settings::param_specs;
+pub(crate) use settings::properties;
 pub use settings::{Drive, PoseMode};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -32,13 +31,4 @@ glib::wrapper! {
     /// The element `landmarks2latents`.
     pub struct Landmarks2Latents(ObjectSubclass<imp::Landmarks2Latents>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(
-        Some(plugin),
-        "landmarks2latents",
-        gst::Rank::NONE,
-        Landmarks2Latents::static_type(),
-    )
 }

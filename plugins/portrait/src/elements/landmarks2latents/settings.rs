@@ -1,9 +1,11 @@
 //! The properties of `landmarks2latents`: what they are called, what they allow, where they are kept.
 
-use gst::glib;
-use gst::prelude::*;
+use std::sync::LazyLock;
 
-use crate::stream::settings::{ModelSettings, number_param_spec as number, seed_param_spec, store};
+use gst::glib;
+
+use crate::stream::property::{Property, Table, choice, choices, number, switch, whole};
+use crate::stream::settings::{ModelSettings, seed};
 use crate::stream::stats;
 
 /// Largest `yaw`, `pitch` and `roll`, degrees. What the photo can show is less: see [`super::head`].
@@ -115,191 +117,136 @@ impl Default for Controls {
     }
 }
 
-impl Settings {
-    /// Stores a property.
-    pub fn set(&mut self, name: &str, value: &glib::Value) {
-        let (controls, default) = (&mut self.controls, Controls::default());
-        match name {
-            "seed" => self.seed = value.get().unwrap_or_default(),
-            "pose-loop" => self.pose_loop = value.get().unwrap_or_default(),
-            "pose-mode" => controls.mode = value.get().unwrap_or_default(),
-            "yaw" => store(&mut controls.yaw, value),
-            "pitch" => store(&mut controls.pitch, value),
-            "roll" => store(&mut controls.roll, value),
-            "x" => store(&mut controls.x, value),
-            "y" => store(&mut controls.y, value),
-            "scale" => store(&mut controls.scale, value),
-            "pose-gain" => store(&mut controls.gain, value),
-            "pose-style" => controls.style = value.get().unwrap_or_default(),
-            "pose-smoothing" => controls.smoothing = value.get().unwrap_or_default(),
-            "pose-relative" => controls.relative = value.get().unwrap_or(default.relative),
-            "drive" => controls.drive = value.get().unwrap_or(default.drive),
-            "drive-relative" => controls.drive_relative = value.get().unwrap_or(default.drive_relative),
-            name => {
-                self.model.set(name, value);
-            }
-        }
-    }
-
-    /// Reads a property; `None` where there is none of that name.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        let controls = &self.controls;
-        Some(match name {
-            "seed" => self.seed.to_value(),
-            "pose-loop" => self.pose_loop.to_value(),
-            "pose-mode" => controls.mode.to_value(),
-            "yaw" => controls.yaw.to_value(),
-            "pitch" => controls.pitch.to_value(),
-            "roll" => controls.roll.to_value(),
-            "x" => controls.x.to_value(),
-            "y" => controls.y.to_value(),
-            "scale" => controls.scale.to_value(),
-            "pose-gain" => controls.gain.to_value(),
-            "pose-style" => controls.style.to_value(),
-            "pose-smoothing" => controls.smoothing.to_value(),
-            "pose-relative" => controls.relative.to_value(),
-            "drive" => controls.drive.to_value(),
-            "drive-relative" => controls.drive_relative.to_value(),
-            name => return self.model.get(name),
-        })
-    }
-}
-
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub(crate) fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend([seed_param_spec(), stats::param_spec()]);
-    specs.extend(offsets());
-    specs.extend(motion());
-    specs.extend(driving());
-    specs
-}
-
-fn switch(name: &str, nick: &str, blurb: &str, default: bool) -> glib::ParamSpec {
-    glib::ParamSpecBoolean::builder(name)
-        .nick(nick)
-        .blurb(blurb)
-        .default_value(default)
-        .mutable_playing()
-        .build()
+/// The element's properties.
+pub fn properties() -> &'static Table<Settings> {
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
+        let model = ModelSettings::properties(|s: &mut Settings| &mut s.model);
+        let all = [seed(|s: &mut Settings| &mut s.seed), stats::property()];
+        Table::new(model.chain(all).chain(offsets()).chain(motion()).chain(driving()))
+    });
+    &PROPERTIES
 }
 
 /// What is added to the pose in every mode.
-fn offsets() -> Vec<glib::ParamSpec> {
+fn offsets() -> [Property<Settings>; 6] {
     let angles = (-MAX_ANGLE, MAX_ANGLE);
     let shifts = (-MAX_SHIFT, MAX_SHIFT);
-    vec![
+    [
         number(
-            "yaw",
-            "Yaw",
-            "Degrees by which the head turns towards the left of the picture, added to the pose of any mode; clamped, with a warning, to what the photo can show",
+            [
+                "yaw",
+                "Yaw",
+                "Degrees by which the head turns towards the left of the picture, added to the pose of any mode; clamped, \
+                 with a warning, to what the photo can show",
+            ],
             angles,
-            0.0,
+            |s| &mut s.controls.yaw,
         ),
-        number("pitch", "Pitch", "Degrees by which the head nods down, as yaw", angles, 0.0),
+        number(["pitch", "Pitch", "Degrees by which the head nods down, as yaw"], angles, |s| {
+            &mut s.controls.pitch
+        }),
         number(
-            "roll",
-            "Roll",
-            "Degrees by which the head leans clockwise in the picture, as yaw",
+            ["roll", "Roll", "Degrees by which the head leans clockwise in the picture, as yaw"],
             angles,
-            0.0,
+            |s| &mut s.controls.roll,
         ),
         number(
-            "x",
-            "X",
-            "How far the head moves to the right in any mode, in head sizes (distances of the outer eye corners)",
+            [
+                "x",
+                "X",
+                "How far the head moves to the right in any mode, in head sizes (distances of the outer eye corners)",
+            ],
             shifts,
-            0.0,
+            |s| &mut s.controls.x,
         ),
-        number("y", "Y", "How far the head moves down in any mode, in head sizes", shifts, 0.0),
-        number("scale", "Scale", "Factor on the size of the head in any mode", SCALES, 1.0),
+        number(["y", "Y", "How far the head moves down in any mode, in head sizes"], shifts, |s| {
+            &mut s.controls.y
+        }),
+        number(["scale", "Scale", "Factor on the size of the head in any mode"], SCALES, |s| {
+            &mut s.controls.scale
+        }),
     ]
 }
 
 /// Where the pose comes from.
-fn motion() -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecEnum::builder_with_default("pose-mode", PoseMode::default())
-            .nick("Pose mode")
-            .blurb("Where the head pose comes from; a change eases in within about half a second")
-            .mutable_playing()
-            .build(),
-        number(
-            "pose-gain",
-            "Pose gain",
-            "Factor on generated and transferred head motion, around the photo's pose",
-            (0.0, MAX_GAIN),
-            1.0,
+fn motion() -> [Property<Settings>; 6] {
+    [
+        choice(
+            [
+                "pose-mode",
+                "Pose mode",
+                "Where the head pose comes from; a change eases in within about half a second",
+            ],
+            |s| &mut s.controls.mode,
         ),
-        glib::ParamSpecUInt::builder("pose-style")
-            .nick("Pose style")
-            .blurb("Style of generated head motion: 0 = default, N = the N-th of the pack's styles")
-            .maximum(MAX_STYLE)
-            .mutable_playing()
-            .controllable()
-            .build(),
-        glib::ParamSpecBoolean::builder("pose-loop")
-            .nick("Pose loop")
-            .blurb("At the end of the video on the pad pose: play its motion again (up to ten minutes of it) instead of holding its last pose")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt::builder("pose-smoothing")
-            .nick("Pose smoothing")
-            .blurb("Time constant in milliseconds of a low-pass on a transferred pose (0 = none)")
-            .maximum(MAX_SMOOTHING)
-            .mutable_playing()
-            .controllable()
-            .build(),
+        number(
+            [
+                "pose-gain",
+                "Pose gain",
+                "Factor on generated and transferred head motion, around the photo's pose",
+            ],
+            (0.0, MAX_GAIN),
+            |s| &mut s.controls.gain,
+        ),
+        whole(
+            [
+                "pose-style",
+                "Pose style",
+                "Style of generated head motion: 0 = default, N = the N-th of the pack's styles",
+            ],
+            (0, MAX_STYLE),
+            |s: &mut Settings| &mut s.controls.style,
+        )
+        .controllable(),
         switch(
-            "pose-relative",
-            "Pose relative",
-            "Transfer how the head turns from the video's first face on; else the angles that it has",
-            true,
+            [
+                "pose-loop",
+                "Pose loop",
+                "At the end of the video on the pad pose: play its motion again (up to ten minutes of it) instead of \
+                 holding its last pose",
+            ],
+            |s: &mut Settings| &mut s.pose_loop,
+        )
+        .in_ready(),
+        whole(
+            [
+                "pose-smoothing",
+                "Pose smoothing",
+                "Time constant in milliseconds of a low-pass on a transferred pose (0 = none)",
+            ],
+            (0, MAX_SMOOTHING),
+            |s: &mut Settings| &mut s.controls.smoothing,
+        )
+        .controllable(),
+        switch(
+            [
+                "pose-relative",
+                "Pose relative",
+                "Transfer how the head turns from the video's first face on; else the angles that it has",
+            ],
+            |s| &mut s.controls.relative,
         ),
     ]
 }
 
 /// What a video drives.
-fn driving() -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecFlags::builder::<Drive>("drive")
-            .nick("Drive")
-            .blurb("What the face in a video drives; the rest stays the speech's, or the photo's at rest")
-            .default_value(Drive::AUTO)
-            .mutable_playing()
-            .build(),
+fn driving() -> [Property<Settings>; 2] {
+    [
+        choices(
+            [
+                "drive",
+                "Drive",
+                "What the face in a video drives; the rest stays the speech's, or the photo's at rest",
+            ],
+            |s| &mut s.controls.drive,
+        ),
         switch(
-            "drive-relative",
-            "Drive relative",
-            "Driven regions move as the face does from the video's first face on; else they take its shape",
-            true,
+            [
+                "drive-relative",
+                "Drive relative",
+                "Driven regions move as the face does from the video's first face on; else they take its shape",
+            ],
+            |s| &mut s.controls.drive_relative,
         ),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_property_keeps_what_it_is_given_and_starts_at_its_default() {
-        gst::init().unwrap();
-        let mut settings = Settings::default();
-        for spec in param_specs().iter().filter(|spec| spec.flags().contains(glib::ParamFlags::WRITABLE)) {
-            let name = spec.name();
-            let value = settings.get(name).unwrap_or_else(|| panic!("{name}"));
-            let text = |value: &glib::Value| value.serialize().ok();
-            assert_eq!(text(&value), text(spec.default_value()), "{name}");
-        }
-        settings.set("yaw", &12.5f32.to_value());
-        settings.set("pose-mode", &PoseMode::Free.to_value());
-        settings.set("drive", &(Drive::POSE | Drive::MOUTH).to_value());
-        assert_eq!(settings.get("yaw").unwrap().get::<f32>().unwrap(), 12.5);
-        assert_eq!(settings.get("pose-mode").unwrap().get::<PoseMode>().unwrap(), PoseMode::Free);
-        assert_eq!(settings.controls.drive, Drive::POSE | Drive::MOUTH);
-        assert!(settings.get("nonsense").is_none());
-        // No range keeps this out: a NaN angle would end the stream.
-        settings.set("yaw", &f32::NAN.to_value());
-        assert_eq!(settings.controls.yaw, 12.5);
-    }
 }

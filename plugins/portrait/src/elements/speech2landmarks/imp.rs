@@ -31,7 +31,7 @@ use gst_base::subclass::prelude::*;
 use tch::Tensor;
 
 use super::person::Person;
-use super::settings::{Controls, Settings, param_specs};
+use super::settings::{Controls, Settings, properties};
 use crate::face::edit::ramp::{Ramp, most_per_frame};
 use crate::face::edit::{APPLIED, CLOSURE, Edits};
 use crate::face::emotion::EMOTION_LEN;
@@ -39,7 +39,9 @@ use crate::pack::{Between, Pack, PackError, Stage};
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{SharedCaps, StageCaps, lock, pad_templates, sync_controls, time_segment};
+use crate::stream::element::{
+    Description, SharedCaps, StageCaps, lock, pad_templates, sync_controls, time_segment,
+};
 use crate::stream::look_ahead;
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
@@ -214,6 +216,15 @@ impl Speech2Landmarks {
     }
 }
 
+static DESCRIPTION: Description = Description::new(
+    [
+        "Speech to landmarks",
+        "Inference/Converter/Audio/Metadata",
+        "Moves normalised face landmarks with speech and emotion",
+    ],
+    || pad_templates(TensorKind::AudioFeatures.template_caps(), TensorKind::Landmarks.template_caps()),
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for Speech2Landmarks {
     const NAME: &'static str = "GstSpeech2Landmarks";
@@ -223,8 +234,7 @@ impl ObjectSubclass for Speech2Landmarks {
 
 impl ObjectImpl for Speech2Landmarks {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn signals() -> &'static [glib::subclass::Signal] {
@@ -240,7 +250,7 @@ impl ObjectImpl for Speech2Landmarks {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         // No lock while a message is on its way: its handlers may read properties.
-        let stored = lock(&self.settings).set(pspec.name(), value);
+        let stored = properties().set(&mut lock(&self.settings), pspec.name(), value);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
         self.unfollowed.check(&*self.obj(), pspec.name());
     }
@@ -248,7 +258,7 @@ impl ObjectImpl for Speech2Landmarks {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.stats.structure().to_value(),
-            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+            _ => properties().get(&mut lock(&self.settings), pspec),
         }
     }
 }
@@ -257,22 +267,11 @@ impl GstObjectImpl for Speech2Landmarks {}
 
 impl ElementImpl for Speech2Landmarks {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Speech to landmarks",
-                "Inference/Converter/Audio/Metadata",
-                "Moves normalised face landmarks with speech and emotion",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            pad_templates(TensorKind::AudioFeatures.template_caps(), TensorKind::Landmarks.template_caps())
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 
     fn set_context(&self, context: &gst::Context) {

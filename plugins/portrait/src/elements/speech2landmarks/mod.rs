@@ -1,14 +1,13 @@
 //! `speech2landmarks`: features in, normalised landmarks out.
 
 use gst::glib;
-use gst::prelude::*;
 
 mod imp;
 mod person;
 mod second;
 mod settings;
 
-pub(crate) use settings::param_specs;
+pub(crate) use settings::properties;
 
 /// The action signal `blink`: the element's and that of the bin that proxies it.
 pub(crate) fn blink_signal(emit: impl Fn(glib::Object) + Send + Sync + 'static) -> glib::subclass::Signal {
@@ -28,8 +27,4 @@ glib::wrapper! {
     /// The element `speech2landmarks`.
     pub struct Speech2Landmarks(ObjectSubclass<imp::Speech2Landmarks>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "speech2landmarks", gst::Rank::NONE, Speech2Landmarks::static_type())
 }

@@ -1,14 +1,14 @@
 //! The properties of `speech2landmarks`.
 
-use gst::glib;
-use gst::prelude::*;
+use std::sync::LazyLock;
 
 use crate::face::edit::FaceControls;
 use crate::face::edit::blink::{BlinkControls, BlinkMode};
 use crate::face::edit::gains::{GainControls, MAX_GAIN};
 use crate::face::edit::gaze::{LookAwayControls, MAX_GAZE_DEG};
 use crate::face::emotion::{EMOTION_LEN, Emotion, MixError, parse_mix};
-use crate::stream::settings::{ModelSettings, number_param_spec as number, seed_param_spec, store};
+use crate::stream::property::{Property, Table, choice, number, parsed, switch, whole};
+use crate::stream::settings::{ModelSettings, seed};
 use crate::stream::stats;
 
 const DEFAULT_EMOTION_INTENSITY: f32 = 1.0;
@@ -116,64 +116,6 @@ fn seconds(milliseconds: u32) -> f32 {
 }
 
 impl Settings {
-    /// Stores a property.
-    ///
-    /// # Errors
-    /// Where a mix of emotions cannot be read: the old one stays.
-    pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), MixError> {
-        let controls = &mut self.controls;
-        match name {
-            "emotion" => controls.emotion = value.get().unwrap_or_default(),
-            "emotion-intensity" => store(&mut controls.emotion_intensity, value),
-            "emotion-mix" => return self.set_mix(value.get().unwrap_or_default()),
-            "emotion-transition" => store_uint(&mut controls.emotion_transition_ms, value),
-            "blink" => controls.blink = value.get().unwrap_or_default(),
-            "blink-rate" => store(&mut controls.blink_rate, value),
-            "blink-duration" => store_uint(&mut controls.blink_duration_ms, value),
-            "gaze-yaw" => store(&mut controls.gaze[0], value),
-            "gaze-pitch" => store(&mut controls.gaze[1], value),
-            "look-away" => controls.look_away.on = value.get().unwrap_or_default(),
-            "look-away-angle" => store(&mut controls.look_away.angle, value),
-            "look-away-interval" => store(&mut controls.look_away.interval, value),
-            "mouth-gain" => store(&mut controls.gains.mouth, value),
-            "expression-gain" => store(&mut controls.gains.expression, value),
-            "brow-gain" => store(&mut controls.gains.brow, value),
-            "mouth-base" => store(&mut controls.gains.base, value),
-            "ease-in" => store_uint(&mut controls.ease_in_ms, value),
-            "seed" => self.seed = value.get().unwrap_or_default(),
-            name => {
-                self.model.set(name, value);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a property; `None` where the name is none of the element's.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        let controls = &self.controls;
-        Some(match name {
-            "emotion" => controls.emotion.to_value(),
-            "emotion-intensity" => controls.emotion_intensity.to_value(),
-            "emotion-mix" => self.mix_text.to_value(),
-            "emotion-transition" => controls.emotion_transition_ms.to_value(),
-            "blink" => controls.blink.to_value(),
-            "blink-rate" => controls.blink_rate.to_value(),
-            "blink-duration" => controls.blink_duration_ms.to_value(),
-            "gaze-yaw" => controls.gaze[0].to_value(),
-            "gaze-pitch" => controls.gaze[1].to_value(),
-            "look-away" => controls.look_away.on.to_value(),
-            "look-away-angle" => controls.look_away.angle.to_value(),
-            "look-away-interval" => controls.look_away.interval.to_value(),
-            "mouth-gain" => controls.gains.mouth.to_value(),
-            "expression-gain" => controls.gains.expression.to_value(),
-            "brow-gain" => controls.gains.brow.to_value(),
-            "mouth-base" => controls.gains.base.to_value(),
-            "ease-in" => controls.ease_in_ms.to_value(),
-            "seed" => self.seed.to_value(),
-            name => return self.model.get(name),
-        })
-    }
-
     fn set_mix(&mut self, text: Option<String>) -> Result<(), MixError> {
         self.controls.mix = match text.as_deref().map(str::trim) {
             None | Some("") => None,
@@ -184,171 +126,162 @@ impl Settings {
     }
 }
 
-fn store_uint(place: &mut u32, value: &glib::Value) {
-    if let Ok(number) = value.get() {
-        *place = number;
-    }
+/// The element's properties.
+pub fn properties() -> &'static Table<Settings> {
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
+        let model = ModelSettings::properties(|s: &mut Settings| &mut s.model);
+        let own = emotion().into_iter().chain(eyes()).chain(gains()).chain([
+            whole(
+                [
+                    "ease-in",
+                    "Ease in",
+                    "Time in ms in which the face passes from the photo's own, which the first picture shows, to the one \
+                     that speaks (0 = it speaks from the first picture on)",
+                ],
+                (0, MAX_EASE_IN_MS),
+                |s: &mut Settings| &mut s.controls.ease_in_ms,
+            )
+            .in_ready(),
+            seed(|s| &mut s.seed),
+            stats::property(),
+        ]);
+        Table::new(model.chain(own))
+    });
+    &PROPERTIES
 }
 
-/// A new set of the properties: one class each, the element's and that of the bin that proxies them.
-pub fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend(emotion_specs());
-    specs.extend(eye_specs());
-    specs.extend(gain_specs());
-    specs.extend([ease_in_param_spec(), seed_param_spec(), stats::param_spec()]);
-    specs
-}
-
-/// Whole milliseconds that may change, or be keyframed, while the pipeline plays.
-fn milliseconds(name: &str, nick: &str, blurb: &str, range: (u32, u32), default: u32) -> glib::ParamSpec {
-    glib::ParamSpecUInt::builder(name)
-        .nick(nick)
-        .blurb(blurb)
-        .minimum(range.0)
-        .maximum(range.1)
-        .default_value(default)
-        .mutable_playing()
-        .controllable()
-        .build()
-}
-
-fn ease_in_param_spec() -> glib::ParamSpec {
-    glib::ParamSpecUInt::builder("ease-in")
-        .nick("Ease in")
-        .blurb(
-            "Time in ms in which the face passes from the photo's own, which the first picture shows, to the one that \
-             speaks (0 = it speaks from the first picture on)",
-        )
-        .maximum(MAX_EASE_IN_MS)
-        .default_value(DEFAULT_EASE_IN_MS)
-        .mutable_ready()
-        .build()
-}
-
-fn emotion_specs() -> [glib::ParamSpec; 4] {
+fn emotion() -> [Property<Settings>; 4] {
     [
-        glib::ParamSpecEnum::builder_with_default("emotion", Emotion::default())
-            .nick("Emotion")
-            .blurb("Emotion of the face while it speaks")
-            .mutable_playing()
-            .build(),
+        choice(["emotion", "Emotion", "Emotion of the face while it speaks"], |s| &mut s.controls.emotion),
         number(
-            "emotion-intensity",
-            "Emotion intensity",
-            "How strong the emotion is (0 = none, 1 = full)",
+            ["emotion-intensity", "Emotion intensity", "How strong the emotion is (0 = none, 1 = full)"],
             (0.0, 1.0),
-            DEFAULT_EMOTION_INTENSITY,
+            |s| &mut s.controls.emotion_intensity,
         ),
-        glib::ParamSpecString::builder("emotion-mix")
-            .nick("Emotion mix")
-            .blurb(
+        parsed(
+            [
+                "emotion-mix",
+                "Emotion mix",
                 "Several emotions with weights from 0 to 1, as in happy=0.6,surprise=0.3, in the place of the property \
                  emotion (none = use that one); a sum above 1 is scaled down to 1, emotion-intensity scales the mix",
-            )
-            .mutable_playing()
-            .build(),
-        milliseconds(
-            "emotion-transition",
-            "Emotion transition",
-            "Time in ms of a change of an emotion from none to full; smaller changes take their part of it (0 = at once)",
-            (0, MAX_EMOTION_TRANSITION_MS),
-            DEFAULT_EMOTION_TRANSITION_MS,
+            ],
+            |s: &Settings| s.mix_text.clone(),
+            Settings::set_mix,
         ),
+        whole(
+            [
+                "emotion-transition",
+                "Emotion transition",
+                "Time in ms of a change of an emotion from none to full; smaller changes take their part of it (0 = at \
+                 once)",
+            ],
+            (0, MAX_EMOTION_TRANSITION_MS),
+            |s: &mut Settings| &mut s.controls.emotion_transition_ms,
+        )
+        .controllable(),
     ]
 }
 
-fn eye_specs() -> [glib::ParamSpec; 8] {
+fn eyes() -> [Property<Settings>; 8] {
     let gaze = (-MAX_GAZE_DEG, MAX_GAZE_DEG);
     [
-        glib::ParamSpecEnum::builder_with_default("blink", BlinkMode::default())
-            .nick("Blink")
-            .blurb("When the eyes blink; the action signal blink works in either mode")
-            .mutable_playing()
-            .build(),
-        number(
-            "blink-rate",
-            "Blink rate",
-            "Blinks a minute (0 = none)",
-            (0.0, MAX_BLINK_RATE),
-            DEFAULT_BLINK_RATE,
+        choice(
+            ["blink", "Blink", "When the eyes blink; the action signal blink works in either mode"],
+            |s| &mut s.controls.blink,
         ),
-        milliseconds(
-            "blink-duration",
-            "Blink duration",
-            "Mean duration of a blink in ms; each is up to 15 % shorter or longer",
+        number(["blink-rate", "Blink rate", "Blinks a minute (0 = none)"], (0.0, MAX_BLINK_RATE), |s| {
+            &mut s.controls.blink_rate
+        }),
+        whole(
+            [
+                "blink-duration",
+                "Blink duration",
+                "Mean duration of a blink in ms; each is up to 15 % shorter or longer",
+            ],
             BLINK_DURATION_RANGE_MS,
-            DEFAULT_BLINK_DURATION_MS,
-        ),
+            |s: &mut Settings| &mut s.controls.blink_duration_ms,
+        )
+        .controllable(),
         number(
-            "gaze-yaw",
-            "Gaze yaw",
-            "Degrees by which the eyes turn sideways from where the photo's look (positive = to the viewer's left, \
-             as the yaw of the head)",
+            [
+                "gaze-yaw",
+                "Gaze yaw",
+                "Degrees by which the eyes turn sideways from where the photo's look (positive = to the viewer's left, \
+                 as the yaw of the head)",
+            ],
             gaze,
-            0.0,
+            |s| &mut s.controls.gaze[0],
         ),
         number(
-            "gaze-pitch",
-            "Gaze pitch",
-            "Degrees by which the eyes turn up or down from where the photo's look (positive = down, as the pitch of \
-             the head); the lids follow",
+            [
+                "gaze-pitch",
+                "Gaze pitch",
+                "Degrees by which the eyes turn up or down from where the photo's look (positive = down, as the pitch \
+                 of the head); the lids follow",
+            ],
             gaze,
-            0.0,
+            |s| &mut s.controls.gaze[1],
         ),
-        glib::ParamSpecBoolean::builder("look-away")
-            .nick("Look away")
-            .blurb("Whether the eyes look away from the viewer now and then, at random; added to the gaze")
-            .mutable_playing()
-            .build(),
+        switch(
+            [
+                "look-away",
+                "Look away",
+                "Whether the eyes look away from the viewer now and then, at random; added to the gaze",
+            ],
+            |s| &mut s.controls.look_away.on,
+        ),
         number(
-            "look-away-angle",
-            "Look away angle",
-            "Largest angle of a look away, in degrees",
+            ["look-away-angle", "Look away angle", "Largest angle of a look away, in degrees"],
             (0.0, MAX_GAZE_DEG),
-            DEFAULT_LOOK_AWAY_ANGLE,
+            |s| &mut s.controls.look_away.angle,
         ),
         number(
-            "look-away-interval",
-            "Look away interval",
-            "Mean time in seconds from the end of a look away to the next one",
+            [
+                "look-away-interval",
+                "Look away interval",
+                "Mean time in seconds from the end of a look away to the next one",
+            ],
             LOOK_AWAY_INTERVAL_RANGE,
-            DEFAULT_LOOK_AWAY_INTERVAL,
+            |s| &mut s.controls.look_away.interval,
         ),
     ]
 }
 
-fn gain_specs() -> [glib::ParamSpec; 4] {
+fn gains() -> [Property<Settings>; 4] {
     let range = (0.0, MAX_GAIN);
     [
         number(
-            "mouth-gain",
-            "Mouth gain",
-            "How far mouth and jaw move (0 = they stay shut, 1 = as the network says, 2 = twice as far); lips that \
-             touch still touch",
+            [
+                "mouth-gain",
+                "Mouth gain",
+                "How far mouth and jaw move (0 = they stay shut, 1 = as the network says, 2 = twice as far); lips that \
+                 touch still touch",
+            ],
             range,
-            1.0,
+            |s| &mut s.controls.gains.mouth,
         ),
         number(
-            "expression-gain",
-            "Expression gain",
-            "How far everything but mouth and jaw moves (0 = not at all, 1 = as the network says, 2 = twice as far)",
+            [
+                "expression-gain",
+                "Expression gain",
+                "How far everything but mouth and jaw moves (0 = not at all, 1 = as the network says, 2 = twice as far)",
+            ],
             range,
-            1.0,
+            |s| &mut s.controls.gains.expression,
         ),
         number(
-            "brow-gain",
-            "Brow gain",
-            "How far brows and forehead move, on top of expression-gain (0 = not at all, 1 = as the rest)",
+            [
+                "brow-gain",
+                "Brow gain",
+                "How far brows and forehead move, on top of expression-gain (0 = not at all, 1 = as the rest)",
+            ],
             range,
-            1.0,
+            |s| &mut s.controls.gains.brow,
         ),
         number(
-            "mouth-base",
-            "Mouth base",
-            "How open the mouth is at silence (0 = shut, 1 = wide open)",
+            ["mouth-base", "Mouth base", "How open the mouth is at silence (0 = shut, 1 = wide open)"],
             (0.0, 1.0),
-            0.0,
+            |s| &mut s.controls.gains.base,
         ),
     ]
 }
@@ -356,28 +289,25 @@ fn gain_specs() -> [glib::ParamSpec; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::property::Unreadable;
+    use gst::glib;
+    use gst::prelude::*;
+
+    fn set(settings: &mut Settings, name: &str, value: impl ToValue) -> Result<(), Unreadable> {
+        properties().set(settings, name, &value.to_value())
+    }
+
+    fn get(settings: &mut Settings, name: &str) -> glib::Value {
+        let spec = properties().specs().iter().find(|spec| spec.name() == name).unwrap();
+        properties().get(settings, spec)
+    }
 
     #[test]
-    fn every_property_is_stored_and_says_when_it_may_change() {
+    fn every_number_can_be_keyframed() {
         gst::init().unwrap();
-        let mut settings = Settings::default();
-        for spec in param_specs().iter().filter(|spec| spec.flags().contains(glib::ParamFlags::WRITABLE)) {
-            let name = spec.name();
-            assert_eq!(
-                settings.get(name).map(|v| v.type_()),
-                Some(spec.value_type()),
-                "{name} is readable in its type"
-            );
-            if !name.contains("-pack") && name != "device" {
-                let default = settings.get(name).map(|v| format!("{v:?}"));
-                assert_eq!(default, Some(format!("{:?}", spec.default_value())), "{name}: the default");
-            }
-            let numeric = spec.is::<glib::ParamSpecFloat>() || name.ends_with("transition");
-            assert!(
-                !numeric || spec.flags().contains(gst::PARAM_FLAG_CONTROLLABLE),
-                "{name} can be keyframed"
-            );
-            assert!(settings.set(name, &settings.get(name).unwrap()).is_ok());
+        for spec in properties().specs() {
+            let numeric = spec.is::<glib::ParamSpecFloat>() || spec.name().ends_with("transition");
+            assert!(!numeric || spec.flags().contains(gst::PARAM_FLAG_CONTROLLABLE), "{}", spec.name());
         }
     }
 
@@ -385,30 +315,19 @@ mod tests {
     fn a_wrong_mix_leaves_the_old_one_and_an_empty_one_the_emotion() {
         gst::init().unwrap();
         let mut settings = Settings::default();
-        settings.set("emotion", &Emotion::Sad.to_value()).unwrap();
-        settings.set("emotion-intensity", &0.5f32.to_value()).unwrap();
-        settings.set("emotion-mix", &"happy=0.6,surprise=0.4".to_value()).unwrap();
+        set(&mut settings, "emotion", Emotion::Sad).unwrap();
+        set(&mut settings, "emotion-intensity", 0.5f32).unwrap();
+        set(&mut settings, "emotion-mix", "happy=0.6,surprise=0.4").unwrap();
         let mixed = settings.controls.emotion();
         assert_eq!(mixed, [0.0, 0.3, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0], "the intensity scales the mix");
-        assert!(settings.set("emotion-mix", &"happy".to_value()).is_err());
+        assert!(set(&mut settings, "emotion-mix", "happy").is_err());
         assert_eq!(settings.controls.emotion(), mixed);
-        assert_eq!(
-            settings.get("emotion-mix").unwrap().get::<Option<String>>().unwrap().as_deref(),
-            Some("happy=0.6,surprise=0.4")
-        );
+        let text = get(&mut settings, "emotion-mix").get::<Option<String>>().unwrap();
+        assert_eq!(text.as_deref(), Some("happy=0.6,surprise=0.4"));
         for none in [Some(""), Some(" "), None] {
-            settings.set("emotion-mix", &"happy=1".to_value()).unwrap();
-            settings.set("emotion-mix", &none.to_value()).unwrap();
+            set(&mut settings, "emotion-mix", "happy=1").unwrap();
+            set(&mut settings, "emotion-mix", none).unwrap();
             assert_eq!(settings.controls.emotion(), Emotion::Sad.vector(0.5));
         }
-    }
-
-    #[test]
-    fn a_number_that_is_none_leaves_the_old_value() {
-        gst::init().unwrap();
-        let mut settings = Settings::default();
-        settings.set("gaze-yaw", &4.0f32.to_value()).unwrap();
-        settings.set("gaze-yaw", &f32::NAN.to_value()).unwrap();
-        assert_eq!(settings.get("gaze-yaw").unwrap().get::<f32>().unwrap(), 4.0);
     }
 }

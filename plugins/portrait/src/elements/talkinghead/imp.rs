@@ -22,7 +22,7 @@ use crate::elements::audiofeatures::{self, AudioFeatures};
 use crate::elements::facesynth::{self, FaceSynth};
 use crate::elements::landmarks2latents::{self, Landmarks2Latents};
 use crate::elements::speech2landmarks::{self, Speech2Landmarks};
-use crate::stream::element::pad_templates;
+use crate::stream::element::{Description, pad_templates};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("talkinghead", gst::DebugColorFlags::empty(), Some("Talking portrait"))
@@ -138,6 +138,16 @@ impl TalkingHead {
     }
 }
 
+static DESCRIPTION: Description = Description::new(
+    ["Talking head", "Generic/Bin/Inference/Converter/Audio/Video", "Animates a portrait photo with speech"],
+    || {
+        let audio = gst_audio::AudioCapsBuilder::new().build();
+        let mut templates = pad_templates(audio, facesynth::template_caps());
+        templates.extend(landmarks2latents::pose_template());
+        templates
+    },
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for TalkingHead {
     const NAME: &'static str = "GstTalkingHead";
@@ -178,10 +188,10 @@ impl ObjectImpl for TalkingHead {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut specs: Vec<glib::ParamSpec> = Vec::new();
             let stages = [
-                audiofeatures::param_specs(),
-                speech2landmarks::param_specs(),
-                landmarks2latents::param_specs(),
-                facesynth::param_specs(),
+                audiofeatures::properties().new_specs(),
+                speech2landmarks::properties().new_specs(),
+                landmarks2latents::properties().new_specs(),
+                facesynth::properties().new_specs(),
             ];
             for spec in stages.into_iter().flatten() {
                 if !specs.iter().any(|s| s.name() == spec.name()) {
@@ -225,25 +235,11 @@ impl GstObjectImpl for TalkingHead {}
 
 impl ElementImpl for TalkingHead {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Talking head",
-                "Generic/Bin/Inference/Converter/Audio/Video",
-                "Animates a portrait photo with speech",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let audio = gst_audio::AudioCapsBuilder::new().build();
-            let mut templates = pad_templates(audio, facesynth::template_caps());
-            templates.extend(landmarks2latents::pose_template());
-            templates
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 
     fn request_new_pad(

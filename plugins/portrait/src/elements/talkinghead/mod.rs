@@ -1,7 +1,6 @@
 //! `talkinghead`: the four stages in one element.
 
 use gst::glib;
-use gst::prelude::*;
 
 mod imp;
 
@@ -10,8 +9,4 @@ glib::wrapper! {
     pub struct TalkingHead(ObjectSubclass<imp::TalkingHead>)
         @extends gst::Bin, gst::Element, gst::Object,
         @implements gst::ChildProxy;
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "talkinghead", gst::Rank::NONE, TalkingHead::static_type())
 }

@@ -3,9 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use gst::glib;
-use gst::prelude::*;
-
 /// What the property says unless told otherwise.
 pub const DEFAULT_FACE: &str = "largest";
 
@@ -194,22 +191,12 @@ impl Default for FaceProperty {
 }
 
 impl FaceProperty {
-    /// The property, for `ObjectImpl::properties`; `blurb` says what is chosen from, `playing` that it may change at any
-    /// time.
-    pub fn param_spec(blurb: &str, playing: bool) -> glib::ParamSpec {
-        let builder = || {
-            glib::ParamSpecString::builder("face").nick("Face").blurb(blurb).default_value(Some(DEFAULT_FACE))
-        };
-        if playing { builder().mutable_playing().build() } else { builder().mutable_ready().build() }
-    }
-
     /// Stores a text; none and an empty one are the default.
     ///
     /// # Errors
     /// Where it chooses nothing: the old one stays.
-    pub fn set(&mut self, value: &glib::Value) -> Result<(), ChoiceError> {
-        let text = value.get::<Option<String>>().ok().flatten().filter(|text| !text.trim().is_empty());
-        *self = match text {
+    pub fn set(&mut self, text: Option<String>) -> Result<(), ChoiceError> {
+        *self = match text.filter(|text| !text.trim().is_empty()) {
             None => Self::default(),
             Some(text) => Self { choice: text.parse()?, text },
         };
@@ -299,13 +286,12 @@ mod tests {
 
     #[test]
     fn the_property_keeps_its_text_and_a_bad_one_changes_nothing() {
-        gst::init().unwrap();
         let mut face = FaceProperty::default();
         assert_eq!((face.text(), face.choice), ("largest", FaceChoice::Largest));
-        face.set(&"0.30,0.5".to_value()).unwrap();
-        assert!(face.set(&"nobody".to_value()).is_err());
+        face.set(Some("0.30,0.5".into())).unwrap();
+        assert!(face.set(Some("nobody".into())).is_err());
         assert_eq!((face.text(), face.choice), ("0.30,0.5", FaceChoice::Point([0.3, 0.5])));
-        face.set(&None::<String>.to_value()).unwrap();
+        face.set(None).unwrap();
         assert_eq!((face.text(), face.choice), ("largest", FaceChoice::Largest));
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+// Caps promise little-endian numbers, and libtorch runs on such machines alone.
+const _: () = assert!(cfg!(target_endian = "little"));
+
 /// A buffer whose bytes are not the tensor that its caps promise.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SizeError {
@@ -28,9 +31,7 @@ pub fn read_f32(buffer: &gst::BufferRef, out: &mut [f32]) -> Result<(), SizeErro
         return Err(SizeError { expected, found: buffer.size() });
     }
     let map = buffer.map_readable().map_err(|_| SizeError { expected, found: 0 })?;
-    for (value, bytes) in out.iter_mut().zip(map.as_slice().chunks_exact(4)) {
-        *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    }
+    bytemuck::cast_slice_mut(out).copy_from_slice(map.as_slice());
     Ok(())
 }
 
@@ -41,19 +42,13 @@ pub fn write_f32(buffer: &mut gst::BufferRef, values: &[f32]) -> Result<(), Size
         return Err(SizeError { expected, found: buffer.size() });
     }
     let mut map = buffer.map_writable().map_err(|_| SizeError { expected, found: 0 })?;
-    for (bytes, value) in map.as_mut_slice().chunks_exact_mut(4).zip(values) {
-        bytes.copy_from_slice(&value.to_le_bytes());
-    }
+    map.as_mut_slice().copy_from_slice(bytemuck::cast_slice(values));
     Ok(())
 }
 
 /// A new buffer with the tensor in one memory.
 pub fn from_f32(values: &[f32]) -> gst::Buffer {
-    gst::Buffer::from_mut_slice(bytes_of(values))
-}
-
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    gst::Buffer::from_mut_slice(bytemuck::cast_slice::<f32, u8>(values).to_vec())
 }
 
 #[cfg(test)]
@@ -64,7 +59,7 @@ mod tests {
     fn tensors_survive_a_buffer_split_over_odd_memories() {
         gst::init().unwrap();
         let values = [1.0f32, -2.5, f32::MIN_POSITIVE, 4.0];
-        let bytes = bytes_of(&values);
+        let bytes = values.map(f32::to_le_bytes).concat();
         let mut buffer = gst::Buffer::new();
         for part in [&bytes[..3], &bytes[3..10], &bytes[10..]] {
             buffer.get_mut().unwrap().append_memory(gst::Memory::from_slice(part.to_vec()));

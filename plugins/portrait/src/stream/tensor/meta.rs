@@ -62,6 +62,27 @@ impl FrameMeta {
         }
     }
 
+    /// What the tensor is, for the documents.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::AudioFeatures => {
+                "`[W, F]` audio features of the frame, with the pack `lite` four rows of 80 log-mel bands and 48 numbers of a \
+                 speech encoder"
+            }
+            Self::Emotion => {
+                "`[8]` intensity of neutral, happy, sad, surprise, fear, angry, disgust, contempt, 0 to 1, as applied"
+            }
+            Self::Face => {
+                "`[7]` gaze yaw and pitch in degrees, closure of the lids 0 to 1, mouth gain, expression gain, brow gain, \
+                 mouth base, as applied"
+            }
+            Self::Landmarks => "`[478, 3]` landmarks, head rotation, translation and scale removed",
+            Self::Pose => "`[7]` yaw, pitch, roll in degrees; x, y, z and scale in picture units",
+            Self::Latents => "`[K, 3]` latent keypoints",
+            Self::PictureLandmarks => "`[478, 3]` landmarks in the picture, 0 to 1",
+        }
+    }
+
     /// The `tensor-id` field.
     pub fn tensor_id(self) -> &'static str {
         match self {
