@@ -15,7 +15,7 @@ mod heif;
 mod ink;
 mod kind;
 mod matte;
-mod mouth;
+pub(crate) mod mouth;
 mod plate;
 mod portrait;
 mod read;

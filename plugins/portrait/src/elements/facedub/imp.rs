@@ -10,7 +10,7 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=film.mp4 ! decodebin ! videoconvert ! facedub name=d ! videoconvert ! autovideosink filesrc location=voice.wav ! decodebin ! d.voice
+ * gst-launch-1.0 filesrc location=video.mp4 ! decodebin ! videoconvert ! facedub name=d ! videoconvert ! autovideosink filesrc location=speech.wav ! decodebin ! d.voice
  * ]|
  *
  * Since: 0.2

@@ -7,8 +7,8 @@
  * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
  * - `PortraitLandmarksMeta` `[478, 3]` and `PortraitPoseMeta` `[7]`: the same with the head pose removed, and that pose, as
  *   `facelandmarks` has them.
- * - `PortraitTrackMeta`: `found` (boolean), whether the face is in this frame, and `turn` (uint64), how often another shot or
- *   another face had begun. Where it is not found, only this is written.
+ * - `PortraitTrackMeta`: `found` (boolean), whether the face is in this frame, `covered` (boolean), whether a hand, a
+ *   microphone or the like is before its mouth, and `turn` (uint64), how often another shot or another face had begun. Where it is not found, only this is written.
  *
  * `face` says which one of several faces is followed, as in `facelandmarks`.
  *
@@ -33,9 +33,10 @@ use super::reduced::{Colours, Reduced, Samples};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::tracker::Tracker;
-use crate::face::find::Orientation;
+use crate::face::find::{Orientation, RgbView};
 use crate::face::landmark::COUNT;
 use crate::pack::POSE_LEN;
+use crate::photo::mouth;
 use crate::stream::complaint::Complaints;
 use crate::stream::element::{lock, pad_templates, time_segment};
 use crate::stream::presentation::Presentation;
@@ -64,6 +65,45 @@ struct State {
     reduced: Reduced,
     /// Restarts of the tracker: they are turns too.
     restarts: u64,
+    covered: Covered,
+}
+
+/// Frames of which most must show a covered mouth before it is one, and a free one before it is none.
+const LOOKS: u32 = 5;
+
+/// Whether something is before the mouth, frame by frame.
+#[derive(Debug, Default)]
+struct Covered {
+    is: bool,
+    /// Frames in a row, nearly, that say otherwise.
+    other: u32,
+}
+
+impl Covered {
+    /// A frame that shows a covered mouth or a free one; none where there is no face.
+    fn step(&mut self, seen: Option<bool>) {
+        match seen {
+            None => *self = Self::default(),
+            Some(seen) if seen == self.is => self.other = self.other.saturating_sub(1),
+            Some(seen) => {
+                self.other += 1;
+                if self.other >= LOOKS {
+                    *self = Self { is: seen, other: 0 };
+                }
+            }
+        }
+    }
+
+    fn is_covered(&self) -> bool {
+        self.is
+    }
+}
+
+/// Whether something is before the mouth of a face with these landmarks, in parts of the picture.
+fn is_covered(view: &RgbView<'_>, picture: &[[f32; 3]]) -> bool {
+    let (width, height) = (view.width() as f32, view.height() as f32);
+    let pixels: Vec<[f32; 3]> = picture.iter().map(|p| [p[0] * width, p[1] * height, p[2] * width]).collect();
+    mouth::is_covered(view, &pixels)
 }
 
 #[derive(Default)]
@@ -148,6 +188,7 @@ impl BaseTransformImpl for FaceTracker {
             info: None,
             reduced: Reduced::default(),
             restarts: 0,
+            covered: Covered::default(),
         });
         Ok(())
     }
@@ -228,18 +269,23 @@ impl BaseTransformImpl for FaceTracker {
             );
             return Err(gst::FlowError::Error);
         }
-        let State { tracker, reduced, restarts, .. } = state;
+        let State { tracker, reduced, restarts, covered, .. } = state;
         let gap = buffer.flags().contains(gst::BufferFlags::GAP);
         let tracked = match reduced.view().filter(|_| !gap) {
             Some(view) => tracker.track(&view, choice, time.map(|t| std::time::Duration::from(t).as_secs_f64())),
             None => Ok(tracker.hold(1, 1)),
         };
-        let found = tracked.map(|tracked| write(tracked, buffer));
+        let found = tracked.map(|tracked| {
+            let seen = reduced.view().filter(|_| tracked.found);
+            covered.step(seen.map(|view| is_covered(&view, &tracked.picture)));
+            write(tracked, buffer)
+        });
+        let covered = covered.is_covered();
         let turn = tracker.turns() + *restarts;
         drop(guard);
         match found {
             Ok(found) => {
-                TrackMark { found, turn }.attach(buffer);
+                TrackMark { found, covered, turn }.attach(buffer);
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error) => {
@@ -254,6 +300,7 @@ impl State {
     /// Another presentation begins.
     fn restart(&mut self) {
         self.tracker.reset();
+        self.covered = Covered::default();
         self.restarts += 1;
     }
 

@@ -24,6 +24,7 @@
  *
  * Since: 0.2
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
@@ -59,6 +60,8 @@ pub struct MouthDub {
     latency: Mutex<gst::ClockTime>,
     /// Whether the stream was marked as modified.
     marked: Mutex<bool>,
+    /// Whether it was said that frames cannot be taken.
+    refused: AtomicBool,
     stats: Stats,
     counts: Mutex<[u64; Drawn::ALL.len()]>,
 }
@@ -261,6 +264,7 @@ impl BaseTransformImpl for MouthDub {
         self.stats.reset();
         *lock(&self.counts) = [0; Drawn::ALL.len()];
         *lock(&self.marked) = false;
+        self.refused.store(false, Ordering::Relaxed);
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -275,7 +279,10 @@ impl BaseTransformImpl for MouthDub {
             .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
         if info.is_interlaced() {
             let text = "interlaced frames cannot be dubbed: put a deinterlace before this element";
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{text}"));
+            // The caps come again with the next frame.
+            if !self.refused.swap(true, Ordering::Relaxed) {
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{text}"));
+            }
             return Err(gst::loggable_error!(CAT, "{text}"));
         }
         let mut state = lock(&self.state);
