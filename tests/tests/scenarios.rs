@@ -54,6 +54,43 @@ fn a_video_drives_the_photo() {
     assert_film(&film);
 }
 
+/// The film is shorter than the voice: it goes to and fro until that is over.
+#[test]
+fn a_film_speaks_another_voice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
+    driving_video(&driver);
+    process::run(
+        script("dub")
+            .env("FILM", &driver)
+            .env("SOURCE", speech(dir.path()))
+            .env("OUTPUT", &film)
+            .current_dir(dir.path()),
+    );
+    assert_film(&film);
+    let found = process::run(process::command("gst-discoverer-1.0").arg("--verbose").arg(&film));
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    let duration = text.lines().find_map(|line| line.trim().strip_prefix("Duration: ")).unwrap_or_default();
+    assert!(duration.starts_with("0:00:01."), "the voice lasts a second, the film 0.4 s: {text}");
+    assert!(text.contains("modified footage"), "{text}");
+}
+
+#[test]
+fn a_clip_goes_to_and_fro_under_a_live_voice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clip, film) = (dir.path().join("clip.mp4"), dir.path().join("film.mkv"));
+    driving_video(&clip);
+    process::run(
+        script("video-avatar")
+            .env("CLIP", &clip)
+            .env("SOURCE", speech(dir.path()))
+            .env("OUTPUT", &film)
+            .env("SECONDS_LONG", "2")
+            .current_dir(dir.path()),
+    );
+    assert_film(&film);
+}
+
 #[test]
 fn a_file_is_played_live() {
     let dir = tempfile::tempdir().unwrap();

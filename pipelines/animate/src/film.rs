@@ -1,4 +1,4 @@
-//! The pipeline from a photo and a recording to an MP4 file.
+//! The pipeline from a photo, or a video, and a recording to an MP4 file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::message::{self, Failure};
 use crate::watch::Watch;
 
 /// Debian's package of each element that is used here.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("filesrc", "libgstreamer1.0-0"),
     ("filesink", "libgstreamer1.0-0"),
     ("tee", "libgstreamer1.0-0"),
@@ -25,6 +25,7 @@ const PACKAGES: [(&str, &str); 14] = [
     ("audioresample", "gstreamer1.0-plugins-base"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
     ("videoscale", "gstreamer1.0-plugins-base"),
+    ("deinterlace", "gstreamer1.0-plugins-good"),
     ("mp4mux", "gstreamer1.0-plugins-good"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("avenc_aac", "gstreamer1.0-libav"),
@@ -62,8 +63,8 @@ pub struct Film {
 }
 
 impl Film {
-    /// Puts the pipeline together.
-    pub fn new(audio: &Path, output: &Path) -> Result<Self> {
+    /// Puts the pipeline together: a photo speaks the recording, or the person in a video does.
+    pub fn new(audio: &Path, video: Option<&Path>, output: &Path) -> Result<Self> {
         let watch = Watch::new();
         let pipeline = gst::Pipeline::new();
         let make = |name: &str| -> Result<gst::Element> {
@@ -91,7 +92,7 @@ impl Film {
         let whole = gst::Caps::builder("audio/x-raw").field("format", "S32LE").build();
         convert.link_filtered(&resample, &whole)?;
         gst::Element::link_many([&resample, &join, &count, &tee])?;
-        link_decoded_audio(&decode, &convert);
+        link_decoded(&decode, &convert, "audio/", "there is no sound in it");
 
         let mux = make("mp4mux")?;
         let sink = make("filesink")?;
@@ -105,11 +106,35 @@ impl Film {
             .field("width", even)
             .field("height", even)
             .build();
-        let head = make("talkinghead")?;
+        let head = match video {
+            None => {
+                let head = make("talkinghead")?;
+                gst::Element::link_many([&tee, &make("queue")?, &head])?;
+                head
+            }
+            Some(video) => {
+                let head = make("facedub")?;
+                let source = make("filesrc")?;
+                source.set_property("location", path_text(video)?);
+                let decode = make("decodebin")?;
+                decode.set_property("caps", gst::Caps::builder("video/x-raw").build());
+                decode.set_property("expose-all-streams", false);
+                let (flat, convert) = (make("deinterlace")?, make("videoconvert")?);
+                source.link(&decode)?;
+                link_decoded(&decode, &flat, "video/", "there are no pictures in it");
+                flat.link(&convert)?;
+                let planes = gst::Caps::builder("video/x-raw").field("format", "I420").build();
+                convert.link_pads_filtered(Some("src"), &head, Some("video"), &planes)?;
+                let waiting = make("queue")?;
+                tee.link(&waiting)?;
+                waiting.link_pads(Some("src"), &head, Some("voice"))?;
+                head
+            }
+        };
         let scale = make("videoscale")?;
         let encode = make("x264enc")?;
         encode.set_property_from_str("speed-preset", "veryfast");
-        gst::Element::link_many([&tee, &make("queue")?, &head, &make("videoconvert")?, &scale])?;
+        gst::Element::link_many([&head, &make("videoconvert")?, &scale])?;
         scale.link_filtered(&encode, &playable)?;
         gst::Element::link_many([&encode, &make("queue")?, &mux])?;
 
@@ -224,7 +249,7 @@ impl Film {
 fn count_drawn(head: &gst::Element) -> Result<Arc<AtomicU64>> {
     let drawn = Arc::<AtomicU64>::default();
     let end = drawn.clone();
-    let pad = head.static_pad("src").context("talkinghead has no source pad")?;
+    let pad = head.static_pad("src").context("the element has no source pad")?;
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(picture) = info.buffer()
             && let Some(pts) = picture.pts()
@@ -259,28 +284,28 @@ fn path_text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// Links the sound that the decoder finds first; a recording without any is an error. Where a file is several in a row,
+/// Links the first stream of a kind that the decoder finds; a file without any is an error. Where a file is several in a row,
 /// as a chained Ogg file is, each brings its own pad when the one before is gone.
-fn link_decoded_audio(decode: &gst::Element, convert: &gst::Element) {
+fn link_decoded(decode: &gst::Element, convert: &gst::Element, kind: &'static str, missing: &'static str) {
     let to = convert.downgrade();
     decode.connect_pad_added(move |decode, pad| {
-        let is_audio = pad
+        let is_wanted = pad
             .current_caps()
             .unwrap_or_else(|| pad.query_caps(None))
             .structure(0)
-            .is_some_and(|s| s.name().starts_with("audio/"));
-        if let (true, Some(sink)) = (is_audio, to.upgrade().and_then(|c| c.static_pad("sink")))
+            .is_some_and(|s| s.name().starts_with(kind));
+        if let (true, Some(sink)) = (is_wanted, to.upgrade().and_then(|c| c.static_pad("sink")))
             && !sink.is_linked()
             && let Err(error) = pad.link(&sink)
         {
-            gst::element_error!(decode, gst::CoreError::Pad, ("cannot link the sound: {error}"));
+            gst::element_error!(decode, gst::CoreError::Pad, ("cannot link {kind} {error}"));
         }
     });
     let to = convert.downgrade();
     decode.connect_no_more_pads(move |decode| {
         let linked = to.upgrade().and_then(|c| c.static_pad("sink")).is_some_and(|pad| pad.is_linked());
         if !linked {
-            gst::element_error!(decode, gst::StreamError::WrongType, ("there is no sound in it"));
+            gst::element_error!(decode, gst::StreamError::WrongType, ("{missing}"));
         }
     });
 }

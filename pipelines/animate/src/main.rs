@@ -1,4 +1,5 @@
-//! `animate photo.jpg speech.wav`: a talking portrait as an MP4 file.
+//! `animate photo.jpg speech.wav`: a talking portrait as an MP4 file; `animate --video clip.mp4 voice.wav`: a person in a video
+//! speaks another voice.
 
 // A command-line program speaks on its standard streams.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -21,16 +22,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Parser)]
 #[command(name = "animate", version)]
 struct Args {
-    /// Photo with a face in it (PNG, JPEG or WebP)
+    /// Photo with a face in it (PNG, JPEG or WebP); with --video this is the recording
     photo: PathBuf,
+    /// Video of a person who speaks the recording instead, in any format that GStreamer decodes; takes the place of the photo
+    #[arg(long, conflicts_with_all = ["audio", "portrait_open", "framing", "seed"])]
+    video: Option<PathBuf>,
+    /// What is seen of a person in a video while the voice is silent: the video's own mouth, or a shut one
+    #[arg(long, default_value = "original", requires = "video")]
+    silence: Silence,
+    /// How far mouth and jaw of a person in a video move, 0 to 2
+    #[arg(long, default_value_t = 1.0, value_parser = amplitude, requires = "video")]
+    amplitude: f64,
     /// Second photo of the same person, with the mouth open: teeth are drawn from it
     #[arg(long)]
     portrait_open: Option<PathBuf>,
-    /// Which face of the photo: largest, left, right, a number (1 = the first from the left) or x,y (0 to 1)
+    /// Which face of the photo or of the video: largest, left, right, a number (1 = the first from the left) or x,y (0 to 1)
     #[arg(long, default_value = "largest")]
     face: String,
     /// Recording of speech, in any format that GStreamer decodes
-    audio: PathBuf,
+    #[arg(required_unless_present = "video")]
+    audio: Option<PathBuf>,
     /// MP4 file to write
     #[arg(long, short, default_value = "portrait.mp4")]
     output: PathBuf,
@@ -78,6 +89,29 @@ enum Framing {
     Full,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Silence {
+    Original,
+    Shut,
+}
+
+impl Args {
+    /// The recording.
+    fn audio(&self) -> &Path {
+        self.audio.as_ref().unwrap_or(&self.photo)
+    }
+
+    /// The photo, where there is no video.
+    fn photo(&self) -> Option<&Path> {
+        self.audio.as_ref().map(|_| self.photo.as_path())
+    }
+}
+
+fn amplitude(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=2.0).contains(&value) { Ok(value) } else { Err("it must lie within 0 and 2".into()) }
+}
+
 fn intensity(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie within 0 and 1".into()) }
@@ -89,7 +123,10 @@ fn nick(value: &impl ValueEnum) -> String {
 }
 
 fn check_inputs(args: &Args) -> Result<()> {
-    let inputs = || [&args.photo, &args.audio].into_iter().chain(&args.portrait_open);
+    let inputs = || {
+        let more = args.portrait_open.iter().chain(&args.video).map(PathBuf::as_path);
+        [args.audio()].into_iter().chain(args.photo()).chain(more)
+    };
     for file in inputs() {
         if file.is_dir() {
             bail!("{} is a folder, not a file", file.display());
@@ -112,15 +149,24 @@ fn run(args: &Args) -> Result<()> {
     output::clean_up_on_signals()?;
     gst::init().context("GStreamer does not start")?;
     let output = output::Output::create(&args.output)?;
-    let mut film = film::Film::new(&args.audio, output.path())?;
+    let mut film = film::Film::new(args.audio(), args.video.as_deref(), output.path())?;
     let head = &film.head;
-    head.set_property("portrait", args.photo.display().to_string());
-    head.set_property("portrait-open", args.portrait_open.as_ref().map(|path| path.display().to_string()));
+    if let Some(photo) = args.photo() {
+        head.set_property("portrait", photo.display().to_string());
+        head.set_property(
+            "portrait-open",
+            args.portrait_open.as_ref().map(|path| path.display().to_string()),
+        );
+        head.set_property_from_str("framing", &nick(&args.framing));
+    } else {
+        head.set_property_from_str("silence", &nick(&args.silence));
+        head.set_property_from_str("amplitude", &args.amplitude.to_string());
+    }
     head.set_property("face", &args.face);
     if head.property::<String>("face") != args.face {
         bail!(
             "--face {} names no face: write largest, left, right, a number (1 = the first from the left) or x,y (parts of the \
-             photo's width and height, 0 to 1)",
+             picture's width and height, 0 to 1)",
             args.face
         );
     }
@@ -129,7 +175,6 @@ fn run(args: &Args) -> Result<()> {
     head.set_property("num-threads", args.num_threads);
     head.set_property_from_str("emotion", &nick(&args.emotion));
     head.set_property_from_str("emotion-intensity", &args.emotion_intensity.to_string());
-    head.set_property_from_str("framing", &nick(&args.framing));
     if let Some(seed) = args.seed {
         head.set_property("seed", seed);
     }

@@ -14,6 +14,7 @@ struct Dub {
     /// Element before the dub, for its format.
     before: &'static str,
     properties: &'static [(&'static str, &'static str)],
+    caps: &'static str,
     frames: u64,
     frame: fn(u64) -> gst::Buffer,
     /// Sample of the voice; none where it is not linked.
@@ -25,6 +26,7 @@ impl Default for Dub {
         Self {
             before: "capsfilter caps=video/x-raw,format=RGB",
             properties: &[],
+            caps: VIDEO_CAPS,
             frames: 20,
             frame: video,
             voice: Some(speech),
@@ -63,9 +65,9 @@ fn push_voice(source: &gst::Element, frames: u64, voice: fn(usize, usize) -> Vec
         let b = sound.get_mut().unwrap();
         b.set_pts(FRAME * n);
         b.set_duration(FRAME);
-        source.emit_by_name::<gst::FlowReturn>("push-buffer", &[&sound]);
+        let _ = source.emit_by_name::<gst::FlowReturn>("push-buffer", &[&sound]);
     }
-    source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    let _ = source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
 }
 
 impl Dub {
@@ -81,9 +83,9 @@ impl Dub {
             None => "",
         };
         let text = format!(
-            "appsrc name=video format=time max-bytes=0 caps={VIDEO_CAPS} ! videoconvert ! {} \
+            "appsrc name=video format=time max-bytes=0 caps={} ! videoconvert ! {} \
              ! facedub name=dub{properties} ! fakesink name=sink sync=false {voice}",
-            self.before,
+            self.caps, self.before,
         );
         gst::parse::launch(&text).unwrap().downcast().unwrap()
     }
@@ -105,9 +107,9 @@ impl Dub {
         pipeline.set_state(gst::State::Playing).unwrap();
         let frames = get("video");
         for n in 0..self.frames {
-            frames.emit_by_name::<gst::FlowReturn>("push-buffer", &[&(self.frame)(n)]);
+            let _ = frames.emit_by_name::<gst::FlowReturn>("push-buffer", &[&(self.frame)(n)]);
         }
-        frames.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+        let _ = frames.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
         if let Some(voice) = self.voice {
             push_voice(&get("voice"), self.frames, voice);
         }
@@ -281,4 +283,112 @@ fn the_same_film_is_dubbed_the_same_every_time() {
     let run =
         || -> Vec<Vec<u8>> { Dub::default().run().iter().map(|pair| Pair::bytes(&pair.output)).collect() };
     assert!(run() == run());
+}
+
+const WIDE_CAPS: &str = "video/x-raw,format=RGB,width=640,height=240,framerate=25/1";
+
+/// The frame from which on the person at the right is gone.
+const LEAVES: u64 = 18;
+
+/// Two people, of whom the right one leaves.
+fn couple(n: u64) -> gst::Buffer {
+    static OTHER: std::sync::LazyLock<image::RgbImage> = std::sync::LazyLock::new(|| {
+        let photo = image::open(common::photo("portrait-astronaut.png")).unwrap().into_rgb8();
+        image::imageops::thumbnail(&photo, 210, 210)
+    });
+    let mut frame = image::RgbImage::from_pixel(640, 240, image::Rgb([90, 110, 130]));
+    let left = image::RgbImage::from_raw(320, 240, video(n).map_readable().unwrap().to_vec()).unwrap();
+    image::imageops::replace(&mut frame, &left, 0, 0);
+    if n < LEAVES {
+        image::imageops::replace(&mut frame, &*OTHER, 380 - n as i64, 20);
+    }
+    common::at(n, gst::Buffer::from_slice(frame.into_raw()))
+}
+
+/// How many bytes left and right of the middle were written.
+fn halves(pair: &Pair) -> [usize; 2] {
+    let (input, output) = (Pair::bytes(&pair.input), Pair::bytes(&pair.output));
+    let mut counts = [0; 2];
+    for (i, (a, b)) in input.iter().zip(&output).enumerate() {
+        counts[i % (640 * 3) / (320 * 3)] += usize::from(a != b);
+    }
+    counts
+}
+
+#[test]
+fn of_two_people_the_right_mouth_moves_and_nobodys_when_its_person_left() {
+    let run =
+        |properties| Dub { properties, caps: WIDE_CAPS, frames: 32, frame: couple, ..Dub::default() }.run();
+    let right = run(&[("face", "2")]);
+    for (n, pair) in right.iter().enumerate() {
+        let [left, right] = halves(pair);
+        assert_eq!(left, 0, "the other person is not touched, frame {n}");
+        assert!(n < LEAVES as usize || right == 0, "nobody is there in frame {n}");
+    }
+    assert!(right.iter().any(|pair| halves(pair)[1] > 500));
+    assert_eq!(right.last().unwrap().drawn(), (Drawn::NoFace, 0.0));
+    let left = run(&[("face", "left")]);
+    let moved = left.iter().filter(|pair| halves(pair)[0] > 100).count();
+    assert!(moved > 20, "throughout: {moved}");
+    assert!(left.iter().all(|pair| halves(pair)[1] == 0));
+}
+
+#[test]
+fn another_shot_begins_with_its_first_frame() {
+    const CUT: u64 = 14;
+    let film = |n| if n < CUT { video(n) } else { shot(n) };
+    fn shot(n: u64) -> gst::Buffer {
+        let photo = image::open(common::photo("portrait-astronaut.png")).unwrap().into_rgb8();
+        let mut frame = image::RgbImage::from_pixel(320, 240, image::Rgb([20, 30, 20]));
+        image::imageops::replace(&mut frame, &image::imageops::thumbnail(&photo, 230, 230), 60 + n as i64, 5);
+        common::at(n, gst::Buffer::from_slice(frame.into_raw()))
+    }
+    let pairs = Dub { frame: film, frames: 28, ..Dub::default() }.run();
+    let turns: Vec<u64> = pairs.iter().map(|pair| TrackMark::read(&pair.output).unwrap().turn).collect();
+    let (before, after) = turns.split_at(CUT as usize);
+    assert!(before.iter().all(|turn| turn == &before[0]), "{turns:?}");
+    assert!(after.iter().all(|turn| turn == &after[0] && turn != &before[0]), "{turns:?}");
+    let amounts: Vec<f64> = pairs.iter().map(|pair| pair.drawn().1).collect();
+    assert_eq!(amounts[CUT as usize - 1..][..3], [1.0; 3], "nothing is eased over a cut: {amounts:?}");
+    // Its mouth is where the new face is, at once.
+    let mouth = |n: usize| pixels(&pairs[n])[13];
+    let (first, next) = (mouth(CUT as usize), mouth(CUT as usize + 1));
+    assert!((first[0] - next[0]).hypot(first[1] - next[1]) < 6.0, "{first:?} {next:?}");
+}
+
+/// Latency that a live video and a live voice have together.
+#[test]
+fn the_latency_is_that_of_the_longer_way() {
+    init();
+    let dub = gst::ElementFactory::make("facedub").build().unwrap();
+    let sink = gst::ElementFactory::make("fakesink").property("sync", true).build().unwrap();
+    let line = gst::parse::launch(
+        "videotestsrc is-live=true name=v ! video/x-raw,format=I420,width=64,height=64,framerate=25/1 \
+         ! identity name=video  audiotestsrc is-live=true samplesperbuffer=160 ! audio/x-raw,rate=16000,channels=1 \
+         ! identity name=voice",
+    );
+    let pipeline: gst::Pipeline = line.unwrap().downcast().unwrap();
+    pipeline.add_many([&dub, &sink]).unwrap();
+    let get = |name: &str| pipeline.by_name(name).unwrap();
+    get("video").link_pads(Some("src"), &dub, Some("video")).unwrap();
+    get("voice").link_pads(Some("src"), &dub, Some("voice")).unwrap();
+    dub.link(&sink).unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let (result, ..) = pipeline.state(gst::ClockTime::from_seconds(60));
+    result.unwrap();
+    let ask = |pad: &gst::Pad| {
+        let mut query = gst::query::Latency::new();
+        assert!(pad.query(&mut query));
+        query.result()
+    };
+    let upstream = ask(&get("voice").static_pad("src").unwrap()).1;
+    let stats: gst::Structure = dub.property("stats");
+    let own: u64 = stats.get::<gst::Structure>("audiofeatures").unwrap().get("latency").unwrap();
+    let (live, min, max) = ask(&dub.static_pad("src").unwrap());
+    assert!(live);
+    assert_eq!(min, upstream + gst::ClockTime::from_nseconds(own));
+    assert!(max.is_none_or(|max| max >= min), "{max:?}");
+    // Frame, look-ahead, deadline.
+    assert_eq!(own, 40_000_000 + 160_000_000 + 20_000_000);
+    pipeline.set_state(gst::State::Null).unwrap();
 }

@@ -57,8 +57,7 @@ impl Person {
         self.closed.clear();
         self.closed.extend_from_slice(face);
         close_mouth(&mut self.closed);
-        let gap = mouth_gap(&lip_gaps(face)).max(0.0);
-        let telling = (-gap / TELLING).exp().max(LEAST_TOLD);
+        let telling = (-gap(face) / TELLING).exp().max(LEAST_TOLD);
         let first = self.rest.len() != face.len();
         if first {
             self.rest.clear();
@@ -106,15 +105,65 @@ impl Person {
     }
 }
 
+/// Share of the frames whose gap is smaller than what counts as far open.
+const OFTEN: f32 = 0.85;
+
+/// By how much, in distances of the outer eye corners, a frame moves what counts as far open.
+const STEP: f32 = 0.006;
+
+/// Frames of a talking mouth from which on its amplitude is believed.
+const BELIEVED: f32 = 75.0;
+
+/// A person whose far open is less than this does not talk in the video.
+const TALKS: f32 = 0.03;
+
+/// Least and largest ratio of two amplitudes.
+const RATIO: (f32, f32) = (0.8, 1.3);
+
+/// How far the person opens their mouth when they talk, beside how far the voice's face does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Amplitude {
+    own: f32,
+    voice: f32,
+    frames: f32,
+}
+
+impl Amplitude {
+    /// Another person begins; the voice is the same.
+    pub fn reset(&mut self) {
+        (self.own, self.frames) = (0.0, 0.0);
+    }
+
+    /// A frame: the gap of the person's lips and of the voice's, in distances of the outer eye corners.
+    pub fn look(&mut self, own: f32, voice: f32) {
+        for (far, gap) in [(&mut self.own, own), (&mut self.voice, voice)] {
+            *far = (*far + STEP * if gap > *far { OFTEN } else { OFTEN - 1.0 }).max(0.0);
+        }
+        if self.own > TALKS && self.voice > TALKS {
+            self.frames = (self.frames + 1.0).min(BELIEVED);
+        }
+    }
+
+    /// By how much more than the voice's face the person opens their mouth.
+    pub fn gain(&self) -> f32 {
+        if self.voice <= 0.0 {
+            return 1.0;
+        }
+        let ratio = (self.own / self.voice).clamp(RATIO.0, RATIO.1);
+        1.0 + (ratio - 1.0) * self.frames / BELIEVED
+    }
+}
+
+/// The gap of a face's lips, normalised landmarks.
+pub fn gap(face: &[[f32; 3]]) -> f32 {
+    mouth_gap(&lip_gaps(face)).max(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::face::landmark::neutral::open_mouth;
     use crate::pack::{DEFAULT_PACK, Pack};
-
-    fn gap(face: &[[f32; 3]]) -> f32 {
-        mouth_gap(&lip_gaps(face))
-    }
 
     #[test]
     fn a_talking_mouth_is_learned_shut_and_says_what_the_voice_says() {
@@ -132,7 +181,7 @@ mod tests {
             open_mouth(&mut face, 0.1 * (n as f32 * 0.7).sin().abs());
             person.look(&face);
             person.speak(&face, &vec![[0.0; 3]; face.len()], &mut said);
-            assert!(gap(&said).abs() < 0.004, "shut in frame {n}: {}", gap(&said));
+            assert!(gap(&said) < 0.004, "shut in frame {n}: {}", gap(&said));
             person.speak(&face, &motion, &mut said);
             assert!((gap(&said) - 0.08).abs() < 0.006, "open in frame {n}: {}", gap(&said));
             assert!(said[4] == face[4] && said[33] == face[33], "nose and eyes are the frame's");
@@ -154,5 +203,22 @@ mod tests {
             person.speak(&face, &still, &mut said);
             assert!((said[13][0] - face[13][0]).abs() < 0.003, "frame {n}");
         }
+    }
+
+    #[test]
+    fn who_talks_with_a_wide_mouth_is_dubbed_with_one_and_who_does_not_talk_tells_nothing() {
+        let talk = |n: usize, most: f32| most * (n as f32 * 0.7).sin().max(0.0);
+        let learned = |own: f32, voice: f32| {
+            let mut amplitude = Amplitude::default();
+            for n in 0..1000 {
+                amplitude.look(talk(n, own), talk(n, voice));
+            }
+            amplitude.gain()
+        };
+        assert!((learned(0.12, 0.1) - 1.2).abs() < 0.08, "{}", learned(0.12, 0.1));
+        assert!((learned(0.1, 0.1) - 1.0).abs() < 0.02);
+        assert_eq!(learned(0.3, 0.1), RATIO.1);
+        assert_eq!(learned(0.01, 0.1), 1.0, "an idle clip");
+        assert_eq!(learned(0.1, 0.0), 1.0, "silence");
     }
 }

@@ -16,7 +16,7 @@ mod ink;
 mod kind;
 mod limits;
 mod matte;
-mod mouth;
+pub(crate) mod mouth;
 mod picture;
 mod plate;
 mod portrait;

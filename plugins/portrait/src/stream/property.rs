@@ -301,7 +301,8 @@ impl<S: 'static> Table<S> {
 mod tests {
     use super::*;
     use crate::elements::{
-        audiofeatures, facelandmarks, facesynth, landmarkoverlay, landmarks2latents, speech2landmarks,
+        audiofeatures, facelandmarks, facesynth, facetracker, landmarkoverlay, landmarks2latents, mouthdub,
+        speech2landmarks,
     };
 
     /// A value that a property does not begin with.
@@ -364,6 +365,8 @@ mod tests {
         check(facesynth::properties());
         check(facelandmarks::properties());
         check(landmarkoverlay::properties());
+        check(facetracker::properties());
+        check(mouthdub::properties());
     }
 
     #[derive(Default)]

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use gst::glib;
-use gst::prelude::*;
 
 mod alignment;
 pub mod clock;

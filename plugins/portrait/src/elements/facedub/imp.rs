@@ -10,7 +10,7 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=film.mp4 ! decodebin ! videoconvert ! facedub name=d ! videoconvert ! autovideosink filesrc location=voice.wav ! decodebin ! d.voice
+ * gst-launch-1.0 filesrc location=video.mp4 ! decodebin ! videoconvert ! facedub name=d ! videoconvert ! autovideosink filesrc location=speech.wav ! decodebin ! d.voice
  * ]|
  *
  * Since: 0.2
@@ -25,6 +25,7 @@ use crate::elements::audiofeatures::{self, AudioFeatures};
 use crate::elements::facetracker::{self, FaceTracker};
 use crate::elements::mouthdub::{self, MouthDub};
 use crate::elements::speech2landmarks::{self, Speech2Landmarks};
+use crate::stream::element::Description;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -145,6 +146,30 @@ impl FaceDub {
     }
 }
 
+static DESCRIPTION: Description = Description::new(
+    [
+        "Face dub",
+        "Generic/Bin/Inference/Filter/Effect/Audio/Video",
+        "A person in a video speaks another voice",
+    ],
+    || {
+        use gst::{PadDirection, PadPresence, PadTemplate};
+        let video = gst_video::VideoCapsBuilder::new().format_list(facetracker::FORMATS).build();
+        let audio = gst_audio::AudioCapsBuilder::new().build();
+        let pads = [
+            ("video", PadDirection::Sink, video.clone()),
+            ("voice", PadDirection::Sink, audio),
+            ("src", PadDirection::Src, video),
+        ];
+        // Names and directions are constants: creation cannot fail.
+        pads.into_iter()
+            .filter_map(|(name, direction, caps)| {
+                PadTemplate::new(name, direction, PadPresence::Always, &caps).ok()
+            })
+            .collect()
+    },
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for FaceDub {
     const NAME: &'static str = "GstFaceDub";
@@ -186,10 +211,10 @@ impl ObjectImpl for FaceDub {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut specs: Vec<glib::ParamSpec> = Vec::new();
             let stages = [
-                facetracker::param_specs(),
-                audiofeatures::param_specs(),
-                speech2landmarks::param_specs(),
-                mouthdub::param_specs(),
+                facetracker::properties().new_specs(),
+                audiofeatures::properties().new_specs(),
+                speech2landmarks::properties().new_specs(),
+                mouthdub::properties().new_specs(),
             ];
             for spec in stages.into_iter().flatten() {
                 if !specs.iter().any(|s| s.name() == spec.name()) && !NOT_OFFERED.contains(&spec.name()) {
@@ -222,35 +247,11 @@ impl GstObjectImpl for FaceDub {}
 
 impl ElementImpl for FaceDub {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Face dub",
-                "Generic/Bin/Inference/Filter/Effect/Audio/Video",
-                "A person in a video speaks another voice",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            use gst::{PadDirection, PadPresence, PadTemplate};
-            let video = gst_video::VideoCapsBuilder::new().format_list(facetracker::FORMATS).build();
-            let audio = gst_audio::AudioCapsBuilder::new().build();
-            let pads = [
-                ("video", PadDirection::Sink, video.clone()),
-                ("voice", PadDirection::Sink, audio),
-                ("src", PadDirection::Src, video),
-            ];
-            // Names and directions are constants: creation cannot fail.
-            pads.into_iter()
-                .filter_map(|(name, direction, caps)| {
-                    PadTemplate::new(name, direction, PadPresence::Always, &caps).ok()
-                })
-                .collect()
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 
     fn change_state(

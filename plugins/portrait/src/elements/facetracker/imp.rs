@@ -7,8 +7,8 @@
  * - `PortraitPictureLandmarksMeta` `[478, 3]`: x from 0 to 1 over the frame's width, y over its height, z in the unit of x.
  * - `PortraitLandmarksMeta` `[478, 3]` and `PortraitPoseMeta` `[7]`: the same with the head pose removed, and that pose, as
  *   `facelandmarks` has them.
- * - `PortraitTrackMeta`: `found` (boolean), whether the face is in this frame, and `turn` (uint64), how often another shot or
- *   another face had begun. Where it is not found, only this is written.
+ * - `PortraitTrackMeta`: `found` (boolean), whether the face is in this frame, `covered` (boolean), whether a hand, a
+ *   microphone or the like is before its mouth, and `turn` (uint64), how often another shot or another face had begun. Where it is not found, only this is written.
  *
  * `face` says which one of several faces is followed, as in `facelandmarks`.
  *
@@ -28,18 +28,20 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::prelude::*;
 
-use super::param_specs;
+use super::properties;
 use super::reduced::{Colours, Reduced, Samples};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::tracker::Tracker;
-use crate::face::find::Orientation;
+use crate::face::find::{Orientation, RgbView};
 use crate::face::landmark::COUNT;
 use crate::pack::POSE_LEN;
+use crate::photo::mouth;
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{lock, pad_templates, time_segment};
+use crate::stream::element::{Description, lock, pad_templates, time_segment};
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::{ModelSettings, pack_error_message};
+use crate::stream::stats::Stats;
 use crate::stream::tensor::marks::TrackMark;
 use crate::stream::tensor::{FrameMeta, meta};
 
@@ -64,6 +66,45 @@ struct State {
     reduced: Reduced,
     /// Restarts of the tracker: they are turns too.
     restarts: u64,
+    covered: Covered,
+}
+
+/// Frames of which most must show a covered mouth before it is one, and a free one before it is none.
+const LOOKS: u32 = 5;
+
+/// Whether something is before the mouth, frame by frame.
+#[derive(Debug, Default)]
+struct Covered {
+    is: bool,
+    /// Frames in a row, nearly, that say otherwise.
+    other: u32,
+}
+
+impl Covered {
+    /// A frame that shows a covered mouth or a free one; none where there is no face.
+    fn step(&mut self, seen: Option<bool>) {
+        match seen {
+            None => *self = Self::default(),
+            Some(seen) if seen == self.is => self.other = self.other.saturating_sub(1),
+            Some(seen) => {
+                self.other += 1;
+                if self.other >= LOOKS {
+                    *self = Self { is: seen, other: 0 };
+                }
+            }
+        }
+    }
+
+    fn is_covered(&self) -> bool {
+        self.is
+    }
+}
+
+/// Whether something is before the mouth of a face with these landmarks, in parts of the picture.
+fn is_covered(view: &RgbView<'_>, picture: &[[f32; 3]]) -> bool {
+    let (width, height) = (view.width() as f32, view.height() as f32);
+    let pixels: Vec<[f32; 3]> = picture.iter().map(|p| [p[0] * width, p[1] * height, p[2] * width]).collect();
+    mouth::is_covered(view, &pixels)
 }
 
 #[derive(Default)]
@@ -72,7 +113,16 @@ pub struct FaceTracker {
     complaints: Complaints,
     /// Held while the networks run: nothing that a property getter needs is in here.
     state: Mutex<Option<State>>,
+    stats: Stats,
 }
+
+static DESCRIPTION: Description = Description::new(
+    ["Face tracker", "Filter/Analyzer/Video", "Writes on each frame of a video where the face is"],
+    || {
+        let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
+        pad_templates(video.clone(), video)
+    },
+);
 
 #[glib::object_subclass]
 impl ObjectSubclass for FaceTracker {
@@ -83,18 +133,19 @@ impl ObjectSubclass for FaceTracker {
 
 impl ObjectImpl for FaceTracker {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let stored = lock(&self.settings).set(pspec.name(), value);
+        let stored = properties().set(&mut lock(&self.settings), pspec.name(), value);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let value = lock(&self.settings).get(pspec.name());
-        value.unwrap_or_else(|| pspec.default_value().clone())
+        match pspec.name() {
+            "stats" => self.stats.structure().to_value(),
+            _ => properties().get(&mut lock(&self.settings), pspec),
+        }
     }
 
     fn constructed(&self) {
@@ -107,23 +158,11 @@ impl GstObjectImpl for FaceTracker {}
 
 impl ElementImpl for FaceTracker {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Face tracker",
-                "Filter/Analyzer/Video",
-                "Writes on each frame of a video where the face is",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
-            pad_templates(video.clone(), video)
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 }
 
@@ -141,6 +180,7 @@ impl BaseTransformImpl for FaceTracker {
             gst::error!(CAT, imp = self, "{error}");
             pack_error_message(&error)
         })?;
+        self.stats.reset();
         *lock(&self.state) = Some(State {
             tracker,
             settings,
@@ -148,6 +188,7 @@ impl BaseTransformImpl for FaceTracker {
             info: None,
             reduced: Reduced::default(),
             restarts: 0,
+            covered: Covered::default(),
         });
         Ok(())
     }
@@ -203,6 +244,7 @@ impl BaseTransformImpl for FaceTracker {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let _timer = self.stats.time();
         let segment = time_segment(self.obj().upcast_ref());
         let choice = lock(&self.settings).face.choice;
         let mut guard = lock(&self.state);
@@ -228,7 +270,7 @@ impl BaseTransformImpl for FaceTracker {
             );
             return Err(gst::FlowError::Error);
         }
-        let State { tracker, reduced, restarts, .. } = state;
+        let State { tracker, reduced, restarts, covered, .. } = state;
         let gap = buffer.flags().contains(gst::BufferFlags::GAP);
         let tracked = match reduced.view().filter(|_| !gap) {
             Some(view) => {
@@ -236,12 +278,17 @@ impl BaseTransformImpl for FaceTracker {
             }
             None => Ok(tracker.hold(1, 1)),
         };
-        let found = tracked.map(|tracked| write(tracked, buffer));
+        let found = tracked.map(|tracked| {
+            let seen = reduced.view().filter(|_| tracked.found);
+            covered.step(seen.map(|view| is_covered(&view, &tracked.picture)));
+            write(tracked, buffer)
+        });
+        let covered = covered.is_covered();
         let turn = tracker.turns() + *restarts;
         drop(guard);
         match found {
             Ok(found) => {
-                TrackMark { found, turn }.attach(buffer);
+                TrackMark { found, covered, turn }.attach(buffer);
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error) => {
@@ -256,6 +303,7 @@ impl State {
     /// Another presentation begins.
     fn restart(&mut self) {
         self.tracker.reset();
+        self.covered = Covered::default();
         self.restarts += 1;
     }
 

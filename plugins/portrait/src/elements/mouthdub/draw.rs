@@ -6,7 +6,7 @@ use super::voice::Said;
 use crate::face::landmark::neutral::close_mouth;
 use crate::face::landmark::pose::decompose;
 use crate::face::landmark::{COUNT, Pose};
-use crate::face::person::Person;
+use crate::face::person::{Amplitude, Person, gap};
 use crate::pack::Pack;
 use crate::render::RenderError;
 use crate::render::dub::component::{Component, Kind};
@@ -29,6 +29,7 @@ pub struct State {
     /// The mean face with closed lips: what the voice's motion starts from.
     rest: Vec<[f32; 3]>,
     person: Person,
+    amplitude: Amplitude,
     mouth: Mouth,
     amount: Amount,
     turn: Option<u64>,
@@ -53,6 +54,7 @@ impl State {
             frame: 0.04,
             pack: pack.id(),
             person: Person::new(&mean_face),
+            amplitude: Amplitude::default(),
             mouth: Mouth::new(&pack.manifest().latents.control_points)?,
             amount: Amount::default(),
             turn: None,
@@ -71,6 +73,7 @@ impl State {
     /// Another presentation begins.
     pub fn reset(&mut self) {
         self.person.reset();
+        self.amplitude = Amplitude::default();
         self.mouth.reset();
         self.amount.reset();
         (self.turn, self.turned) = (None, false);
@@ -90,12 +93,14 @@ impl State {
         let cut = self.turn.replace(mark.turn).is_some_and(|last| last != mark.turn);
         if cut {
             self.person.reset();
+            self.amplitude.reset();
             self.mouth.reset();
         }
         let pose = mark.found.then(|| self.look(buffer, size)).flatten();
         let mut drawn = match pose {
             None => Drawn::NoFace,
             Some(pose) if self.is_turned(pose.yaw) => Drawn::Turned,
+            Some(_) if mark.covered => Drawn::Covered,
             Some(_) if said.is_none() => Drawn::NoVoice,
             Some(_) => Drawn::Voice,
         };
@@ -164,6 +169,10 @@ impl State {
     fn speak(&mut self, pose: &Pose, said: Option<&Said>, gain: f32, amount: f32) {
         match said {
             Some(said) => {
+                if !self.amount.is_silent() {
+                    self.amplitude.look(gap(&self.normal), gap(&said.word.landmarks));
+                }
+                let gain = gain * self.amplitude.gain();
                 self.motion.clear();
                 let next = said.next.as_ref();
                 self.motion.extend(said.word.landmarks.iter().zip(&self.rest).enumerate().map(

@@ -24,6 +24,7 @@
  *
  * Since: 0.2
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
@@ -34,9 +35,9 @@ use gst_base::subclass::prelude::*;
 
 use super::draw::State;
 use super::pad::{self, VoicePad};
-use super::settings::{Settings, param_specs};
+use super::settings::{Settings, properties};
 use crate::elements::facetracker::FORMATS;
-use crate::stream::element::{lock, pad_templates, sync_controls, time_segment};
+use crate::stream::element::{Description, lock, pad_templates, sync_controls, time_segment};
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
@@ -59,6 +60,8 @@ pub struct MouthDub {
     latency: Mutex<gst::ClockTime>,
     /// Whether the stream was marked as modified.
     marked: Mutex<bool>,
+    /// Whether it was said that frames cannot be taken.
+    refused: AtomicBool,
     stats: Stats,
     counts: Mutex<[u64; Drawn::ALL.len()]>,
 }
@@ -135,6 +138,16 @@ fn together(video: Option<Latency>, voice: Option<Latency>) -> Latency {
     })
 }
 
+static DESCRIPTION: Description = Description::new(
+    ["Mouth dub", "Filter/Effect/Video", "Draws the mouth that a voice says into the frames of a video"],
+    || {
+        let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
+        let mut templates = pad_templates(video.clone(), video);
+        templates.extend(pad::template());
+        templates
+    },
+);
+
 #[glib::object_subclass]
 impl ObjectSubclass for MouthDub {
     const NAME: &'static str = "GstMouthDub";
@@ -144,18 +157,18 @@ impl ObjectSubclass for MouthDub {
 
 impl ObjectImpl for MouthDub {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(param_specs);
-        &PROPERTIES
+        properties().specs()
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        lock(&self.settings).set(pspec.name(), value);
+        // None of them is a text that is read.
+        let _ = properties().set(&mut lock(&self.settings), pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.structure().to_value(),
-            name => lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone()),
+            _ => properties().get(&mut lock(&self.settings), pspec),
         }
     }
 
@@ -169,25 +182,11 @@ impl GstObjectImpl for MouthDub {}
 
 impl ElementImpl for MouthDub {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
-            gst::subclass::ElementMetadata::new(
-                "Mouth dub",
-                "Filter/Effect/Video",
-                "Draws the mouth that a voice says into the frames of a video",
-                env!("CARGO_PKG_AUTHORS"),
-            )
-        });
-        Some(&METADATA)
+        Some(DESCRIPTION.metadata())
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
-            let mut templates = pad_templates(video.clone(), video);
-            templates.extend(pad::template());
-            templates
-        });
-        &TEMPLATES
+        DESCRIPTION.pad_templates()
     }
 
     fn request_new_pad(
@@ -261,6 +260,7 @@ impl BaseTransformImpl for MouthDub {
         self.stats.reset();
         *lock(&self.counts) = [0; Drawn::ALL.len()];
         *lock(&self.marked) = false;
+        self.refused.store(false, Ordering::Relaxed);
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -275,7 +275,10 @@ impl BaseTransformImpl for MouthDub {
             .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
         if info.is_interlaced() {
             let text = "interlaced frames cannot be dubbed: put a deinterlace before this element";
-            gst::element_imp_error!(self, gst::StreamError::Format, ("{text}"));
+            // The caps come again with the next frame.
+            if !self.refused.swap(true, Ordering::Relaxed) {
+                gst::element_imp_error!(self, gst::StreamError::Format, ("{text}"));
+            }
             return Err(gst::loggable_error!(CAT, "{text}"));
         }
         let mut state = lock(&self.state);

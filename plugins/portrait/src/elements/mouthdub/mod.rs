@@ -1,7 +1,6 @@
 //! `mouthdub`: draws the mouth that a voice says into the face of each frame.
 
 use gst::glib;
-use gst::prelude::*;
 
 mod amount;
 mod draw;
@@ -11,14 +10,10 @@ mod settings;
 mod voice;
 
 pub use settings::Silence;
-pub(crate) use settings::param_specs;
+pub(crate) use settings::properties;
 
 glib::wrapper! {
     /// The element `mouthdub`.
     pub struct MouthDub(ObjectSubclass<imp::MouthDub>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
-}
-
-pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "mouthdub", gst::Rank::NONE, MouthDub::static_type())
 }

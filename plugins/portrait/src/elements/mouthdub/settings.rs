@@ -1,9 +1,11 @@
 //! The properties of `mouthdub`.
 
-use gst::glib;
-use gst::prelude::*;
+use std::sync::LazyLock;
 
-use crate::stream::settings::{ModelSettings, number_param_spec, store};
+use gst::glib;
+
+use crate::stream::property::{Table, choice, number, whole};
+use crate::stream::settings::ModelSettings;
 use crate::stream::stats;
 
 const DEFAULT_PASSTHROUGH_MS: u32 = 400;
@@ -55,66 +57,48 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Stores a property; a name that is none of these does nothing.
-    pub fn set(&mut self, name: &str, value: &glib::Value) {
-        match name {
-            "silence" => self.controls.silence = value.get().unwrap_or_default(),
-            "silence-passthrough" => {
-                self.controls.passthrough_ms = value.get().unwrap_or(DEFAULT_PASSTHROUGH_MS);
-            }
-            "silence-threshold" => store(&mut self.controls.threshold_db, value),
-            "amplitude" => store(&mut self.controls.gain, value),
-            name => {
-                self.model.set(name, value);
-            }
-        }
-    }
-
-    /// Reads a property; `None` where the name is none of these.
-    pub fn get(&self, name: &str) -> Option<glib::Value> {
-        Some(match name {
-            "silence" => self.controls.silence.to_value(),
-            "silence-passthrough" => self.controls.passthrough_ms.to_value(),
-            "silence-threshold" => self.controls.threshold_db.to_value(),
-            "amplitude" => self.controls.gain.to_value(),
-            name => return self.model.get(name),
-        })
-    }
-}
-
-/// A new set of the properties.
-pub fn param_specs() -> Vec<glib::ParamSpec> {
-    let mut specs = ModelSettings::param_specs();
-    specs.extend([
-        glib::ParamSpecEnum::builder_with_default("silence", Silence::default())
-            .nick("Silence")
-            .blurb("What is seen while the voice is silent: the video's own mouth, untouched, or a shut one")
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt::builder("silence-passthrough")
-            .nick("Silence passthrough")
-            .blurb("Time in ms that the voice is silent before the video's own mouth comes back")
-            .maximum(MAX_PASSTHROUGH_MS)
-            .default_value(DEFAULT_PASSTHROUGH_MS)
-            .mutable_playing()
-            .controllable()
-            .build(),
-        number_param_spec(
-            "silence-threshold",
-            "Silence threshold",
-            "Level in dB below full scale under which the voice is silent",
-            THRESHOLD_RANGE_DB,
-            DEFAULT_THRESHOLD_DB,
-        ),
-        number_param_spec(
-            "amplitude",
-            "Amplitude",
-            "How far mouth and jaw move, over what the voice says and the person is seen to do",
-            (0.0, MAX_GAIN),
-            1.0,
-        ),
-        stats::param_spec(),
-    ]);
-    specs
+/// The element's properties.
+pub fn properties() -> &'static Table<Settings> {
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
+        Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
+            choice(
+                [
+                    "silence",
+                    "Silence",
+                    "What is seen while the voice is silent: the video's own mouth, untouched, or a shut one",
+                ],
+                |s: &mut Settings| &mut s.controls.silence,
+            ),
+            whole(
+                [
+                    "silence-passthrough",
+                    "Silence passthrough",
+                    "Time in ms that the voice is silent before the video's own mouth comes back",
+                ],
+                (0, MAX_PASSTHROUGH_MS),
+                |s: &mut Settings| &mut s.controls.passthrough_ms,
+            )
+            .controllable(),
+            number(
+                [
+                    "silence-threshold",
+                    "Silence threshold",
+                    "Level in dB below full scale under which the voice is silent",
+                ],
+                THRESHOLD_RANGE_DB,
+                |s: &mut Settings| &mut s.controls.threshold_db,
+            ),
+            number(
+                [
+                    "amplitude",
+                    "Amplitude",
+                    "How far mouth and jaw move, over what the voice says and the person is seen to do",
+                ],
+                (0.0, MAX_GAIN),
+                |s: &mut Settings| &mut s.controls.gain,
+            ),
+            stats::property(),
+        ]))
+    });
+    &PROPERTIES
 }

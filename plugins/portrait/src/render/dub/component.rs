@@ -53,6 +53,12 @@ impl Kind {
         black + (value - black) * gain
     }
 
+    /// A value in a shade from 0 to 1.
+    #[inline(always)]
+    pub fn shaded(self, value: f32, shade: f32) -> f32 {
+        if self == Self::Chroma { value } else { value - (value - self.black()) * shade }
+    }
+
     /// The dark of a mouth under skin of that value: its shares of brightness and of colour.
     pub fn dark(self, skin: f32, (bright, coloured): (f32, f32)) -> f32 {
         match self {

@@ -10,10 +10,10 @@ mod field;
 mod opening;
 mod store;
 
-use component::{Component, Crop};
+use component::{Component, Crop, Kind};
 use field::Field;
 use opening::Opening;
-use store::Store;
+use store::{Donor, Store};
 
 use super::RenderError;
 use super::warp::points::{Point, Rows};
@@ -32,6 +32,10 @@ const OPEN: f32 = 0.06;
 /// A component of what is drawn where nothing is known of the mouth's inside: its share of the skin's, and of the skin's
 /// colour.
 const DARK: (f32, f32) = (0.22, 0.5);
+
+/// The line between shut lips of a mouth that was open: how dark it is, and half its width in distances of the outer eye
+/// corners. Lips that meet in the frame have one.
+const SEAM: (f32, f32) = (0.3, 0.010);
 
 /// Points of the skin around the mouth that tell the light.
 const SKIN: [usize; 10] = [36, 266, 205, 425, 216, 436, 212, 432, 164, 200];
@@ -66,6 +70,8 @@ pub struct Mouth {
     maps: [Map; 2],
     amount: f32,
     unit: f32,
+    /// How dark the seam of this frame's lips is.
+    seam: f32,
     skin: [Point; SKIN.len()],
 }
 
@@ -90,6 +96,8 @@ struct Sample {
     /// Share of the mouth's inside, and where that is: along the mouth and below its upper rim, pixels.
     inside: f32,
     at: Point,
+    /// How dark the line between the lips is.
+    shade: f32,
 }
 
 impl Mouth {
@@ -110,6 +118,7 @@ impl Mouth {
             maps: [Map::default(), Map::default()],
             amount: 0.0,
             unit: 1.0,
+            seam: 0.0,
             skin: [[0.0; 2]; SKIN.len()],
         })
     }
@@ -137,13 +146,15 @@ impl Mouth {
         self.own = Opening::new(task.source, &self.rims);
         self.drawn = Opening::new(task.driving, &self.rims);
         self.skin = SKIN.map(|i| flat(&task.source[i]));
-        let into = INTO_LIPS * task.unit * smooth_step(self.own.gap() / (OPEN * task.unit)) * task.amount;
+        let opened = smooth_step(self.own.gap() / (OPEN * task.unit)) * task.amount;
+        let into = INTO_LIPS * task.unit * opened;
+        self.seam = SEAM.0 * opened * (1.0 - smooth_step(self.drawn.gap() / (OPEN * task.unit)));
         if task.amount > 0.0 {
             self.field.pose(&self.rows, task, self.own.down(into));
         } else {
             self.field.place(task);
         }
-        self.store.consider(&self.own, self.drawn.gap(), task);
+        self.store.consider(&self.own, task);
         self.maps.iter_mut().for_each(|map| map.samples.clear());
         true
     }
@@ -162,39 +173,59 @@ impl Mouth {
         let which = usize::from(step != [1, 1]);
         if self.maps[which].samples.is_empty() {
             let bounds = self.field.bounds(0.0, step, component.size);
-            self.maps[which].fill(&self.field, &self.drawn, step, bounds);
+            self.maps[which].fill(&self.field, &self.drawn, (self.seam, SEAM.1 * self.unit), step, bounds);
         }
         let share = smooth_step(self.amount * 1.5);
-        let donor = self.store.chosen(index);
-        let inside = |at: Point| {
-            let own = || self.own.sample(&self.crop, step, at, &self.drawn, 1.0);
-            let known = smooth_step((self.own.gap() / self.drawn.gap().max(1e-3) - 0.5) / 0.35);
-            let seen = match donor {
-                Some(donor) => {
-                    let value =
-                        donor.opening.sample(donor.crop, donor.step, at, &self.drawn, donor.unit / self.unit);
-                    component.kind.relit(value, light, donor.light)
-                }
-                None => {
-                    let dark = component.kind.dark(light, DARK);
-                    if known > 0.0 { dark + (own() - dark) * known } else { dark }
-                }
-            };
-            if share < 1.0 { own() * (1.0 - share) + seen * share } else { seen }
+        let (donor, before) = (self.store.chosen(index), self.store.before(index));
+        let dark = component.kind.dark(light, DARK);
+        let kind = component.kind;
+        let of = |donor: &Donor<'_>, at: Point| {
+            let (value, unseen) =
+                donor.opening.sample(donor.crop, donor.step, at, &self.drawn, donor.unit / self.unit);
+            let value = kind.relit(value, light, donor.light);
+            value + (dark - value) * unseen
         };
-        self.maps[which].draw(
-            &self.crop,
-            component.kind.range(),
-            inside,
-            component.data,
-            component.stride,
-            component.pixel,
-        );
+        // The frame itself shows best what is in it, where it shows so much.
+        let seen = self.own.gap() / self.drawn.gap().max(1e-3);
+        let known = smooth_step((seen - 0.5) / 0.35);
+        let lacks = donor.as_ref().map_or(1.0, |donor| {
+            let open = donor.opening.gap() / donor.unit * self.unit;
+            smooth_step((self.drawn.gap() / open.max(1e-3) - 1.0) / 0.3)
+        });
+        let inside = |at: Point| {
+            let own = || {
+                let (value, unseen) = self.own.sample(&self.crop, step, at, &self.drawn, 1.0);
+                value + (dark - value) * unseen
+            };
+            let mut value = match donor {
+                Some(donor) => {
+                    let value = of(&donor, at);
+                    before.map_or(value, |(before, share)| value + (of(&before, at) - value) * share)
+                }
+                None => dark,
+            };
+            if known * lacks > 0.0 {
+                value += (own() - value) * known * lacks;
+            }
+            // On the way to and from the frame's own mouth, what it shows is not darkened.
+            if share < 1.0 {
+                value += (self.own.sample(&self.crop, step, at, &self.drawn, 1.0).0 - value) * (1.0 - share);
+            }
+            value
+        };
+        self.maps[which].draw(&self.crop, kind, inside, component.data, component.stride, component.pixel);
     }
 }
 
 impl Map {
-    fn fill(&mut self, field: &Field, drawn: &Opening, step: [usize; 2], bounds: [usize; 4]) {
+    fn fill(
+        &mut self,
+        field: &Field,
+        drawn: &Opening,
+        (seam, half): (f32, f32),
+        step: [usize; 2],
+        bounds: [usize; 4],
+    ) {
         (self.step, self.bounds) = (step, bounds);
         let [left, top, width, height] = bounds;
         let pixel = step[1] as f32;
@@ -211,6 +242,14 @@ impl Map {
                     below: edge(shape.v - (shape.top + shape.bottom) / 2.0),
                     inside: edge(shape.v - shape.top) * edge(shape.bottom - shape.v) * shape.within,
                     at: [shape.u, shape.v - shape.top],
+                    shade: if seam > 0.0 && shape.within > 0.0 {
+                        let way = (shape.v - (shape.top + shape.bottom) / 2.0) / half;
+                        let corner =
+                            smooth_step((1.0 - (2.0 * shape.u / drawn.width().max(1.0)).abs()) / 0.25);
+                        seam * corner * (1.0 - way * way).max(0.0)
+                    } else {
+                        0.0
+                    },
                 });
             }
         }
@@ -220,13 +259,13 @@ impl Map {
     fn draw(
         &self,
         crop: &Crop,
-        (low, high): (f32, f32),
+        kind: Kind,
         inside: impl Fn(Point) -> f32,
         data: &mut [u8],
         stride: usize,
         pixel: usize,
     ) {
-        let [left, top, width, _] = self.bounds;
+        let ([left, top, width, _], (low, high)) = (self.bounds, kind.range());
         for (row, samples) in self.samples.chunks_exact(width.max(1)).enumerate() {
             let y = top + row;
             for (column, s) in samples.iter().enumerate() {
@@ -247,6 +286,7 @@ impl Map {
                         upper + (from(s.lower) - upper) * s.below
                     };
                 }
+                value = kind.shaded(value, s.shade);
                 if s.inside > 0.0 {
                     value += (inside(s.at) - value) * s.inside;
                 }

@@ -2,10 +2,19 @@
 
 use super::Point;
 use super::component::Crop;
+use crate::face::step::smooth_step;
 use crate::render::warp::points::Axis;
 
 /// Points of a rim, corner to corner.
 const RIM: usize = 11;
+
+/// Shares of a gap that hold upper and lower teeth.
+const UPPER: f32 = 0.45;
+const LOWER: f32 = 0.35;
+
+/// By how much a mouth must be opened further than it was seen for what is between its teeth to be dark: teeth that are drawn
+/// out are no mouth's.
+const DARKENS: f32 = 0.5;
 
 /// Rims of a mouth about the axis through its corners, pixels.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +59,11 @@ impl Opening {
         self.top.iter().zip(self.bottom).map(|(top, bottom)| bottom - top).fold(0.0, f32::max)
     }
 
+    /// From corner to corner, pixels.
+    pub fn width(&self) -> f32 {
+        self.axis.width
+    }
+
     /// So many pixels across the mouth, down.
     pub fn down(&self, by: f32) -> Point {
         [-self.axis.along[1] * by, self.axis.along[0] * by]
@@ -76,15 +90,34 @@ impl Opening {
     }
 
     /// What this opening shows at a place of a drawn one: `at` is along and below its upper rim, pixels of the drawn frame;
-    /// this opening's are `scale` times as many. Upper teeth keep their size: less is shown of them, not less of each; only
-    /// where the drawn mouth is open wider is it all stretched.
+    /// this opening's are `scale` times as many. Teeth keep their size. Where the drawn mouth is less open, less is shown from
+    /// the upper rim down; where it is open wider, upper teeth stay at their rim and lower ones at theirs, and what is between
+    /// them is stretched. The second number says how dark it has to be there: 1 where nothing was seen of it.
     #[inline]
-    pub fn sample(&self, crop: &Crop, step: [usize; 2], at: Point, drawn: &Self, scale: f32) -> f32 {
+    pub fn sample(&self, crop: &Crop, step: [usize; 2], at: Point, drawn: &Self, scale: f32) -> (f32, f32) {
         let u = at[0] * self.axis.width / drawn.axis.width.max(1.0);
         let (top, bottom) = self.rims(u);
-        let stretch = (drawn.gap() * scale / self.gap().max(1e-3)).max(1.0);
-        let v = (top + at[1] * scale / stretch).min(bottom);
-        let [x, y] = self.axis.point([u, v]);
-        crop.sharp([(x + 0.5) / step[0] as f32 - 0.5, (y + 0.5) / step[1] as f32 - 0.5])
+        let (drawn_top, drawn_bottom) = drawn.rims(at[0]);
+        let (gap, depth, full) = (bottom - top, at[1] * scale, (drawn_bottom - drawn_top) * scale);
+        let mut dark = 0.0;
+        let depth = if full <= gap {
+            depth
+        } else {
+            let (upper, lower) = (gap * UPPER, gap * LOWER);
+            let (above, below) = (depth, full - depth);
+            if above < upper {
+                above
+            } else if below < lower {
+                gap - below
+            } else {
+                let (seen, between) = (gap - upper - lower, (full - upper - lower).max(1e-3));
+                let way = ((above - upper) / between).clamp(0.0, 1.0);
+                dark = smooth_step((full / gap.max(1e-3) - 1.0) / DARKENS)
+                    * smooth_step(4.0 * way * (1.0 - way));
+                upper + way * seen
+            }
+        };
+        let [x, y] = self.axis.point([u, (top + depth).clamp(top, bottom)]);
+        (crop.sharp([(x + 0.5) / step[0] as f32 - 0.5, (y + 0.5) / step[1] as f32 - 0.5]), dark)
     }
 }

@@ -5,12 +5,15 @@ use super::opening::Opening;
 use super::{COMPONENTS, Task};
 
 /// Gap of the lips, in distances of the outer eye corners, that shows teeth best, and within which a frame is kept.
-const BEST: f32 = 0.14;
-const KEPT: (f32, f32) = (0.06, 0.30);
+const BEST: f32 = 0.18;
+const KEPT: (f32, f32) = (0.06, 0.34);
 
 /// Ways in which a head is turned that are told apart, and degrees of each.
 const TURNS: usize = 5;
 const TURN_DEG: f32 = 12.0;
+
+/// How much less what was drawn from before counts with each frame.
+const FADE: f32 = 0.2;
 
 /// By how much a frame must be better than the one that is kept: what is kept is seen, and must not change for nothing.
 const BETTER: f32 = 1.15;
@@ -32,6 +35,9 @@ pub struct Store {
     kept: [Kept; TURNS],
     /// Which one is drawn from.
     chosen: Option<usize>,
+    /// What was drawn from before it, and how much it still counts: teeth must not jump.
+    before: Kept,
+    fading: f32,
     /// Which one this frame becomes.
     taking: Option<usize>,
 }
@@ -51,6 +57,14 @@ pub struct Donor<'a> {
     pub light: f32,
 }
 
+impl Kept {
+    fn donor(&self, index: usize) -> Option<Donor<'_>> {
+        let crop = self.crops.get(index).filter(|crop| !crop.is_empty())?;
+        let (unit, step, light) = (self.unit, self.steps[index], self.light[index]);
+        Some(Donor { opening: &self.opening, unit, crop, step, light })
+    }
+}
+
 fn turn(yaw: f32) -> usize {
     let middle = (TURNS / 2) as f32;
     (yaw / TURN_DEG + middle + 0.5).clamp(0.0, TURNS as f32 - 1.0) as usize
@@ -60,14 +74,28 @@ impl Store {
     /// Forgets all.
     pub fn reset(&mut self) {
         self.kept.iter_mut().for_each(|kept| kept.score = 0.0);
-        (self.chosen, self.taking) = (None, None);
+        (self.chosen, self.taking, self.fading) = (None, None, 0.0);
+    }
+
+    /// What is drawn from changes: it fades.
+    fn leave(&mut self) {
+        if let Some(kept) = self.chosen.and_then(|i| self.kept.get(i)).filter(|kept| kept.score > 0.0) {
+            self.before.clone_from(kept);
+            self.fading = 1.0;
+        }
     }
 
     /// Looks at a frame: what it is drawn from, and whether it is kept.
-    pub fn consider(&mut self, own: &Opening, _drawn_gap: f32, task: &Task<'_>) {
+    pub fn consider(&mut self, own: &Opening, task: &Task<'_>) {
         let here = turn(task.yaw);
+        self.fading = (self.fading - FADE).max(0.0);
+        // What was kept of the last frame is complete now.
         let known = |i: &usize| self.kept[*i].score > 0.0;
-        self.chosen = (0..TURNS).filter(known).min_by_key(|i| i.abs_diff(here));
+        let nearest = (0..TURNS).filter(known).min_by_key(|i| i.abs_diff(here));
+        if nearest != self.chosen {
+            self.leave();
+            self.chosen = nearest;
+        }
         let gap = own.gap() / task.unit;
         self.taking = None;
         if gap < KEPT.0 || gap > KEPT.1 {
@@ -75,10 +103,12 @@ impl Store {
         }
         let near = 1.0 - ((gap - BEST) / (KEPT.1 - KEPT.0)).abs();
         let score = near * task.unit.sqrt();
-        let kept = &mut self.kept[here];
-        if score > kept.score * BETTER {
+        if score > self.kept[here].score * BETTER {
+            if self.chosen == Some(here) {
+                self.leave();
+            }
+            let kept = &mut self.kept[here];
             (kept.score, kept.opening, kept.unit) = (score, *own, task.unit);
-            kept.crops.iter_mut().for_each(|crop| *crop = Crop::default());
             self.taking = Some(here);
         }
     }
@@ -95,14 +125,11 @@ impl Store {
 
     /// What is drawn from.
     pub fn chosen(&self, index: usize) -> Option<Donor<'_>> {
-        let kept = self.kept.get(self.chosen?)?;
-        let crop = kept.crops.get(index).filter(|crop| !crop.is_empty())?;
-        Some(Donor {
-            opening: &kept.opening,
-            unit: kept.unit,
-            crop,
-            step: kept.steps[index],
-            light: kept.light[index],
-        })
+        self.kept.get(self.chosen?)?.donor(index)
+    }
+
+    /// What was drawn from before, and its share.
+    pub fn before(&self, index: usize) -> Option<(Donor<'_>, f32)> {
+        Some((self.before.donor(index).filter(|_| self.fading > 0.0)?, self.fading))
     }
 }

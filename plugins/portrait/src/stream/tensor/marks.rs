@@ -8,11 +8,13 @@ pub const TRACK_META: &str = "PortraitTrackMeta";
 /// Name of the metadata that tells what became of the mouth of a frame.
 pub const DUB_META: &str = "PortraitDubMeta";
 
-/// What a tracker says of a frame: fields `found` (boolean) and `turn` (uint64).
+/// What a tracker says of a frame: fields `found`, `covered` (boolean) and `turn` (uint64).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrackMark {
     /// The face is in this frame.
     pub found: bool,
+    /// Something is before its mouth.
+    pub covered: bool,
     /// Counts how often another shot, or another face, had begun.
     pub turn: u64,
 }
@@ -74,18 +76,23 @@ impl TrackMark {
     /// Puts it on a frame, in the place of another.
     pub fn attach(self, buffer: &mut gst::BufferRef) {
         use gst::prelude::*;
-        fill(
-            buffer,
-            TRACK_META,
-            &[("found", self.found.to_send_value()), ("turn", self.turn.to_send_value())],
-        );
+        let fields = [
+            ("found", self.found.to_send_value()),
+            ("covered", self.covered.to_send_value()),
+            ("turn", self.turn.to_send_value()),
+        ];
+        fill(buffer, TRACK_META, &fields);
     }
 
     /// Reads it; `None` where there is none.
     pub fn read(buffer: &gst::BufferRef) -> Option<Self> {
         let meta = CustomMeta::from_buffer(buffer, TRACK_META).ok()?;
         let s = meta.structure();
-        Some(Self { found: s.get("found").ok()?, turn: s.get("turn").ok()? })
+        Some(Self {
+            found: s.get("found").ok()?,
+            covered: s.get("covered").unwrap_or_default(),
+            turn: s.get("turn").ok()?,
+        })
     }
 }
 

@@ -69,6 +69,9 @@ impl FrameMeta {
                 "`[W, F]` audio features of the frame, with the pack `lite` four rows of 80 log-mel bands and 48 numbers of a \
                  speech encoder"
             }
+            Self::Loudness => {
+                "`[2]` level of the frame's sound and the highest in its look-ahead, dB below full scale"
+            }
             Self::Emotion => {
                 "`[8]` intensity of neutral, happy, sad, surprise, fear, angry, disgust, contempt, 0 to 1, as applied"
             }

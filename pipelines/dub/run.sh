@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The person in a film speaks another voice. See README.md for the variables.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=../common.sh
+. "$here/../common.sh"
+
+FILM=${FILM:-}
+FACE=${FACE:-largest}
+SILENCE=${SILENCE:-original}
+TAIL=${TAIL:-3}
+OUTPUT=${OUTPUT:-dub.mp4}
+exists facedub || die "this build of the plugin has no facedub"
+recording
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ -z "$FILM" ]; then
+    # No film is bundled: the photo, made to speak, is one.
+    FILM=$work/film.mp4
+    echo "making a film"
+    gst-launch-1.0 --quiet --eos-on-shutdown \
+        filesrc location="$root/tests/data/speech-am_michael.wav" ! wavparse \
+        ! talkinghead portrait="$PORTRAIT" seed=3 \
+        ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
+        ! filesink location="$FILM"
+fi
+readable "$FILM"
+
+/usr/bin/python3 "$here/dub.py" --film "$FILM" --voice "$SOURCE" --face "$FACE" --silence "$SILENCE" --tail "$TAIL" \
+    --output "$OUTPUT"
+echo "wrote $OUTPUT"

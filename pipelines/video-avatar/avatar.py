@@ -1,0 +1,112 @@
+"""A clip of a person, to and fro, whose mouth says a live voice. Run by run.sh; needs the distribution's python3-gi.
+
+The clip is kept as JPEG pictures: a minute costs some fifty megabytes.
+"""
+
+import argparse
+import shlex
+import signal
+import sys
+import threading
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402
+
+QUEUE = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
+LONGEST = 60 * Gst.SECOND
+
+
+def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps]:
+    """All of the clip, forwards."""
+    line = Gst.parse_launch(
+        "filesrc name=file ! decodebin name=d ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! jpegenc quality=95 "
+        "! appsink name=sink sync=false"
+    )
+    line.get_by_name("file").set_property("location", clip)
+    line.get_by_name("d").set_property("caps", Gst.Caps.from_string("video/x-raw"))
+    line.get_by_name("d").set_property("expose-all-streams", False)
+    sink = line.get_by_name("sink")
+    line.set_state(Gst.State.PLAYING)
+    kept, caps = [], None
+    while sample := sink.emit("pull-sample"):
+        kept.append(sample.get_buffer())
+        caps = sample.get_caps()
+        if kept[-1].pts > LONGEST:
+            break
+    line.set_state(Gst.State.NULL)
+    if not kept:
+        sys.exit(f"error: {clip} shows no pictures")
+    return kept, caps
+
+
+def output(where: str) -> str:
+    if where == "screen":
+        return "videoconvert ! autovideosink  v. ! queue ! audioconvert ! audioresample ! autoaudiosink"
+    if where.startswith("v4l2:"):
+        return f"videoconvert ! v4l2sink device={where[5:]}  v. ! {QUEUE} ! fakesink"
+    return (
+        "queue ! x264enc speed-preset=veryfast tune=zerolatency ! h264parse ! matroskamux name=m "
+        f"! filesink location={shlex.quote(where)}  v. ! {QUEUE} ! audioconvert ! audioresample ! avenc_aac ! m."
+    )
+
+
+def push(source: Gst.Element, way: list[Gst.Buffer], stop: threading.Event) -> None:
+    time, shown = 0, 0
+    while not stop.is_set():
+        picture = way[shown % len(way)].copy()
+        picture.pts, picture.dts = time, Gst.CLOCK_TIME_NONE
+        time, shown = time + picture.duration, shown + 1
+        if source.emit("push-buffer", picture) != Gst.FlowReturn.OK:
+            return
+    source.emit("end-of-stream")
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    a.add_argument("--clip", required=True)
+    a.add_argument("--face", default="largest")
+    a.add_argument("--silence", default="shut")
+    a.add_argument("--output", default="screen")
+    a.add_argument("--seconds", type=float, default=0)
+    a.add_argument("voice", nargs="+", help="elements of a live source of sound")
+    o = a.parse_args()
+    Gst.init(None)
+    kept, caps = pictures(o.clip)
+    # The first and the last one are shown once each way.
+    way = kept + kept[-2:0:-1]
+    voice = " ".join(part if part == "!" else shlex.quote(part) for part in o.voice)
+    line = Gst.parse_launch(
+        f"appsrc name=clip format=time block=true max-bytes=2000000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
+        f"! facedub name=dub face={o.face} silence={o.silence} ! {output(o.output)}  "
+        f"{voice} ! audioconvert ! audioresample ! tee name=v ! {QUEUE} ! dub.voice"
+    )
+    clip = line.get_by_name("clip")
+    clip.set_property("caps", caps)
+    stop = threading.Event()
+    threading.Thread(target=push, args=(clip, way, stop), daemon=True).start()
+    loop = GLib.MainLoop()
+    bus = line.get_bus()
+    bus.add_signal_watch()
+    failed = []
+    bus.connect("message::error", lambda _bus, m: (failed.append(m.parse_error()[0].message), loop.quit()))
+    bus.connect("message::eos", lambda _bus, _m: loop.quit())
+
+    def end() -> bool:
+        stop.set()
+        line.send_event(Gst.Event.new_eos())
+        return False
+
+    if o.seconds:
+        GLib.timeout_add(int(o.seconds * 1000), end)
+    GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, signal.SIGINT, end)
+    line.set_state(Gst.State.PLAYING)
+    loop.run()
+    line.set_state(Gst.State.NULL)
+    if failed:
+        sys.exit(f"error: {failed[0]}")
+
+
+if __name__ == "__main__":
+    main()

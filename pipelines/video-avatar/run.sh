@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# A clip of a person, to and fro, under a live voice. See README.md for the variables.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=../common.sh
+. "$here/../common.sh"
+
+CLIP=${CLIP:-}
+FACE=${FACE:-largest}
+SILENCE=${SILENCE:-shut}
+OUTPUT=${OUTPUT:-screen}
+SECONDS_LONG=${SECONDS_LONG:-0}
+exists facedub || die "this build of the plugin has no facedub"
+voice --loop
+
+clips=$(mktemp -d)
+trap 'rm -rf "$clips" "${work:-}"' EXIT
+if [ -z "$CLIP" ]; then
+    # No clip is bundled: the photo, made to move, is one.
+    CLIP=$clips/clip.mp4
+    echo "making a clip"
+    gst-launch-1.0 --quiet --eos-on-shutdown audiotestsrc wave=silence num-buffers=200 \
+        ! audio/x-raw,rate=44100 ! talkinghead portrait="$PORTRAIT" seed=3 pose-style=1 \
+        ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
+        ! filesink location="$CLIP"
+fi
+readable "$CLIP"
+
+/usr/bin/python3 "$here/avatar.py" --clip "$CLIP" --face "$FACE" --silence "$SILENCE" --output "$OUTPUT" \
+    --seconds "$SECONDS_LONG" -- "${voice[@]}"
