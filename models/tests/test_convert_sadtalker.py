@@ -20,6 +20,7 @@ from models.convert import sample
 from models.convert.checkpoint import ConvertError
 from models.convert.sadtalker.config import MINIATURE, Config
 from models.convert.sadtalker.convert import checkpoints, convert, load
+from models.convert.sadtalker.hearing import WINDOW, next_number, window_of
 from models.convert.sadtalker.layouts import layouts
 from models.convert.sadtalker.mapping import RADIUS
 from models.convert.sadtalker.motion import STATE, to_coefficients, to_pose
@@ -82,7 +83,21 @@ def test_layouts_have_the_published_number_of_parameters() -> None:
 
 
 def test_what_is_heard_is_what_upstream_hears(pack: Pack, golden: dict[str, torch.Tensor]) -> None:
-    near(pack[1]["features"](golden["pcm"].float() / 32768), golden["mel"], 1e-4)
+    """Pictures 41 to 45 of a sound: one for each way in which mel frames lie to pictures."""
+    pcm, number = golden["pcm"].float() / 32768, 0
+    for _ in range(41):
+        number = next_number(number)
+    for i, due in enumerate(golden["mel"]):
+        near(window_of(pack[1]["features"](pcm[640 * i : 640 * i + WINDOW]), number), due, 1e-4)
+        number = next_number(number)
+
+
+def test_the_beginning_of_a_sound_is_heard_as_upstream_does(pack: Pack, golden: dict[str, torch.Tensor]) -> None:
+    pcm, due = golden["first_pcm"].float() / 32768, golden["first_mel"]
+    found = [window_of(pack[1]["features"](pcm[640 * i : 640 * i + WINDOW]), i) for i in range(3)]
+    near(found[2], due[2], 1e-4)
+    for i in (0, 1):
+        near(found[i][1:], due[i][:-1], 1e-4)
 
 
 def test_the_photo_is_seen_as_upstream_sees_it(nets: dict[str, torch.nn.Module], golden: dict[str, torch.Tensor]) -> None:
@@ -99,9 +114,13 @@ def test_the_photo_is_seen_as_upstream_sees_it(nets: dict[str, torch.nn.Module],
 
 def test_expression_and_motion_are_upstreams(nets: dict[str, torch.nn.Module], golden: dict[str, torch.Tensor]) -> None:
     exp = golden["coefficients"][:, :64]
-    near(nets["speech2landmarks"](golden["mel"], exp, torch.tensor([0.5])), golden["expression"], 1e-4)
+    features = torch.zeros(16, 5, 80)
+    features[:, (1 + 4 * 42) % 5] = golden["mel"][1]
+    found, state = nets["speech2landmarks"](features.view(1, 80, 80), exp, torch.tensor([0.5]), torch.tensor([7.0]))
+    near(found, golden["expression"], 1e-4)
+    assert state.tolist() == [8.0]
     pose = nets["pose"]
-    heard = torch.stack([pose.heard(pose.ear(mel)) for mel in golden["mels"].float()], 1)
+    heard = torch.stack([pose.heard(pose.ear(mel)) for mel in golden["mels"].float().repeat(4, 1, 1)], 1)
     style = torch.eye(MINIATURE.styles)[7:8]
     near(pose.block(golden["noise"], style, golden["coefficients"][:, 64:], heard), golden["motion"], 1e-4)
 
@@ -142,15 +161,16 @@ def test_head_motion_comes_in_blocks_and_smoothed(nets: dict[str, torch.nn.Modul
     net, source = nets["pose"], golden["coefficients"]
     initial, style = sample.face()[1], torch.eye(MINIATURE.styles - 1)[6]
     noises = [torch.randn(1, 64, generator=torch.Generator().manual_seed(i)) for i in range(3)]
-    mels = golden["mels"].float()
-    state, found, heard, raw = torch.zeros(STATE), [], [], torch.zeros(13, 6)
-    frames = 70
+    features = torch.randn(70, 80, 80, generator=torch.Generator().manual_seed(9))
+    state, found, heard, raw, number = torch.zeros(STATE), [], [], torch.zeros(13, 6), 0
+    frames = len(features)
     for t in range(frames):
-        mel = mels[t % 32]
-        heard.append(net.heard(net.ear(mel)))
+        heard.append(net.heard(net.ear(window_of(features[t], number))))
         if t == 0:
             heard *= 32
-        pose, state = net(mel, noises[t // 33], style, state, initial[0], source)
+        pose, state = net(features[t], noises[t // 33], style, state, initial[0], source)
+        number = next_number(number)
+        assert int(state[0]) == number
         found.append(to_coefficients(pose, initial, source[:, 64:]) - source[:, 64:])
         if t % 32 == 1:
             block = net.block(noises[t // 33], torch.eye(MINIATURE.styles)[7:8], source[:, 64:], torch.stack(heard[-32:], 1))
@@ -163,15 +183,16 @@ def test_head_motion_comes_in_blocks_and_smoothed(nets: dict[str, torch.nn.Modul
 def test_no_style_is_the_first(nets: dict[str, torch.nn.Module], golden: dict[str, torch.Tensor]) -> None:
     net, initial = nets["pose"], sample.face()[1][0]
     begun = torch.zeros(STATE)
-    begun[0] = 1
+    begun[:2] = torch.tensor([7, 1])
+    features = golden["mel"].transpose(0, 1).reshape(80, 80)
 
     def after(style: torch.Tensor) -> torch.Tensor:
-        return net(golden["mel"], golden["noise"], style, begun, initial, golden["coefficients"])[1]
+        return net(features, golden["noise"], style, begun, initial, golden["coefficients"])[1]
 
-    heard = net.heard(net.ear(golden["mel"])).view(1, 1, 6)
+    heard = net.heard(net.ear(window_of(features, 7))).view(1, 1, 6)
     heard = torch.cat([torch.zeros(1, 31, 6), heard], 1)
     none = net.block(golden["noise"], torch.eye(MINIATURE.styles)[:1], golden["coefficients"][:, 64:], heard)
-    near(after(torch.zeros(45))[1 + 192 : 1 + 384], none.view(-1), 1e-5)
+    near(after(torch.zeros(45))[2 + 192 : 2 + 384], none.view(-1), 1e-5)
     assert float((after(torch.eye(45)[0]) - after(torch.zeros(45))).abs().max()) > 1e-4
 
 
@@ -208,7 +229,7 @@ def test_the_manifest_is_the_contracts(pack: Pack) -> None:
     assert whole["emotions"] == []
     assert whole["between"] == {"kind": "coefficients", "count": 64}
     assert whole["latents"] == {"count": 15, "dims": 3}
-    assert whole["clock"]["window-samples"] == whole["stages"]["features"]["inputs"][0]["shape"][0] == 3840
+    assert whole["clock"]["window-samples"] == whole["stages"]["features"]["inputs"][0]["shape"][0] == 4000
     assert len(whole["pose"]["styles"]) == 45
     for name, stage in whole["stages"].items():
         declared = [a.name for a in pack[1][name].forward.schema.arguments[1:]]

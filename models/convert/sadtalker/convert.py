@@ -85,15 +85,20 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
 
     sound = sample.sound(WINDOW, SPOKEN_SECONDS)
     heads = ["source_latents", "source_exp", "source_coefficients", "kp_canonical"]
-    # Frame 1 of the pose's stage begins a block.
+    # The picture of number 7, where a block begins.
     begun = torch.zeros(STATE)
-    begun[0] = 1
+    begun[:2] = torch.tensor([7, 1])
     styles = torch.eye(c.styles - 1)[6]
     return [
         make("features", {"pcm": sound}, [], ["features"]),
         make("appearance", {"photo": photo}, [], ["volume"], precise=False),
         make("source", {"photo": photo, "landmarks": sample.landmarks()}, [], heads),
-        make("speech2landmarks", {"blink": torch.tensor([0.5])}, ["features", "source_exp"], ["coefficients"]),
+        make(
+            "speech2landmarks",
+            {"blink": torch.tensor([0.5]), "state": torch.tensor([7.0])},
+            ["features", "source_exp"],
+            ["coefficients", "state"],
+        ),
         make(
             "pose",
             {"noise": torch.randn(1, c.latent, generator=g), "style": styles, "state": begun, "initial_pose": pose[0]},

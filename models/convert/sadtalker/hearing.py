@@ -24,12 +24,13 @@ FRAMES = 16
 # The level that becomes silence, and its distance to what becomes full scale, in dB.
 REFERENCE_DB, RANGE_DB, LIMIT = 20.0, 100.0, 4.0
 
-# Upstream's window for picture i begins with the mel frame floor(3.2 (i - 2)), so it lies 1280 to 1440 samples before the picture:
-# the middle of that is taken for all.
-LEAD = 1360
-# Samples of one picture's window, and how far it reaches beyond the picture's 640. The 40 at its front are for the pre-emphasis.
-WINDOW = FFT + (FRAMES - 1) * HOP + 40
+# Upstream's window for picture i begins with the mel frame floor(3.2 (i - 2)): 1280 to 1440 samples before the picture, in five steps
+# of 40. What each picture gets is all frames 40 samples apart, and the networks take every fifth, by the picture's number.
+STEPS, STEP = 5, 40
+LEAD = 1280
+# Samples of one picture's window, and how far it reaches beyond the picture's 640. What is over at its front is for the pre-emphasis.
 LOOK_AHEAD = (FRAMES - 1) * HOP + FFT // 2 - LEAD - 640
+WINDOW = 4000
 
 
 def mel_bands() -> np.ndarray:
@@ -50,22 +51,36 @@ def mel_bands() -> np.ndarray:
 
 
 class Mel(nn.Module):
-    """forward(pcm [W] -1..1) -> features [16,80]: levels from -4 (silence) to 4, frames in the order of time"""
+    """forward(pcm [W] -1..1) -> features [80,80]: levels of 80 bands, -4 (silence) to 4, every 2.5 ms in the order of time"""
 
     def __init__(self) -> None:
         super().__init__()
         self.bands = nn.Parameter(torch.from_numpy(mel_bands().T.astype(np.float32)), requires_grad=False)
         self.window = nn.Parameter(torch.hann_window(FFT), requires_grad=False)
-        self.emphasis, self.fft, self.hop, self.frames = PREEMPHASIS, FFT, HOP, FRAMES
+        self.emphasis, self.fft, self.step, self.length = PREEMPHASIS, FFT, STEP, FFT + (STEPS * FRAMES - 1) * STEP
         self.reference, self.span, self.limit, self.floor = REFERENCE_DB, RANGE_DB, LIMIT, 1e-5
 
     def forward(self, pcm: Tensor) -> Tensor:
         sharp = pcm[1:] - self.emphasis * pcm[:-1]
-        length = self.fft + (self.frames - 1) * self.hop
-        frames = sharp[sharp.size(0) - length :].unfold(0, self.fft, self.hop) * self.window
+        frames = sharp[sharp.size(0) - self.length :].unfold(0, self.fft, self.step) * self.window
         level = torch.matmul(torch.abs(torch.fft.rfft(frames)), self.bands)
         decibels = 20 * torch.log10(torch.clamp(level, min=self.floor)) - self.reference
         return torch.clamp(2 * self.limit * (decibels + self.span) / self.span - self.limit, -self.limit, self.limit)
+
+
+def window_of(features: Tensor, number: int) -> Tensor:
+    """Upstream's 16 mel frames [16,80] of the picture of that number, out of features [80,80].
+
+    Before the sound begins its first frame is repeated, as upstream does.
+    """
+    mel = features.view(16, 5, -1)[:, (1 + 4 * number) % 5]
+    missing = 7 if number == 0 else (4 if number == 1 else 0)
+    return torch.cat([mel[missing : missing + 1].expand(missing, -1), mel[missing:]])
+
+
+def next_number(number: int) -> int:
+    """The number of the picture behind that one; beyond the first few it matters modulo 5 alone, and a state holds no large numbers."""
+    return number + 1 if number < 11 else number - 4
 
 
 class Hear(nn.Module):
@@ -84,25 +99,28 @@ class Hear(nn.Module):
 
 
 class Ear(nn.Module):
-    """forward(mel [1,16,80]) -> [1,16 a]; a is the number of channels of the first convolution"""
+    """forward(mel [16,80]) -> [1,16 a]; a is the number of channels of the first convolution"""
 
     def __init__(self, w: Weights) -> None:
         super().__init__()
         self.layers = nn.Sequential(*(Hear(w, i) for i in range(len(AUDIO))))
 
     def forward(self, mel: Tensor) -> Tensor:
-        return self.layers(mel.reshape(1, 1, mel.size(-2), mel.size(-1)).transpose(2, 3)).flatten(1)
+        return self.layers(mel.t().unsqueeze(0).unsqueeze(0)).flatten(1)
 
 
 class Expression(nn.Module):
-    """ExpNet. forward(features [1,16,80], source_exp [1,64], blink [1]) -> coefficients [1,64]
+    """ExpNet. forward(features [1,80,80], source_exp [1,64], blink [1], state [1]) -> coefficients [1,64], state
 
-    `blink` is the closure of the lids, 0 to 1.
+    `blink` is the closure of the lids, 0 to 1; the state counts pictures.
     """
 
     def __init__(self, w: Weights, c: Config) -> None:
         super().__init__()
         self.ear, self.last = Ear(w), Linear(*w.pair("mapping1"))
 
-    def forward(self, features: Tensor, source_exp: Tensor, blink: Tensor) -> Tensor:
-        return self.last(torch.cat([self.ear(features), source_exp, blink.view(1, 1)], 1))
+    def forward(self, features: Tensor, source_exp: Tensor, blink: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        number = int(state[0].item())
+        heard = self.ear(window_of(features, number))
+        exp = self.last(torch.cat([heard, source_exp, blink.view(1, 1)], 1))
+        return exp, torch.full_like(state, next_number(number))

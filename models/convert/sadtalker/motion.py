@@ -11,7 +11,7 @@ from ..layers import Affine, Conv2d, Linear
 from ..liveportrait.geometry import rotation
 from ..weights import Weights
 from .config import Config
-from .hearing import Ear
+from .hearing import Ear, next_number, window_of
 from .layouts import BLOCK, POSE
 
 # How high and deep the 3DMM's origin lies in normalised coordinates of the plugin (nose tip at the origin, outer corners of the eyes
@@ -128,7 +128,7 @@ class Block(nn.Module):
 
 
 class Pose(nn.Module):
-    """forward(features [1,16,80], noise [1,64], style [45], state, initial_pose [7], source_coefficients [1,C]) -> pose [1,7], state
+    """forward(features [1,80,80], noise [1,64], style [45], state, initial_pose [7], source_coefficients [1,C]) -> pose [1,7], state
 
     Upstream draws 32 frames of motion at once, from the sound of just these. Here the sound of the 32 frames before is what is known.
     The motion is smoothed as upstream does, which takes 6 frames. `style` of zeros is PoseVAE's style 0, the N-th is its style N.
@@ -146,13 +146,14 @@ class Pose(nn.Module):
     def forward(
         self, features: Tensor, noise: Tensor, style: Tensor, state: Tensor, initial_pose: Tensor, source_coefficients: Tensor
     ) -> tuple[Tensor, Tensor]:
-        # The state: how many frames into its block, plus two; what was heard in 32 frames; the block; 13 frames of motion.
-        at = int(state[0].item())
-        heard = state[1 : 1 + self.frames].view(1, -1, self.numbers)
-        block = state[1 + self.frames : 1 + 2 * self.frames].view(1, -1, self.numbers)
-        past = state[1 + 2 * self.frames :].view(1, -1, self.numbers)
+        # The state: the picture's number; how many frames into its block, plus two; what was heard in 32 frames; the block; 13 frames of
+        # motion.
+        number, at = int(state[0].item()), int(state[1].item())
+        heard = state[2 : 2 + self.frames].view(1, -1, self.numbers)
+        block = state[2 + self.frames : 2 + 2 * self.frames].view(1, -1, self.numbers)
+        past = state[2 + 2 * self.frames :].view(1, -1, self.numbers)
         source = source_coefficients[:, 64:70]
-        new = self.heard(self.ear(features)).view(1, 1, self.numbers)
+        new = self.heard(self.ear(window_of(features, number))).view(1, 1, self.numbers)
         heard = new.expand_as(heard) if at == 0 else torch.cat([heard[:, 1:], new], 1)
         moved = torch.zeros_like(new)
         if at > 0:
@@ -165,8 +166,8 @@ class Pose(nn.Module):
             at = frame + 1
         past = torch.cat([past[:, 1:], moved], 1)
         pose = to_pose((past * self.smooth).sum([1]), initial_pose.view(1, 7), source)
-        count = torch.full_like(new.view(-1)[:1], at + 1)
-        return pose, torch.cat([count, heard.reshape(-1), block.reshape(-1), past.reshape(-1)])
+        counts = torch.cat([torch.full_like(state[:1], next_number(number)), torch.full_like(state[:1], at + 1)])
+        return pose, torch.cat([counts, heard.reshape(-1), block.reshape(-1), past.reshape(-1)])
 
 
-STATE = 1 + 2 * BLOCK * POSE + len(SMOOTH) * POSE
+STATE = 2 + 2 * BLOCK * POSE + len(SMOOTH) * POSE
