@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod extract;
 mod installed;
 mod libtorch;
@@ -40,8 +41,8 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Run a live pipeline for long, or start, stop and seek it often, and watch what it leaves behind
     Soak(soak::SoakArgs),
-    /// Build the release plugin, and say where it and its files are
-    Dist,
+    /// Build packages: for Debian, for Python, and an archive
+    Dist(dist::DistArgs),
 }
 
 #[derive(clap::Args, Default)]
@@ -74,7 +75,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Soak(args) => soak::run(&args),
-        Task::Dist => installed::dist(),
+        Task::Dist(args) => dist::run(&args),
     }
 }
 

@@ -43,7 +43,7 @@ use super::mixdown::MAX_CHANNELS;
 use super::pulse::{Beat, Pulse};
 use super::settings::{LookAhead, Settings, param_specs};
 use super::state::{Counts, State};
-use super::tags;
+use super::{tags, utterance};
 use crate::pack::SAMPLE_RATE;
 use crate::stream::element::{lock, pad_templates};
 use crate::stream::settings::pack_error_message;
@@ -105,6 +105,7 @@ impl AudioFeatures {
         }
         self.stats.add(began.elapsed());
         self.begin_output();
+        self.push_turns(frame.turns);
         Ok(Some(buffer))
     }
 
@@ -428,13 +429,20 @@ impl BaseTransformImpl for AudioFeatures {
             }
             gst::EventView::Eos(_) => {
                 self.drain();
+                self.end_utterance();
                 self.complain_of_nothing();
             }
             gst::EventView::SegmentDone(_) => self.drain(),
             gst::EventView::FlushStop(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
+                    state.utterances.interrupt();
                     state.reset(false);
                     state.segment = None;
+                }
+            }
+            _ if utterance::completes(&event) => {
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.utterances.complete(state.framer.frame_after());
                 }
             }
             _ => (),

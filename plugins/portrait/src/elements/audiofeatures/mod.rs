@@ -16,6 +16,7 @@ mod settings;
 mod state;
 mod tags;
 mod tell;
+pub mod utterance;
 
 pub use settings::LookAhead;
 pub(crate) use settings::param_specs;
