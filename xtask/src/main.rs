@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod docs;
 mod extract;
 mod installed;
@@ -43,8 +44,8 @@ enum Task {
     Soak(soak::SoakArgs),
     /// Write what docs/ says of properties, pads, signals and metadata from the elements themselves
     Docs(docs::DocsArgs),
-    /// Build the release plugin, and say where it and its files are
-    Dist,
+    /// Build packages: for Debian, for Python, and an archive
+    Dist(dist::DistArgs),
 }
 
 #[derive(clap::Args, Default)]
@@ -78,7 +79,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(args) => bench::run(&args),
         Task::Soak(args) => soak::run(&args),
         Task::Docs(args) => docs::run(&args),
-        Task::Dist => installed::dist(),
+        Task::Dist(args) => dist::run(&args),
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// What is needed, by its Debian name, and what for.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("g++", "compiles the bindings of libtorch"),
     ("pkg-config", "finds GStreamer's libraries"),
     ("libgstreamer1.0-dev", "GStreamer's core"),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &str); 14] = [
     ("libheif1", "photos in HEIC and AVIF"),
     ("python3-gi", "the test that reads metadata from Python"),
     ("gir1.2-gst-plugins-base-1.0", "the same"),
+    ("python3-numpy", "the Python package"),
     ("meson", "the test of the installed plugin"),
 ];
 

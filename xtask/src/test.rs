@@ -34,16 +34,26 @@ pub fn run(args: &TestArgs) -> Result<()> {
         python.args(["-m", "unittest", "discover", "--start-directory", "tests/python", "--verbose"]);
         shell::run(python.current_dir(&root).env("GST_PLUGIN_PATH", workspace::build_dir()?))
     })?;
+    timed("Python package", || {
+        let mut python = Command::new(SYSTEM_PYTHON);
+        python.args(["-m", "unittest", "discover", "--start-directory", "python/tests"]);
+        shell::run(python.current_dir(&root).env("GST_PLUGIN_PATH", workspace::build_dir()?))
+    })?;
     match python_with_torch(&root) {
         Some(python) => timed("models", || {
             shell::run(Command::new(python).args(["-m", "pytest", "--quiet", "models"]).current_dir(&root))
         })?,
-        None => skipped.push("the tests of models/ (python3 has no torch or no pytest)"),
+        None => skipped.push(
+            "the tests of models/: no Python has torch and pytest; `python3 -m venv .deps/venv && .deps/venv/bin/pip install \
+             --requirement models/requirements.txt` brings them",
+        ),
     }
     if shell::on_path("meson") && shell::on_path("ninja") {
         timed("installed plugin", || installed::test(installed::Profile::Dev))?;
     } else {
-        skipped.push("the test of the installed plugin (meson or ninja is missing)");
+        skipped.push(
+            "the test of the installed plugin: meson or ninja is missing; `cargo xtask setup` brings them",
+        );
     }
     let absent = packages::missing_on_air();
     if !absent.is_empty() {
@@ -76,9 +86,11 @@ fn python_with_torch(root: &Path) -> Option<PathBuf> {
     if !root.join("models").is_dir() {
         return None;
     }
-    // A virtual environment of the checkout, as models/README.md makes it, goes first.
-    [root.join(".deps/venv/bin/python"), "python3".into()]
+    // A virtual environment of the checkout, as models/README.md makes it, goes first, then the one that is active.
+    let active = std::env::var_os("VIRTUAL_ENV").map(|venv| PathBuf::from(venv).join("bin/python"));
+    [Some(root.join(".deps/venv/bin/python")), active, Some("python3".into()), Some(SYSTEM_PYTHON.into())]
         .into_iter()
+        .flatten()
         .find(|python| shell::succeeds(Command::new(python).args(["-c", "import torch, pytest"])))
 }
 

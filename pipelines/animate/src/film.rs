@@ -10,29 +10,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
 
 use crate::message::{self, Failure};
+use crate::packages;
 use crate::watch::Watch;
 
-/// Debian's package of each element that is used here.
-const PACKAGES: [(&str, &str); 15] = [
-    ("filesrc", "libgstreamer1.0-0"),
-    ("filesink", "libgstreamer1.0-0"),
-    ("tee", "libgstreamer1.0-0"),
-    ("queue", "libgstreamer1.0-0"),
-    ("identity", "libgstreamer1.0-0"),
-    ("decodebin", "gstreamer1.0-plugins-base"),
-    ("audioconvert", "gstreamer1.0-plugins-base"),
-    ("audiorate", "gstreamer1.0-plugins-base"),
-    ("audioresample", "gstreamer1.0-plugins-base"),
-    ("videoconvert", "gstreamer1.0-plugins-base"),
-    ("videoscale", "gstreamer1.0-plugins-base"),
-    ("deinterlace", "gstreamer1.0-plugins-good"),
-    ("mp4mux", "gstreamer1.0-plugins-good"),
-    ("x264enc", "gstreamer1.0-plugins-ugly"),
-    ("avenc_aac", "gstreamer1.0-libav"),
-];
-
-/// The plugin's file, which lies beside this program in a build folder.
+/// The plugin's file.
 const PLUGIN: &str = "libgstportrait.so";
+
+/// Where it lies, from this program's folder: beside it in a build folder, and as packages have it.
+const PLUGIN_FOLDERS: [&str; 2] = [".", "../lib/gstreamer-1.0"];
 
 /// Timestamps that are wrong by less than this, 1 h in ns, are put right by counting samples.
 const TOLERANCE: u64 = 3_600_000_000_000;
@@ -47,6 +32,21 @@ const AFTERMATH: gst::ClockTime = gst::ClockTime::from_mseconds(300);
 
 /// A pipeline that does not stop within this is left to the end of the program.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who speaks.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    Photo(&'a Path),
+    Video(&'a Path),
+}
+
+impl<'a> Subject<'a> {
+    pub fn file(self) -> &'a Path {
+        match self {
+            Self::Photo(file) | Self::Video(file) => file,
+        }
+    }
+}
 
 /// A pipeline that renders one film.
 pub struct Film {
@@ -64,8 +64,8 @@ pub struct Film {
 
 impl Film {
     /// Puts the pipeline together: a photo speaks the recording, or the person in a video does.
-    pub fn new(audio: &Path, video: Option<&Path>, output: &Path) -> Result<Self> {
-        let watch = Watch::new();
+    pub fn new(subject: Subject<'_>, audio: &Path, output: &Path) -> Result<Self> {
+        let watch = Watch::of_process();
         let pipeline = gst::Pipeline::new();
         let make = |name: &str| -> Result<gst::Element> {
             let element = make(name)?;
@@ -106,13 +106,14 @@ impl Film {
             .field("width", even)
             .field("height", even)
             .build();
-        let head = match video {
-            None => {
+        let head = match subject {
+            Subject::Photo(photo) => {
                 let head = make("talkinghead")?;
+                head.set_property("portrait", path_text(photo)?);
                 gst::Element::link_many([&tee, &make("queue")?, &head])?;
                 head
             }
-            Some(video) => {
+            Subject::Video(video) => {
                 let head = make("facedub")?;
                 let source = make("filesrc")?;
                 source.set_property("location", path_text(video)?);
@@ -263,21 +264,40 @@ fn count_drawn(head: &gst::Element) -> Result<Arc<AtomicU64>> {
 }
 
 /// Makes an element, or says where to get it.
-fn make(name: &str) -> Result<gst::Element> {
+pub fn make(name: &str) -> Result<gst::Element> {
     if let Ok(element) = gst::ElementFactory::make(name).build() {
         return Ok(element);
     }
-    if let Some((_, package)) = PACKAGES.iter().find(|(element, _)| *element == name) {
-        bail!("GStreamer has no element {name}: install the Debian package {package}");
+    if let Some(remedy) = packages::remedy(name) {
+        bail!("GStreamer has no element {name}: {remedy}");
     }
-    let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name(PLUGIN)).filter(|p| p.is_file());
-    let beside = beside.with_context(|| {
+    let beside = plugin_beside().with_context(|| {
         format!("GStreamer has no element {name}: set GST_PLUGIN_PATH to the folder that holds {PLUGIN}")
     })?;
     gst::Plugin::load_file(&beside).with_context(|| format!("cannot load {}", beside.display()))?;
     gst::ElementFactory::make(name)
         .build()
         .with_context(|| format!("{} has no element {name}", beside.display()))
+}
+
+/// The plugin that came with this program.
+fn plugin_beside() -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok()?;
+    let files = PLUGIN_FOLDERS.iter().map(|folder| exe.parent().unwrap_or(&exe).join(folder).join(PLUGIN));
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// Says in one line why a file cannot be read.
+pub fn check_readable(file: &Path) -> Result<()> {
+    if file.is_dir() {
+        bail!("{} is a folder, not a file", file.display());
+    }
+    let named = || format!("cannot read {}", file.display());
+    // What is said into a pipe is heard once.
+    if file.metadata().with_context(named)?.is_file() {
+        std::fs::File::open(file).with_context(named)?;
+    }
+    Ok(())
 }
 
 fn path_text(path: &Path) -> Result<&str> {

@@ -1,21 +1,24 @@
 //! `animate photo.jpg speech.wav`: a talking portrait as an MP4 file; `animate --video clip.mp4 voice.wav`: a person in a video
-//! speaks another voice.
+//! speaks another voice; `animate --jobs table.csv`: many films.
 
 // A command-line program speaks on its standard streams.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod film;
+mod jobs;
 mod message;
 mod output;
+mod packages;
+mod properties;
+mod render;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Renders a talking portrait from a photo and a recording
@@ -23,9 +26,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[command(name = "animate", version)]
 struct Args {
     /// Photo with a face in it (PNG, JPEG or WebP); with --video this is the recording
-    photo: PathBuf,
+    #[arg(required_unless_present_any = ["jobs", "job_worker"])]
+    photo: Option<PathBuf>,
     /// Video of a person who speaks the recording instead, in any format that GStreamer decodes; takes the place of the photo
-    #[arg(long, conflicts_with_all = ["audio", "portrait_open", "framing", "seed"])]
+    #[arg(long, conflicts_with_all = ["audio", "portrait_open", "framing", "seed", "jobs"])]
     video: Option<PathBuf>,
     /// What is seen of a person in a video while the voice is silent: the video's own mouth, or a shut one
     #[arg(long, default_value = "original", requires = "video")]
@@ -40,7 +44,7 @@ struct Args {
     #[arg(long, default_value = "largest")]
     face: String,
     /// Recording of speech, in any format that GStreamer decodes
-    #[arg(required_unless_present = "video")]
+    #[arg(required_unless_present_any = ["video", "jobs", "job_worker"])]
     audio: Option<PathBuf>,
     /// MP4 file to write
     #[arg(long, short, default_value = "portrait.mp4")]
@@ -69,6 +73,28 @@ struct Args {
     /// Seconds without any progress after which the rendering is given up, 0 = never
     #[arg(long, default_value_t = 20)]
     patience: u32,
+    /// Table of films instead of a photo and a recording: CSV, JSON Lines or Parquet with the columns photo, voice, output, and any
+    /// property of talkinghead; paths are seen from the table's folder
+    #[arg(long, conflicts_with_all = ["photo", "audio", "output"])]
+    jobs: Option<PathBuf>,
+    /// Only one of N parts of the table, I/N with I from 1 on
+    #[arg(long, requires = "jobs")]
+    shard: Option<jobs::Shard>,
+    /// Leave rows out whose film is there
+    #[arg(long, requires = "jobs")]
+    skip_done: bool,
+    /// Processes side by side, 0 = one a core
+    #[arg(long, requires = "jobs", default_value_t = 0)]
+    workers: usize,
+    /// File to which a line of JSON goes for each row; otherwise it lies beside the table
+    #[arg(long, requires = "jobs")]
+    report: Option<PathBuf>,
+    /// Only print the rows as they are read, a line of JSON each
+    #[arg(long, requires = "jobs", conflicts_with = "skip_done")]
+    plan: bool,
+    /// Be a process that makes films for another one
+    #[arg(long, hide = true, exclusive = true)]
+    job_worker: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -95,18 +121,6 @@ enum Silence {
     Shut,
 }
 
-impl Args {
-    /// The recording.
-    fn audio(&self) -> &Path {
-        self.audio.as_ref().unwrap_or(&self.photo)
-    }
-
-    /// The photo, where there is no video.
-    fn photo(&self) -> Option<&Path> {
-        self.audio.as_ref().map(|_| self.photo.as_path())
-    }
-}
-
 fn amplitude(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.0..=2.0).contains(&value) { Ok(value) } else { Err("it must lie within 0 and 2".into()) }
@@ -122,117 +136,92 @@ fn nick(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default()
 }
 
-fn check_inputs(args: &Args) -> Result<()> {
-    let inputs = || {
-        let more = args.portrait_open.iter().chain(&args.video).map(PathBuf::as_path);
-        [args.audio()].into_iter().chain(args.photo()).chain(more)
-    };
-    for file in inputs() {
-        if file.is_dir() {
-            bail!("{} is a folder, not a file", file.display());
-        }
-        let named = || format!("cannot read {}", file.display());
-        // What is said into a pipe is heard once.
-        if file.metadata().with_context(named)?.is_file() {
-            std::fs::File::open(file).with_context(named)?;
+impl Args {
+    /// Who speaks, and the recording; none where a table tells of both.
+    fn inputs(&self) -> Option<(film::Subject<'_>, &Path)> {
+        let first = self.photo.as_deref()?;
+        match &self.video {
+            Some(video) => Some((film::Subject::Video(video), first)),
+            None => Some((film::Subject::Photo(first), self.audio.as_deref()?)),
         }
     }
-    let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
-    if inputs().any(|input| same(&args.output, input)) {
-        bail!("{} would be overwritten: choose another --output", args.output.display());
+
+    /// Properties that the options are, as text: of `facedub` where there is a video, else of `talkinghead`.
+    fn properties(&self) -> Vec<(String, String)> {
+        let mut all = vec![
+            ("face", self.face.clone()),
+            ("model-pack", self.model_pack.clone()),
+            ("device", self.device.clone()),
+            ("num-threads", self.num_threads.to_string()),
+            ("emotion", nick(&self.emotion)),
+            ("emotion-intensity", self.emotion_intensity.to_string()),
+        ];
+        if self.video.is_some() {
+            all.extend([("silence", nick(&self.silence)), ("amplitude", self.amplitude.to_string())]);
+        } else {
+            all.push(("framing", nick(&self.framing)));
+        }
+        all.extend(self.seed.map(|seed| ("seed", seed.to_string())));
+        all.extend(self.portrait_open.as_ref().map(|path| ("portrait-open", path.display().to_string())));
+        all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
-    Ok(())
 }
 
 fn run(args: &Args) -> Result<()> {
-    check_inputs(args)?;
+    if args.job_worker {
+        return jobs::worker::serve();
+    }
+    if let Some(table) = &args.jobs {
+        return jobs::run(&jobs::Jobs {
+            table,
+            shard: args.shard,
+            skip_done: args.skip_done,
+            plan: args.plan,
+            workers: args.workers,
+            report: args.report.as_deref(),
+            patience: args.patience,
+            defaults: args.properties(),
+        });
+    }
+    // clap asks for both where there is no table.
+    let Some((subject, voice)) = args.inputs() else { return Ok(()) };
+    film::check_readable(subject.file())?;
+    film::check_readable(voice)?;
     output::clean_up_on_signals()?;
     gst::init().context("GStreamer does not start")?;
-    let output = output::Output::create(&args.output)?;
-    let mut film = film::Film::new(args.audio(), args.video.as_deref(), output.path())?;
-    let head = &film.head;
-    if let Some(photo) = args.photo() {
-        head.set_property("portrait", photo.display().to_string());
-        head.set_property(
-            "portrait-open",
-            args.portrait_open.as_ref().map(|path| path.display().to_string()),
-        );
-        head.set_property_from_str("framing", &nick(&args.framing));
-    } else {
-        head.set_property_from_str("silence", &nick(&args.silence));
-        head.set_property_from_str("amplitude", &args.amplitude.to_string());
-    }
-    head.set_property("face", &args.face);
-    if head.property::<String>("face") != args.face {
-        bail!(
-            "--face {} names no face: write largest, left, right, a number (1 = the first from the left) or x,y (parts of the \
-             picture's width and height, 0 to 1)",
-            args.face
-        );
-    }
-    head.set_property("model-pack", &args.model_pack);
-    head.set_property("device", &args.device);
-    head.set_property("num-threads", args.num_threads);
-    head.set_property_from_str("emotion", &nick(&args.emotion));
-    head.set_property_from_str("emotion-intensity", &args.emotion_intensity.to_string());
-    if let Some(seed) = args.seed {
-        head.set_property("seed", seed);
-    }
-
+    let request = render::Request {
+        subject,
+        voice,
+        output: &args.output,
+        properties: &args.properties(),
+        patience: Duration::from_secs(args.patience.into()),
+    };
+    let bar = ProgressBar::new(0);
+    let style = "{bar:40} {percent:>3} %  {msg}  {eta} to go";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
     let start = Instant::now();
-    let patience = Duration::from_secs(args.patience.into());
-    let rendered = render(&mut film, patience);
-    if !film.stop() {
-        // The end of the program would wait for a thread that does not end, and leave the file.
-        drop(output);
-        let error = rendered.err().unwrap_or_else(|| anyhow!("the pipeline does not stop"));
-        eprintln!("error: {error:#}");
-        signal_hook::low_level::exit(1);
-    }
-    let length = rendered?;
-    output.finish()?;
+    let made = render::render(&request, &bar);
+    bar.finish_and_clear();
+    let made = match made {
+        Ok(made) => made,
+        Err(render::Failure::Said(error)) => return Err(error),
+        Err(render::Failure::Stuck(error)) => {
+            // The end of the program would wait for a thread that does not end.
+            eprintln!("error: {error:#}");
+            signal_hook::low_level::exit(1);
+        }
+    };
     let wall = start.elapsed().as_secs_f64();
-    for warning in film.warnings() {
+    for warning in &made.warnings {
         eprintln!("warning: {warning}");
     }
     println!(
         "{}: {:.2} s in {wall:.2} s ({:.2} × real time)",
         args.output.display(),
-        length.as_secs_f64(),
-        length.as_secs_f64() / wall
+        made.length.as_secs_f64(),
+        made.length.as_secs_f64() / wall
     );
     Ok(())
-}
-
-/// Plays to the end under a progress bar; returns the length of the film.
-fn render(film: &mut film::Film, patience: Duration) -> Result<Duration> {
-    let bar = ProgressBar::new(0);
-    let style = "{bar:40} {percent:>3} %  {msg}  {eta} to go";
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let result = play(film, patience, &bar);
-    bar.finish_and_clear();
-    result.map(|()| film.drawn().into())
-}
-
-fn play(film: &mut film::Film, limit: Duration, bar: &ProgressBar) -> Result<()> {
-    film.play()?;
-    let mut patience = watch::Patience::new(limit);
-    while !film.wait(gst::ClockTime::from_mseconds(100))? {
-        if patience.is_over(film.moves()) {
-            bail!("nothing has moved for {} s: {}", limit.as_secs(), film.cause());
-        }
-        if let Some(duration) = film.duration() {
-            let at = film.drawn();
-            bar.set_length(duration.mseconds());
-            bar.set_position(at.mseconds());
-            bar.set_message(format!("{:.1} of {:.1} s", seconds(at), seconds(duration)));
-        }
-    }
-    Ok(())
-}
-
-fn seconds(time: gst::ClockTime) -> f64 {
-    Duration::from(time).as_secs_f64()
 }
 
 fn main() -> ExitCode {

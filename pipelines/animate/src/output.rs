@@ -41,6 +41,28 @@ pub fn clean_up_on_signals() -> Result<()> {
 pub struct Output {
     target: PathBuf,
     file: TempPath,
+    /// Locked as long as it is written, so that others know that it is not abandoned.
+    _lock: File,
+}
+
+/// How the names of unfinished films begin and end.
+const UNFINISHED_NAME: (&str, &str) = (".animate-", ".mp4");
+
+/// Takes unfinished films away that nobody writes any more: a program that was killed leaves its own.
+pub fn clear_abandoned(folder: &Path) {
+    // A folder that is not there holds none.
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(UNFINISHED_NAME.0)
+            && name.ends_with(UNFINISHED_NAME.1)
+            && let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            // Somebody else may be faster.
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 impl Output {
@@ -59,16 +81,24 @@ impl Output {
             OpenOptions::new().write(true).open(&target).with_context(|| format!("cannot write {named}"))?;
         }
         let folder = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".animate-")
-            .suffix(".mp4")
-            // Less what the umask takes, as of any new file.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .with_context(|| format!("cannot write {named}"))?
-            .into_temp_path();
-        *unfinished() = Some(file.to_path_buf());
-        Ok(Self { target, file })
+        loop {
+            let file = tempfile::Builder::new()
+                .prefix(UNFINISHED_NAME.0)
+                .suffix(UNFINISHED_NAME.1)
+                // Less what the umask takes, as of any new file.
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)
+                .with_context(|| format!("cannot write {named}"))?;
+            let (lock, file) = file.into_parts();
+            // Some file systems know no locks: there nobody takes it away either.
+            let _ = lock.try_lock();
+            // Taken away before it was locked.
+            if !file.exists() {
+                continue;
+            }
+            *unfinished() = Some(file.to_path_buf());
+            return Ok(Self { target, file, _lock: lock });
+        }
     }
 
     /// Where the film is written.
@@ -129,6 +159,21 @@ mod tests {
         Output::create(&target).unwrap().finish().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&target), mode(&plain));
+    }
+
+    #[test]
+    fn what_a_killed_program_left_is_taken_away_and_what_is_being_written_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Output::create(&dir.path().join("film.mp4")).unwrap();
+        std::fs::write(dir.path().join(".animate-left.mp4"), "half").unwrap();
+        std::fs::write(dir.path().join("another.mp4"), "whole").unwrap();
+        clear_abandoned(dir.path());
+        let mut left = names(dir.path());
+        left.sort();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(output.path().exists() && left[1] == "another.mp4", "{left:?}");
+        output.finish().unwrap();
+        clear_abandoned(&dir.path().join("nothing"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A tracer of GStreamer's: it is told when a thread goes into an element with a buffer, an event or a query, and when it
 //! comes out again.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gst::glib;
@@ -21,6 +22,12 @@ impl Watch {
     /// Starts to watch.
     pub fn new() -> Self {
         glib::Object::new()
+    }
+
+    /// The one that watches all films of a process: a tracer stays to its end.
+    pub fn of_process() -> Self {
+        static WATCH: OnceLock<Watch> = OnceLock::new();
+        WATCH.get_or_init(Self::new).clone()
     }
 
     /// A number that changes as long as something moves.

@@ -156,6 +156,12 @@ impl Framer {
         self.clock.frame_of(self.sound_end.max(self.live.as_ref().map_or(0, |live| live.used)))
     }
 
+    /// The first frame that shows none of the sound so far.
+    pub fn frame_after(&self) -> u64 {
+        let used = self.live.as_ref().map_or(0, |live| live.used);
+        self.sound_end.max(used).checked_sub(1).map_or(0, |last| self.clock.frame_of(last) + 1)
+    }
+
     /// Position behind the samples of the frame that comes out next.
     pub fn due(&self) -> Option<u64> {
         Some(self.clock.frame_end(self.next?) + self.look_ahead)

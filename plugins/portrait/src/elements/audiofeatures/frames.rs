@@ -69,6 +69,7 @@ impl AudioFeatures {
         }
         self.stats.add(began.elapsed());
         self.begin_output();
+        self.push_turns(frame.turns);
         Ok(Some(buffer))
     }
 

@@ -41,8 +41,8 @@ use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
 use super::settings::{LookAhead, properties};
 use super::state::{Counts, State};
-use super::tags;
 use super::task::{LiveTask, Next};
+use super::{tags, utterance};
 use crate::pack::SAMPLE_RATE;
 use crate::stream::element::{Description, lock, pad_templates};
 use crate::stream::look_ahead;
@@ -304,13 +304,20 @@ impl BaseTransformImpl for AudioFeatures {
             }
             gst::EventView::Eos(_) => {
                 self.drain();
+                self.end_utterance();
                 self.complain_of_nothing();
             }
             gst::EventView::SegmentDone(_) => self.drain(),
             gst::EventView::FlushStop(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
+                    state.utterances.interrupt();
                     state.reset(false);
                     state.segment = None;
+                }
+            }
+            _ if utterance::completes(&event) => {
+                if let Some(state) = lock(&self.state).as_mut() {
+                    state.utterances.complete(state.framer.frame_after());
                 }
             }
             _ => (),

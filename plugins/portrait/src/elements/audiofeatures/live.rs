@@ -15,6 +15,7 @@ use super::framer::Placed;
 use super::frames::AudioFeatures;
 use super::state::Live;
 use super::task::Next;
+use super::utterance;
 use crate::stream::element::lock;
 
 /// A live stream that is so far behind its clock, because the machine slept or the stages behind were blocked, does not
@@ -159,6 +160,12 @@ impl AudioFeatures {
             self.begin_output();
         }
         for event in due {
+            if utterance::completes(&event)
+                && let Some(state) = lock(&self.state).as_mut()
+            {
+                // Its place has come.
+                state.utterances.complete(0);
+            }
             self.parent_sink_event(event);
         }
     }
@@ -220,6 +227,7 @@ impl AudioFeatures {
                 // After the frame that the thread is about to push.
                 let _stream = pad.stream_lock();
                 self.drain_live();
+                self.end_utterance();
                 if let Some(live) = lock(&self.state).as_mut().and_then(|s| s.live.as_mut()) {
                     live.eos = true;
                 }
@@ -242,6 +250,7 @@ impl AudioFeatures {
                 // As in a queue: what is to be remembered stays, what happened is forgotten.
                 let kept: Vec<_> = live.events.drain(..).filter(|(_, event)| event.is_sticky()).collect();
                 state.segment = None;
+                state.utterances.interrupt();
                 state.reset(!flush.resets_time());
                 drop(guard);
                 let taken = self.parent_sink_event(event.clone());
@@ -255,7 +264,8 @@ impl AudioFeatures {
             gst::EventView::Caps(_) | gst::EventView::Gap(_) => None,
             // The others keep their place between the frames.
             _ if event.is_serialized() => {
-                let before = state.framer.frame_behind();
+                let completes = utterance::completes(event);
+                let before = if completes { state.framer.frame_after() } else { state.framer.frame_behind() };
                 live.events.push_back((before, event.clone()));
                 Some(true)
             }

@@ -17,6 +17,7 @@ mod settings;
 mod state;
 mod tags;
 mod task;
+pub mod utterance;
 mod warnings;
 
 pub use settings::LookAhead;

@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::framer::{Framer, Placed};
 use super::mixdown::Mixdown;
 use super::settings::{LookAhead, Settings};
+use super::utterance::{Turn, Utterances};
 use crate::pack::PackError;
 use crate::stream::element::Segment;
 use crate::stream::tensor::{TensorInfo, TensorKind, buffer};
@@ -28,6 +29,8 @@ pub struct State {
     pub live: Option<Live>,
     /// Sound, or a gap in its place, came since the start.
     pub heard: bool,
+    /// Where the voice begins and is over.
+    pub utterances: Utterances,
     /// Makes one channel of several.
     mixdown: Mixdown,
     /// Samples of a buffer, reused.
@@ -88,6 +91,8 @@ pub struct FrameSpan {
     pub pts: gst::ClockTime,
     pub duration: gst::ClockTime,
     pub discont: bool,
+    /// What has to be told before it.
+    pub turns: Vec<Turn>,
 }
 
 impl State {
@@ -117,6 +122,7 @@ impl State {
             refused: false,
             live: None,
             heard: false,
+            utterances: Utterances::default(),
             mixdown: Mixdown::new(1, clock.rate),
             samples: Vec::new(),
             caps,
@@ -198,7 +204,31 @@ impl State {
         let (begin, end) =
             (self.timestamp(clock.frame_time(number)), self.timestamp(clock.frame_time(number + 1)));
         let discont = std::mem::take(&mut self.discont) | self.framer.take_skipped();
-        Some(FrameSpan { number, pts: begin, duration: end.saturating_sub(begin), discont })
+        let duration = end.saturating_sub(begin);
+        let turns = self.turns(number, begin, duration, window);
+        Some(FrameSpan { number, pts: begin, duration, discont, turns })
+    }
+
+    /// What a frame tells of the voice, whose window this is.
+    fn turns(
+        &mut self,
+        number: u64,
+        pts: gst::ClockTime,
+        duration: gst::ClockTime,
+        window: &[f32],
+    ) -> Vec<Turn> {
+        let clock = self.framer.clock();
+        let count =
+            clock.frame_end(number) - number.checked_sub(1).map_or(0, |before| clock.frame_end(before));
+        // The frame's own samples stand before its look-ahead.
+        let end = window.len().saturating_sub(self.framer.look_ahead() as usize);
+        let own = window.get(end.saturating_sub(count as usize)..end).unwrap_or_default();
+        let peak = own.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+        let running = match &self.segment {
+            Some(segment) if self.live.is_none() => segment.to_running_time(pts),
+            _ => Some(pts),
+        };
+        running.map_or_else(Vec::new, |begin| self.utterances.frame(number, begin, begin + duration, peak))
     }
 
     /// The output's timestamp at a grid time.

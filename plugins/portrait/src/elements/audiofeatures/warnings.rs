@@ -1,10 +1,13 @@
 //! What `audiofeatures` says about audio that did not come as it should: each thing once, because it goes on as it began.
 
+use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 
 use super::CAT;
 use super::framer::Placed;
 use super::frames::AudioFeatures;
+use super::utterance::Turn;
 use crate::stream::element::lock;
 
 /// How much later than its timestamps audio may be heard before that is said. In milliseconds.
@@ -76,5 +79,19 @@ impl AudioFeatures {
                 )
             );
         }
+    }
+
+    /// Tells the elements behind where the voice begins and is over. No lock is held.
+    pub(super) fn push_turns(&self, turns: Vec<Turn>) {
+        for turn in turns {
+            gst::debug!(CAT, imp = self, "{turn:?}");
+            self.obj().src_pad().push_event(turn.to_event());
+        }
+    }
+
+    /// At the end of the stream.
+    pub(super) fn end_utterance(&self) {
+        let turns = lock(&self.state).as_mut().map_or_else(Vec::new, |state| state.utterances.finish());
+        self.push_turns(turns);
     }
 }

@@ -53,7 +53,9 @@ use super::newcomer::Newcomers;
 use super::resample::{Resampler, Shot};
 use super::settings::{Look, Settings, properties};
 use super::state::State;
+use super::utterance::Herald;
 use super::{Background, formats, pool, refusal, source};
+use crate::elements::audiofeatures::utterance::Turn;
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
 use crate::stream::element::{Description, lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
@@ -77,6 +79,7 @@ pub struct FaceSynth {
     pub(super) newcomers: Arc<Newcomers>,
     complaints: Complaints,
     unfollowed: Unfollowed,
+    herald: Herald,
     stats: Stats,
     /// The user was told why nothing was negotiated.
     refused: AtomicBool,
@@ -277,6 +280,7 @@ impl BaseTransformImpl for FaceSynth {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.newcomers.stop();
         self.unfollowed.stop();
+        self.herald.stop();
         *lock(&self.terms) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;
@@ -385,6 +389,9 @@ impl BaseTransformImpl for FaceSynth {
         if ends {
             self.drain();
         }
+        if let Some(turn) = Turn::read(&event) {
+            self.herald.tell(self.obj().upcast_ref(), self.obj().sink_pad(), turn);
+        }
         if (is(gst::EventType::FlushStop) || ends && !is(gst::EventType::Gap))
             && let Some(resampler) = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut())
         {
@@ -398,6 +405,13 @@ impl BaseTransformImpl for FaceSynth {
             self.obj().src_pad().push_event(gst::event::Tag::new(meta::synthetic_tags()));
         }
         handled
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Latency(latency) = event.view() {
+            self.herald.set_latency(latency.latency());
+        }
+        self.parent_src_event(event)
     }
 
     fn submit_input_buffer(

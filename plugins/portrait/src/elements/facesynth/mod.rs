@@ -16,6 +16,7 @@ mod source;
 mod state;
 #[cfg(test)]
 mod tests;
+mod utterance;
 
 /// What the picture shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""A table of films on Ray: on this machine, or on a cluster with --address.
+
+python3 run.py jobs.csv [--workers 4] [--cpus 1] [--address auto]
+
+Each worker is an actor with one process of `animate --job-worker`, which keeps models and photos between films. Rows go to
+whoever is free, two at a time to each, so that nobody waits and nothing piles up. A worker that dies is replaced and its
+row done again; what is done is done: rows whose film is there are left out, and films get their names when they are whole. All
+machines see the table's folder at the same path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any
+
+import ray
+
+#: How often a row is begun whose worker dies.
+TRIES = 3
+#: Rows on their way to each worker: one that is done, and one that waits.
+IN_FLIGHT = 2
+
+
+def animate_program() -> str:
+    """The program: $ANIMATE, that of the Python package, of the PATH, or of this checkout's build."""
+    named = os.environ.get("ANIMATE") or shutil.which("portrait-animate")
+    if named:
+        return named
+    try:
+        import gst_portrait
+
+        if found := gst_portrait.program():
+            return str(found)
+    except ImportError:
+        pass
+    built = pathlib.Path(__file__).resolve().parents[2] / "target" / "release" / "animate"
+    if built.is_file():
+        return str(built)
+    raise SystemExit("error: portrait-animate is not there: install gst-portrait, or set ANIMATE to its file")
+
+
+def plan(program: str, table: pathlib.Path) -> list[dict[str, Any]]:
+    """The table's rows as the program reads them: a line of JSON each, bad rows with their error."""
+    output = subprocess.run([program, "--jobs", str(table), "--plan"], capture_output=True, text=True, check=False)
+    if output.returncode:
+        raise SystemExit(output.stderr.strip() or f"error: {program} cannot read {table}")
+    return [json.loads(line) for line in output.stdout.splitlines()]
+
+
+@ray.remote(max_restarts=-1)
+class Worker:
+    """Makes films, one after the other, with models and photos kept between them."""
+
+    def __init__(self, program: str, patience: int) -> None:
+        self.patience = patience
+        # It ends with this actor: its input ends.
+        self.process = subprocess.Popen(
+            [program, "--job-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def make(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Makes the film of a row and returns its line of the report."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps({"job": job, "patience": self.patience}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            # Ray starts this actor anew, and the row is done again.
+            os._exit(1)
+        result: dict[str, Any] = json.loads(line)
+        return result
+
+    def process_id(self) -> int:
+        """That of the process that renders, for whoever wants to see it die."""
+        return self.process.pid
+
+
+def run(arguments: argparse.Namespace) -> int:
+    program = animate_program()
+    table = arguments.table.resolve()
+    rows = plan(program, table)
+    report = (arguments.report or table.with_name(table.name + ".report.jsonl")).open("a", encoding="utf-8")
+
+    count = {"done": 0, "failed": 0, "skipped": 0}
+    start = time.monotonic()
+
+    def tell(outcome: dict[str, Any]) -> None:
+        count[outcome["status"]] += 1
+        report.write(json.dumps(outcome) + "\n")
+        report.flush()
+        done = sum(count.values())
+        rate = done / (time.monotonic() - start)
+        rest = (len(rows) - done) / rate
+        if outcome.get("error"):
+            print(f"error: row {outcome['row']}: {outcome['error']}", file=sys.stderr, flush=True)
+        print(f"{done} of {len(rows)} films, {rate:.2f} a second, {rest:.0f} s to go", flush=True)
+
+    waiting = []
+    for row in rows:
+        if "error" in row:
+            tell(row | {"status": "failed"})
+        elif pathlib.Path(row["output"]).is_file() and not arguments.again:
+            tell({"row": row["row"], "output": row["output"], "status": "skipped", "error": None})
+        else:
+            waiting.append(row)
+    waiting.reverse()
+
+    ray.init(address=arguments.address, log_to_driver=False, include_dashboard=False)
+    workers = [
+        Worker.options(num_cpus=arguments.cpus).remote(program, arguments.patience)  # type: ignore[attr-defined]
+        for _ in range(min(arguments.workers, max(1, len(waiting))))
+    ]
+    flying: dict[Any, tuple[Any, dict[str, Any], int]] = {}
+
+    def send(worker: Any, job: dict[str, Any], tries: int) -> None:
+        flying[worker.make.remote(job)] = (worker, job, tries)
+
+    for _ in range(IN_FLIGHT):
+        for worker in workers:
+            if waiting:
+                send(worker, waiting.pop(), 1)
+    while flying:
+        ready, _ = ray.wait(list(flying), num_returns=1)
+        for one in ready:
+            worker, job, tries = flying.pop(one)
+            try:
+                tell(ray.get(one))
+            except ray.exceptions.RayActorError as error:
+                if tries < TRIES:
+                    send(worker, job, tries + 1)
+                    continue
+                reason = f"the worker that rendered it died {TRIES} times: {error.__class__.__name__}"
+                tell({"row": job["row"], "output": job["output"], "status": "failed", "error": reason})
+            if waiting:
+                send(worker, waiting.pop(), 1)
+    seconds = time.monotonic() - start
+    print(
+        f"{count['done']} films done, {count['skipped']} skipped, {count['failed']} failed of {len(rows)}"
+        f" in {seconds:.1f} s ({count['done'] / seconds:.2f} films a second)"
+    )
+    ray.shutdown()
+    return 1 if count["failed"] else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A table of films on Ray")
+    parser.add_argument("table", type=pathlib.Path, help="CSV, JSON Lines or Parquet, as of animate --jobs")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="films side by side")
+    parser.add_argument("--cpus", type=float, default=1, help="cores that Ray reserves for each worker")
+    parser.add_argument("--address", help="of a cluster, as in auto or ray://HOST:10001; none = this machine")
+    parser.add_argument("--patience", type=int, default=20, help="seconds without progress before a film is given up")
+    parser.add_argument("--report", type=pathlib.Path, help="file for a line of JSON a row; else beside the table")
+    parser.add_argument("--again", action="store_true", help="make films anew that are there")
+    return run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""gst-portrait from Python: a photo and a voice go in, a talking portrait comes out.
+
+`setup()` puts the plugin that came with this package on GStreamer's path; `Head` takes sound and gives pictures;
+`python -m gst_portrait doctor` tells what is there and what is missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._plugin import MissingError, plugin_folder, program, setup
+
+if TYPE_CHECKING:
+    from .head import Head, HeadError, Picture, Utterance
+
+__version__ = "0.1.0"
+__all__ = [
+    "Head",
+    "HeadError",
+    "MissingError",
+    "Picture",
+    "Utterance",
+    "plugin_folder",
+    "program",
+    "setup",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # numpy and GStreamer are loaded by whoever wants a head, not by `doctor`, which tells of their absence.
+    if name in ("Head", "HeadError", "Picture", "Utterance"):
+        from . import head
+
+        return getattr(head, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,377 @@
+"""A talking head: sound is pushed in, pictures come out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._plugin import MissingError, gstreamer
+from .packages import install_line
+
+#: Bytes of a pixel in each format.
+_PIXEL = {"RGB": 3, "RGBA": 4, "BGRA": 4}
+#: Tensors that ride on pictures, by the names that they have here.
+_TENSORS = {
+    "audio_features": "PortraitAudioFeaturesMeta",
+    "emotion": "PortraitEmotionMeta",
+    "face": "PortraitFaceMeta",
+    "landmarks": "PortraitLandmarksMeta",
+    "pose": "PortraitPoseMeta",
+    "latents": "PortraitLatentsMeta",
+    "picture_landmarks": "PortraitPictureLandmarksMeta",
+}
+#: How long a wait for a picture lasts before errors are looked for, in ns.
+_PATIENCE = 50_000_000
+#: Silence behind an utterance that is over, where no clock makes it, in seconds: more than any pack looks ahead.
+_PADDING = 1.0
+#: Pictures that wait for whoever takes them.
+_WAITING = 4
+
+Format = Literal["RGB", "RGBA", "BGRA"]
+Value = str | int | float | bool
+
+
+class HeadError(RuntimeError):
+    """What an element of the head says of a failure."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What the message `portrait-utterance` tells: an utterance began to be shown, or is over."""
+
+    state: Literal["started", "ended"]
+    #: Running time of its first picture, or of the end of its last one, in seconds.
+    time: float
+    #: It was not shown to its end, because the voice was interrupted.
+    interrupted: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and the sound that belongs to it."""
+
+    #: Height, width, channels.
+    image: NDArray[np.uint8]
+    #: When it is shown, and for how long, in seconds of running time.
+    time: float
+    duration: float
+    #: 16-bit samples that are heard while it is shown: samples, channels.
+    audio: NDArray[np.int16]
+    #: Tensors of the stages: see the table of metadata in the documents.
+    metadata: Mapping[str, NDArray[np.float32]] = field(repr=False)
+
+
+class _Track:
+    """The sound that was pushed, by the time at which it is heard. In samples."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.rate = rate
+        self.channels = channels
+        self._pieces: list[tuple[int, NDArray[np.int16]]] = []
+        self._lock = threading.Lock()
+
+    def add(self, start: int, samples: NDArray[np.int16]) -> None:
+        """Sound of that place; later than all before it."""
+        with self._lock:
+            self._pieces.append((start, samples))
+
+    def cut(self, start: int) -> None:
+        """What was to be heard from there on is not."""
+        with self._lock:
+            kept = [(at, piece[: max(0, start - at)]) for at, piece in self._pieces]
+            self._pieces = [(at, piece) for at, piece in kept if len(piece)]
+
+    def take(self, start: int, end: int) -> NDArray[np.int16]:
+        """The sound between two places, silence where there is none; what is before is forgotten."""
+        out = np.zeros((max(0, end - start), self.channels), np.int16)
+        with self._lock:
+            self._pieces = [(at, piece) for at, piece in self._pieces if at + len(piece) > start]
+            for at, piece in self._pieces:
+                first, last = max(at, start), min(at + len(piece), end)
+                if first < last:
+                    out[first - start : last - start] = piece[first - at : last - at]
+        return out
+
+
+def _samples(pcm: bytes | NDArray[Any], channels: int) -> NDArray[np.int16]:
+    """16-bit samples in rows of channels, of bytes, of 16-bit or of floating-point numbers."""
+    array: NDArray[Any] = np.frombuffer(pcm, np.int16) if isinstance(pcm, bytes | bytearray | memoryview) else pcm
+    if array.dtype.kind == "f":
+        array = (np.clip(np.nan_to_num(array), -1.0, 1.0) * 32767.0).astype(np.int16)
+    if array.dtype != np.int16:
+        raise TypeError(f"sound must be 16-bit or floating-point numbers, not {array.dtype}")
+    if array.size % channels:
+        raise ValueError(f"{array.size} samples are no whole number of moments of {channels} channels")
+    return np.ascontiguousarray(array).reshape(-1, channels)
+
+
+class Head:
+    """A portrait that speaks what is pushed.
+
+    Not live, pictures come as fast as they are drawn and `finish` ends them. Live, a picture comes for every moment of
+    the clock, whether there is sound or not.
+
+    with Head("photo.jpg") as head:
+        head.push(pcm)
+        head.finish()
+        for picture in head:
+            ...
+
+    `properties` are those of the element `talkinghead`, with `_` for `-`. `on_utterance` is called from a thread of
+    GStreamer's; it must not block.
+    """
+
+    def __init__(
+        self,
+        portrait: str,
+        *,
+        rate: int = 16_000,
+        channels: int = 1,
+        width: int = 512,
+        height: int = 512,
+        framerate: int = 25,
+        format: Format = "RGB",
+        live: bool = False,
+        on_utterance: Callable[[Utterance], None] | None = None,
+        **properties: Value,
+    ) -> None:
+        if format not in _PIXEL:
+            raise ValueError(f"format {format!r} is none of {', '.join(_PIXEL)}")
+        self._gst = gst = gstreamer()
+        self._format: Format = format
+        self._live = live
+        self._track = _Track(rate, channels)
+        #: Where the next sound goes, in samples of running time.
+        self._next = 0
+        self._lock = threading.Lock()
+        self._on_utterance = on_utterance
+        self._closed = False
+        self._pipeline = gst.Pipeline.new(None)
+        self._source = self._make("appsrc")
+        head = self._make("talkinghead")
+        self._sink = self._make("appsink")
+        self._source.set_property("format", gst.Format.TIME)
+        self._source.set_property("is-live", live)
+        # Whoever pushes a whole recording before the first picture is taken must not wait for ever.
+        self._source.set_property("max-bytes", 0)
+        self._source.set_property(
+            "caps",
+            gst.Caps.from_string(
+                f"audio/x-raw,format=S16LE,layout=interleaved,rate={rate},channels={channels}"
+            ),
+        )
+        self._set(head, "portrait", portrait)
+        for name, value in properties.items():
+            self._set(head, name.replace("_", "-"), value)
+        self._sink.set_property(
+            "caps",
+            gst.Caps.from_string(
+                f"video/x-raw,format={format},width={width},height={height},framerate={framerate}/1"
+            ),
+        )
+        self._sink.set_property("sync", live)
+        self._sink.set_property("max-buffers", _WAITING)
+        # Who takes live pictures too slowly misses some; the others come when they are asked for.
+        self._sink.set_property("drop", live)
+        for one, other in ((self._source, head), (head, self._sink)):
+            if not one.link(other):
+                raise HeadError(f"{one.get_name()} and {other.get_name()} do not fit together")
+        self._bus = self._pipeline.get_bus()
+        self._bus.set_sync_handler(self._sync)
+        if self._pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:
+            error = self._error()
+            self.close()
+            raise error or HeadError("the head does not start")
+
+    def _make(self, name: str) -> Any:
+        element = self._gst.ElementFactory.make(name, None)
+        if element is None:
+            remedy = (
+                "`python -m gst_portrait doctor` says why" if name == "talkinghead" else install_line(name)
+            )
+            raise MissingError(f"GStreamer has no element {name}: {remedy}")
+        self._pipeline.add(element)
+        return element
+
+    def _set(self, head: Any, name: str, value: Value) -> None:
+        if head.find_property(name) is None:
+            raise ValueError(f"talkinghead has no property {name}")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if head.find_property(name).value_type == str:
+            head.set_property(name, text)
+        else:
+            # Choices by their names, numbers of any type.
+            self._gst.util_set_object_arg(head, name, text)
+
+    def set(self, **properties: Value) -> None:
+        """Sets properties of the element `talkinghead` while it speaks, such as emotion="happy"."""
+        head = next(e for e in self._elements() if e.get_factory().get_name() == "talkinghead")
+        for name, value in properties.items():
+            self._set(head, name.replace("_", "-"), value)
+
+    def _elements(self) -> Iterator[Any]:
+        iterator = self._pipeline.iterate_elements()
+        while True:
+            result, element = iterator.next()
+            if result != self._gst.IteratorResult.OK:
+                return
+            yield element
+
+    def _sync(self, _bus: Any, message: Any) -> Any:
+        structure = message.get_structure()
+        if structure is not None and structure.get_name() == "portrait-utterance":
+            told = Utterance(
+                "started" if structure.get_string("state") == "started" else "ended",
+                structure.get_value("running-time") / 1e9,
+                bool(structure.get_value("interrupted")),
+            )
+            if self._on_utterance is not None:
+                self._on_utterance(told)
+            return self._gst.BusSyncReply.DROP
+        return self._gst.BusSyncReply.PASS
+
+    def push(self, pcm: bytes | NDArray[Any]) -> None:
+        """Speaks: 16-bit little-endian bytes, or an array of 16-bit or floating-point (-1 to 1) samples. Does not block.
+
+        What is pushed before it can be heard waits for its time, live ten minutes of it at most.
+        """
+        samples = _samples(pcm, self._track.channels)
+        if not len(samples):
+            return
+        gst = self._gst
+        with self._lock:
+            start = max(self._next, self._now()) if self._live else self._next
+            self._next = start + len(samples)
+            self._track.add(start, samples)
+            buffer = gst.Buffer.new_wrapped(samples.astype("<i2", copy=False).tobytes())
+            buffer.pts = self._nanoseconds(start)
+            buffer.duration = self._nanoseconds(self._next) - buffer.pts
+            flow = self._source.emit("push-buffer", buffer)
+        if flow != gst.FlowReturn.OK:
+            raise self._error() or HeadError(f"the head takes no more sound ({flow.value_nick})")
+
+    def flush(self) -> None:
+        """Says that an utterance is complete: its last pictures do not wait for more sound."""
+        if not self._live:
+            # Live, the clock brings silence by itself.
+            self.push(np.zeros((int(_PADDING * self._track.rate), self._track.channels), np.int16))
+
+    def interrupt(self) -> None:
+        """Forgets what has not been spoken; the mouth closes, and the head goes on."""
+        gst = self._gst
+        with self._lock:
+            self._source.send_event(gst.Event.new_flush_start())
+            self._source.send_event(gst.Event.new_flush_stop(False))
+            if self._live:
+                self._next = self._now()
+                self._track.cut(self._next)
+
+    def finish(self) -> None:
+        """Ends the sound; pictures end when all of it was spoken."""
+        self._source.emit("end-of-stream")
+
+    def close(self) -> None:
+        """Ends everything at once. May be called from any thread, and again."""
+        if not self._closed:
+            self._closed = True
+            self._pipeline.set_state(self._gst.State.NULL)
+            self._bus.set_sync_handler(None)
+
+    def _now(self) -> int:
+        """Running time in samples, with what sound needs on its way to be in time."""
+        clock = self._pipeline.get_clock()
+        if clock is None:
+            return 0
+        running = max(0, clock.get_time() - self._pipeline.get_base_time())
+        return int(running * self._track.rate // self._gst.SECOND) + self._track.rate // 25
+
+    def _nanoseconds(self, samples: int) -> int:
+        return int(samples * 1_000_000_000 // self._track.rate)
+
+    def _error(self) -> HeadError | None:
+        message = self._bus.pop_filtered(self._gst.MessageType.ERROR)
+        if message is None:
+            return None
+        error, debug = message.parse_error()
+        # Behind the place in the source stands what is to be told, such as a file's name.
+        detail = " ".join((debug or "").split("\n", 1)[1:]).strip()
+        return HeadError(f"{error.message} ({detail})" if detail and detail not in error.message else error.message)
+
+    def __iter__(self) -> Iterator[Picture]:
+        while (picture := self._pull()) is not None:
+            yield picture
+
+    async def __aiter__(self) -> AsyncIterator[Picture]:
+        while (picture := await asyncio.to_thread(self._pull)) is not None:
+            yield picture
+
+    def _pull(self) -> Picture | None:
+        """The next picture; None at the end."""
+        while not self._closed:
+            sample = self._sink.emit("try-pull-sample", _PATIENCE)
+            if sample is not None:
+                return self._picture(sample)
+            if error := self._error():
+                raise error
+            if self._sink.get_property("eos"):
+                return None
+        return None
+
+    def _picture(self, sample: Any) -> Picture:
+        gst = self._gst
+        buffer, structure = sample.get_buffer(), sample.get_caps().get_structure(0)
+        width, height = structure.get_value("width"), structure.get_value("height")
+        pixel = _PIXEL[self._format]
+        whole = np.frombuffer(buffer.extract_dup(0, buffer.get_size()), np.uint8)
+        # Rows are padded.
+        rows = whole.reshape(height, -1)[:, : width * pixel]
+        image = rows.reshape(height, width, pixel)
+        start = sample.get_segment().to_running_time(gst.Format.TIME, buffer.pts)
+        rate = self._track.rate
+        sound = self._track.take(start * rate // gst.SECOND, (start + buffer.duration) * rate // gst.SECOND)
+        return Picture(
+            image=image,
+            time=start / gst.SECOND,
+            duration=buffer.duration / gst.SECOND,
+            audio=sound,
+            metadata=_metadata(buffer),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+
+def _metadata(buffer: Any) -> dict[str, NDArray[np.float32]]:
+    found: dict[str, NDArray[np.float32]] = {}
+    for name, meta in _TENSORS.items():
+        custom = buffer.get_custom_meta(meta)
+        if custom is not None:
+            data = custom.get_structure().get_value("data")
+            found[name] = np.frombuffer(data.extract_dup(0, data.get_size()), "<f4").astype(np.float32)
+    return found

@@ -1,0 +1,46 @@
+# Sourced by the checks, inside of the root file system.
+# shellcheck shell=bash
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+quiet_apt() {
+    apt-get -qq -o Dpkg::Use-Pty=0 "$@" >/tmp/apt.log 2>&1 || { tail -20 /tmp/apt.log; fail "apt-get $*"; }
+}
+
+# Every element is there, with its properties.
+inspect() {
+    local element text
+    for element in audiofeatures speech2landmarks landmarks2latents facesynth facelandmarks landmarkoverlay talkinghead; do
+        text=$(gst-inspect-1.0 "$element") || fail "gst-inspect-1.0 $element: $text"
+        case $text in
+            *"NOT USABLE"*) fail "$element: $text" ;;
+        esac
+    done
+    for property in portrait emotion framing gaze-yaw background pose-mode model-pack; do
+        gst-inspect-1.0 talkinghead | grep -q "^  $property  *:" || fail "talkinghead has no $property"
+    done
+    echo "gst-inspect-1.0: 7 elements of $(gst-inspect-1.0 --version | tail -1)"
+}
+
+# launch FILE: the film of README.md.
+launch() {
+    timeout 300 gst-launch-1.0 -q -e filesrc location=/check/speech.wav ! decodebin ! audioconvert ! audioresample \
+        ! audiorate tolerance=3600000000000 ! tee name=t \
+        t. ! queue ! talkinghead portrait=/check/photo.jpg \
+        ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$1" \
+        t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
+        ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m. ||
+        fail "the film"
+    is_film "$1"
+}
+
+is_film() {
+    local frames
+    [ -s "$1" ] || fail "$1 is empty"
+    frames=$(timeout 60 gst-launch-1.0 -v filesrc location="$1" ! qtdemux ! h264parse ! avdec_h264 \
+        ! fakesink silent=false 2>/dev/null | grep -c 'chain.*fakesink0:sink')
+    [ "$frames" -ge 48 ] || fail "$1 has $frames pictures of 50"
+    echo "$1: $(stat -c %s "$1") bytes, $frames pictures"
+}
