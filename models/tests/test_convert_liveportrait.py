@@ -283,6 +283,11 @@ def test_half_precision_is_half_as_large_and_near(
     narrow = torch.jit.load(str(tmp_path / "half" / "render.pt"))(golden["volume"], golden["from"], golden["to"])
     assert narrow.dtype == torch.float32
     near(narrow, wide, 0.05)
+    coarse = golden["to"].half().float()
+    fine = coarse + torch.where(coarse.abs() > 0.5, 1e-4, 0.0)
+    assert torch.equal(fine.half(), coarse.half())
+    render = torch.jit.load(str(tmp_path / "half" / "render.pt"))
+    assert not torch.equal(*(render(golden["volume"], golden["from"], latents) for latents in (coarse, fine)))
 
 
 def test_safetensors_are_read_as_well(pack: Pack, copied: Path, tmp_path: Path) -> None:

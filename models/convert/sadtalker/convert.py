@@ -56,7 +56,7 @@ def manifest(c: Config, pack_id: str, version: str) -> dict[str, object]:
         "picture": {"renderer": "neural", "resolution": c.image},
         "crop": {"scale": 1.45, "vy": -0.09, "rotate": False},
         "pose": {
-            "styles": [f"style {n}" for n in range(1, c.styles)],
+            "styles": [f"style-{n}" for n in range(1, c.styles)],
             "limits": [30.0, 20.0, 20.0],
             "gains": [1.0, 1.0, 1.0],
             "growth": [0.0, 0.0, 0.0],

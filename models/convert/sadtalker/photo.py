@@ -101,9 +101,9 @@ class Align(nn.Module):
         points = torch.stack([points[:, 0], size - 1 - points[:, 1]], 1)
         found = torch.matmul(self.solve.to(torch.float64), points)
         lengths = torch.sqrt((found[:3] * found[:3]).sum([0]))
-        scale = self.face / lengths.mean([0])
+        scale = self.face / torch.clamp(lengths.mean([0]), min=1.0)
         x, y, s = float(found[3, 0].item()), float(found[3, 1].item()), float(scale.item())
-        length = int(size * s)
+        length = max(1, int(size * s))
         half = length / 2 - self.side / 2
         across = self.taps(size, length, int(half + (x - size / 2) * s))
         down = self.taps(size, length, int(half + (size / 2 - y) * s))
