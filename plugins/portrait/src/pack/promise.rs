@@ -206,8 +206,8 @@ impl Manifest {
         names.sort();
         names.dedup();
         expect(
-            names.len() == pose.styles.len() && names.iter().all(|name| is_word(name)),
-            "[pose] styles are not different names of letters, digits, . _ + -",
+            names.len() == pose.styles.len() && names.iter().all(|name| name.split(' ').all(is_word)),
+            "[pose] styles are not different names of letters, digits, . _ + - and single spaces",
         )
     }
 
