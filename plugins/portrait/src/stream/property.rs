@@ -306,7 +306,8 @@ mod tests {
         let class = spec.value_type();
         let default = spec.default_value();
         if let Some(class) = glib::EnumClass::with_type(class) {
-            return class.to_value(class.values().last().unwrap().value()).unwrap();
+            let mut values = class.values().iter().map(|value| class.to_value(value.value()).unwrap());
+            return values.find(|value| value.serialize().ok() != default.serialize().ok()).unwrap();
         }
         if let Some(class) = glib::FlagsClass::with_type(class) {
             return class.to_value(class.values()[1].value()).unwrap();
