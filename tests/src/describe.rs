@@ -120,6 +120,9 @@ pub fn written(value: &glib::Value) -> String {
     if value.type_() == gst::Structure::static_type() {
         return "none".to_owned();
     }
+    if let Some((_, set)) = glib::FlagsValue::from_value(value) {
+        return set.iter().map(|value| value.nick().to_owned()).collect::<Vec<_>>().join("+");
+    }
     value.serialize().map_or_else(|_| "none".to_owned(), |text| text.to_string())
 }
 

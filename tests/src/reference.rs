@@ -17,6 +17,9 @@ const BEGIN: &str = "<!-- from the elements: ";
 const BEGIN_END: &str = " -->\n";
 const END: &str = "<!-- to here -->";
 
+/// A longer list of formats is that of all.
+const MOST_FORMATS: usize = 20;
+
 /// Properties that every element with a model has; they have a table of their own.
 const OF_MODELS: [&str; 3] = ["model-pack", "device", "num-threads"];
 
@@ -88,11 +91,21 @@ fn head(element: &gst::Element) -> String {
 fn caps(structure: &gst::StructureRef) -> String {
     let mut fields: Vec<String> = structure
         .iter()
-        .map(|(name, value)| format!("{name}={}", describe::written(value).replace("(string)", "")))
+        .map(|(name, value)| (name, describe::written(value).replace("(string)", "")))
+        .filter(|(_, value)| !is_any(value))
+        .map(|(name, value)| format!("{name}={value}"))
         .collect();
     fields.sort();
     fields.insert(0, structure.name().to_string());
     fields.join(", ")
+}
+
+/// Whether a field takes whatever there is: a range up to the largest number, or all formats, which are more with each version of
+/// GStreamer.
+fn is_any(value: &str) -> bool {
+    value.ends_with("2147483647 ]")
+        || value.ends_with("2147483647/1 ]")
+        || value.split(',').count() > MOST_FORMATS
 }
 
 fn table(element: &gst::Element, wanted: impl Fn(&str) -> bool) -> String {
@@ -114,10 +127,10 @@ fn row(spec: &glib::ParamSpec) -> String {
     };
     let default = if spec.flags().contains(glib::ParamFlags::WRITABLE) { default } else { String::new() };
     let blurb = spec.blurb().unwrap_or_default().replace('|', "\\|");
+    let values = describe::values(spec).replace("GstStructure", "structure");
     format!(
-        "| `{}` | {}{controllable} | {default} | {} | {blurb} |",
+        "| `{}` | {values}{controllable} | {default} | {} | {blurb} |",
         spec.name(),
-        describe::values(spec),
         describe::mutability(spec),
     )
 }

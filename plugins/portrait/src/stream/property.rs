@@ -30,15 +30,18 @@ pub struct Property<S> {
 }
 
 impl<S: 'static> Property<S> {
-    /// A property whose value is stored if `take` makes one of it.
-    fn new<T: ToValue + 'static>(
+    /// A property whose value is stored if `take` makes one of it; `spec` gets the default.
+    fn new<T: ToValue + Clone + 'static>(
         place: Place<S, T>,
         take: impl Fn(&glib::Value) -> Option<T> + Send + Sync + 'static,
-        spec: impl Fn(glib::ParamFlags) -> glib::ParamSpec + Send + Sync + 'static,
-    ) -> Self {
+        spec: impl Fn(T, glib::ParamFlags) -> glib::ParamSpec + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Default,
+    {
         Self {
             flags: glib::ParamFlags::READWRITE | gst::PARAM_FLAG_MUTABLE_PLAYING,
-            spec: Box::new(spec),
+            spec: Box::new(move |flags| spec(place(&mut S::default()).clone(), flags)),
             get: Box::new(move |settings| Some(place(settings).to_value())),
             set: Box::new(move |settings, value| {
                 if let Some(value) = take(value) {
@@ -102,8 +105,7 @@ pub fn number<S: Default + 'static>(
     Property::new(
         place,
         |value| value.get().ok().filter(|number: &f32| number.is_finite()),
-        move |flags| {
-            let default = *place(&mut S::default());
+        move |default, flags| {
             builder!(ParamSpecFloat, texts, flags).minimum(from).maximum(to).default_value(default).build()
         },
     )
@@ -119,8 +121,7 @@ pub fn whole<S: Default + 'static>(
     Property::new(
         place,
         |value| value.get().ok(),
-        move |flags| {
-            let default = *place(&mut S::default());
+        move |default, flags| {
             builder!(ParamSpecUInt, texts, flags).minimum(from).maximum(to).default_value(default).build()
         },
     )
@@ -135,8 +136,8 @@ pub fn time<S: Default + 'static>(
     let row = Property::new(
         place,
         |value| value.get().ok().map(gst::ClockTime::from_nseconds),
-        move |flags| {
-            let default = place(&mut S::default()).nseconds();
+        move |default: gst::ClockTime, flags| {
+            let default = default.nseconds();
             builder!(ParamSpecUInt64, texts, flags).maximum(longest.nseconds()).default_value(default).build()
         },
     );
@@ -148,10 +149,7 @@ pub fn switch<S: Default + 'static>(texts: Texts, place: Place<S, bool>) -> Prop
     Property::new(
         place,
         |value| value.get().ok(),
-        move |flags| {
-            let default = *place(&mut S::default());
-            builder!(ParamSpecBoolean, texts, flags).default_value(default).build()
-        },
+        move |default, flags| builder!(ParamSpecBoolean, texts, flags).default_value(default).build(),
     )
 }
 
@@ -172,8 +170,7 @@ where
     Property::new(
         place,
         |value| value.get::<T>().ok(),
-        move |flags| {
-            let default = *place(&mut S::default());
+        move |default, flags| {
             glib::ParamSpecEnum::builder_with_default(texts[0], default)
                 .nick(texts[1])
                 .blurb(texts[2])
@@ -200,8 +197,7 @@ where
     Property::new(
         place,
         |value| value.get::<T>().ok(),
-        move |flags| {
-            let default = *place(&mut S::default());
+        move |default, flags| {
             glib::ParamSpecFlags::builder::<T>(texts[0])
                 .default_value(default)
                 .nick(texts[1])
@@ -217,8 +213,7 @@ pub fn text<S: Default + 'static>(texts: Texts, place: Place<S, Option<String>>)
     Property::new(
         place,
         |value| value.get::<Option<String>>().ok(),
-        move |flags| {
-            let default = place(&mut S::default()).clone();
+        move |default, flags| {
             builder!(ParamSpecString, texts, flags).default_value(default.as_deref()).build()
         },
     )
@@ -230,7 +225,9 @@ pub fn text_or_default<S: Default + 'static>(texts: Texts, place: Place<S, Strin
     Property::new(
         place,
         move |value| value.get::<Option<String>>().ok().map(|text| text.unwrap_or_else(default)),
-        move |flags| builder!(ParamSpecString, texts, flags).default_value(Some(default().as_str())).build(),
+        move |default, flags| {
+            builder!(ParamSpecString, texts, flags).default_value(Some(default.as_str())).build()
+        },
     )
 }
 
@@ -310,7 +307,8 @@ mod tests {
         let class = spec.value_type();
         let default = spec.default_value();
         if let Some(class) = glib::EnumClass::with_type(class) {
-            return class.to_value(class.values().last().unwrap().value()).unwrap();
+            let mut values = class.values().iter().map(|value| class.to_value(value.value()).unwrap());
+            return values.find(|value| value.serialize().ok() != default.serialize().ok()).unwrap();
         }
         if let Some(class) = glib::FlagsClass::with_type(class) {
             return class.to_value(class.values()[1].value()).unwrap();
