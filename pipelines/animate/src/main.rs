@@ -153,7 +153,10 @@ fn run(args: &Args) -> Result<()> {
     let head = &film.head;
     if let Some(photo) = args.photo() {
         head.set_property("portrait", photo.display().to_string());
-        head.set_property("portrait-open", args.portrait_open.as_ref().map(|path| path.display().to_string()));
+        head.set_property(
+            "portrait-open",
+            args.portrait_open.as_ref().map(|path| path.display().to_string()),
+        );
         head.set_property_from_str("framing", &nick(&args.framing));
     } else {
         head.set_property_from_str("silence", &nick(&args.silence));

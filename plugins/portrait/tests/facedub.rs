@@ -73,7 +73,8 @@ fn push_voice(source: &gst::Element, frames: u64, voice: fn(usize, usize) -> Vec
 impl Dub {
     fn pipeline(&self) -> gst::Pipeline {
         init();
-        let properties: String = self.properties.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let properties: String =
+            self.properties.iter().map(|(name, value)| format!(" {name}={value}")).collect();
         let voice = match self.voice {
             Some(_) => {
                 "appsrc name=voice format=time max-bytes=0 caps=audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1 \
@@ -220,7 +221,9 @@ fn only_the_surroundings_of_the_mouth_are_touched_and_the_mouth_is() {
 #[test]
 fn the_drawn_mouth_opens_with_the_voice() {
     let gaps = |voice| -> Vec<f32> {
-        let pairs = Dub { voice: Some(voice), frames: 40, properties: &[("silence", "shut")], ..Dub::default() }.run();
+        let pairs =
+            Dub { voice: Some(voice), frames: 40, properties: &[("silence", "shut")], ..Dub::default() }
+                .run();
         let gap = |pair: &Pair| {
             let points = pixels(pair);
             let eyes = (points[33][0] - points[263][0]).hypot(points[33][1] - points[263][1]);
@@ -267,7 +270,9 @@ fn odd_sizes_are_drawn_and_interlaced_frames_are_one_clear_error() {
     let mut h = gst_check::Harness::new("mouthdub");
     let bus = gst::Bus::new();
     h.element().unwrap().set_bus(Some(&bus));
-    h.set_src_caps_str("video/x-raw,format=I420,width=320,height=240,framerate=25/1,interlace-mode=interleaved");
+    h.set_src_caps_str(
+        "video/x-raw,format=I420,width=320,height=240,framerate=25/1,interlace-mode=interleaved",
+    );
     assert!(h.push(common::at(0, gst::Buffer::from_slice(vec![0u8; 320 * 240 * 3 / 2]))).is_err());
     assert!(bus_error(&bus).unwrap().0.contains("deinterlace"));
     assert_eq!(bus_error(&bus), None, "once");
@@ -275,7 +280,8 @@ fn odd_sizes_are_drawn_and_interlaced_frames_are_one_clear_error() {
 
 #[test]
 fn the_same_film_is_dubbed_the_same_every_time() {
-    let run = || -> Vec<Vec<u8>> { Dub::default().run().iter().map(|pair| Pair::bytes(&pair.output)).collect() };
+    let run =
+        || -> Vec<Vec<u8>> { Dub::default().run().iter().map(|pair| Pair::bytes(&pair.output)).collect() };
     assert!(run() == run());
 }
 
@@ -311,7 +317,8 @@ fn halves(pair: &Pair) -> [usize; 2] {
 
 #[test]
 fn of_two_people_the_right_mouth_moves_and_nobodys_when_its_person_left() {
-    let run = |properties| Dub { properties, caps: WIDE_CAPS, frames: 32, frame: couple, ..Dub::default() }.run();
+    let run =
+        |properties| Dub { properties, caps: WIDE_CAPS, frames: 32, frame: couple, ..Dub::default() }.run();
     let right = run(&[("face", "2")]);
     for (n, pair) in right.iter().enumerate() {
         let [left, right] = halves(pair);

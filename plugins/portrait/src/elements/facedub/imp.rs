@@ -27,7 +27,11 @@ use crate::elements::mouthdub::{self, MouthDub};
 use crate::elements::speech2landmarks::{self, Speech2Landmarks};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("facedub", gst::DebugColorFlags::empty(), Some("Another voice for a person in a video"))
+    gst::DebugCategory::new(
+        "facedub",
+        gst::DebugColorFlags::empty(),
+        Some("Another voice for a person in a video"),
+    )
 });
 
 /// What of the stages is not offered: it moves what a video shows already.

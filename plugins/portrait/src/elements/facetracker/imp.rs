@@ -272,7 +272,9 @@ impl BaseTransformImpl for FaceTracker {
         let State { tracker, reduced, restarts, covered, .. } = state;
         let gap = buffer.flags().contains(gst::BufferFlags::GAP);
         let tracked = match reduced.view().filter(|_| !gap) {
-            Some(view) => tracker.track(&view, choice, time.map(|t| std::time::Duration::from(t).as_secs_f64())),
+            Some(view) => {
+                tracker.track(&view, choice, time.map(|t| std::time::Duration::from(t).as_secs_f64()))
+            }
             None => Ok(tracker.hold(1, 1)),
         };
         let found = tracked.map(|tracked| {
@@ -306,7 +308,9 @@ impl State {
 
     /// Takes the picture of a frame; whether it is one.
     fn take(&mut self, buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> bool {
-        let Ok(frame) = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info) else { return false };
+        let Ok(frame) = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info) else {
+            return false;
+        };
         let samples = |component: u32| {
             let data = frame.comp_data(component).ok()?;
             let stride = usize::try_from(frame.comp_stride(component)).ok()?;

@@ -28,7 +28,14 @@ impl Amount {
 
     /// A frame that lasts `dt` seconds, with the level of the voice and of what follows in dB; none where no voice is. `shown`
     /// says whether there is a mouth to draw into, `cut` that another shot begins with it: nothing is eased over a cut.
-    pub fn step(&mut self, levels: Option<[f32; 2]>, shown: bool, cut: bool, dt: f32, controls: &Controls) -> f32 {
+    pub fn step(
+        &mut self,
+        levels: Option<[f32; 2]>,
+        shown: bool,
+        cut: bool,
+        dt: f32,
+        controls: &Controls,
+    ) -> f32 {
         let speaks = levels.is_some_and(|[own, ahead]| {
             let loudest = self.loudest.map_or(own, |l| (l - FORGET_DB * dt).max(own));
             self.loudest = Some(loudest);

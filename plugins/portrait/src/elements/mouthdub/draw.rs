@@ -181,8 +181,9 @@ impl State {
                 let next = said.next.as_ref();
                 self.motion.extend(said.word.landmarks.iter().zip(&self.rest).enumerate().map(
                     |(i, (word, rest))| {
-                        let (to, t) =
-                            next.and_then(|(next, t)| Some((next.landmarks.get(i)?, *t))).unwrap_or((word, 0.0));
+                        let (to, t) = next
+                            .and_then(|(next, t)| Some((next.landmarks.get(i)?, *t)))
+                            .unwrap_or((word, 0.0));
                         std::array::from_fn(|k| (word[k] + (to[k] - word[k]) * t - rest[k]) * gain)
                     },
                 ));
@@ -232,8 +233,11 @@ impl State {
     /// Writes on the frame where the face is as drawn, and that it is.
     fn tell(&self, buffer: &mut gst::BufferRef, size: [usize; 2]) {
         let [width, height] = size.map(|v| v as f32);
-        let picture: Vec<[f32; 3]> =
-            self.driving.iter().map(|p| [(p[0] + 0.5) / width, (p[1] + 0.5) / height, p[2] / width]).collect();
+        let picture: Vec<[f32; 3]> = self
+            .driving
+            .iter()
+            .map(|p| [(p[0] + 0.5) / width, (p[1] + 0.5) / height, p[2] / width])
+            .collect();
         meta::attach(buffer, FrameMeta::PictureLandmarks, &[COUNT, 3], picture.as_flattened());
         meta::attach(buffer, FrameMeta::Landmarks, &[COUNT, 3], self.said.as_flattened());
         meta::mark_synthetic(buffer, &self.pack);

@@ -10,8 +10,8 @@ mod pad;
 mod settings;
 mod voice;
 
-pub(crate) use settings::param_specs;
 pub use settings::Silence;
+pub(crate) use settings::param_specs;
 
 glib::wrapper! {
     /// The element `mouthdub`.

@@ -92,11 +92,7 @@ impl VoicePad {
         self.voice.at(time?, || is_fed(&pad), late)
     }
 
-    fn chain(
-        &self,
-        element: &MouthDub,
-        buffer: &gst::BufferRef,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn chain(&self, element: &MouthDub, buffer: &gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let Some((start, end)) = self.running_time(buffer) else {
             return Ok(gst::FlowSuccess::Ok);
         };

@@ -83,9 +83,11 @@ impl Field {
         let points = [at(61), at(291), at(0)];
         self.middle = [0, 1].map(|k| points.iter().map(|p| p[k]).sum::<f32>() / 3.0);
         self.unit = task.unit;
-        let corners = [[-HALF_WIDTH, -ABOVE], [HALF_WIDTH, -ABOVE], [-HALF_WIDTH, BELOW], [HALF_WIDTH, BELOW]]
-            .map(|p| self.pixel(p));
-        let of = |k: usize, pick: fn(f32, f32) -> f32, from: f32| corners.iter().map(|p| p[k]).fold(from, pick);
+        let corners =
+            [[-HALF_WIDTH, -ABOVE], [HALF_WIDTH, -ABOVE], [-HALF_WIDTH, BELOW], [HALF_WIDTH, BELOW]]
+                .map(|p| self.pixel(p));
+        let of =
+            |k: usize, pick: fn(f32, f32) -> f32, from: f32| corners.iter().map(|p| p[k]).fold(from, pick);
         self.bounds = [
             of(0, f32::min, f32::INFINITY),
             of(1, f32::min, f32::INFINITY),

@@ -220,7 +220,14 @@ impl Mouth {
 }
 
 impl Map {
-    fn fill(&mut self, field: &Field, drawn: &Opening, (seam, half): (f32, f32), step: [usize; 2], bounds: [usize; 4]) {
+    fn fill(
+        &mut self,
+        field: &Field,
+        drawn: &Opening,
+        (seam, half): (f32, f32),
+        step: [usize; 2],
+        bounds: [usize; 4],
+    ) {
         (self.step, self.bounds) = (step, bounds);
         let [left, top, width, height] = bounds;
         let pixel = step[1] as f32;
@@ -239,7 +246,8 @@ impl Map {
                     at: [shape.u, shape.v - shape.top],
                     shade: if seam > 0.0 && shape.within > 0.0 {
                         let way = (shape.v - (shape.top + shape.bottom) / 2.0) / half;
-                        let corner = smooth_step((1.0 - (2.0 * shape.u / drawn.width().max(1.0)).abs()) / 0.25);
+                        let corner =
+                            smooth_step((1.0 - (2.0 * shape.u / drawn.width().max(1.0)).abs()) / 0.25);
                         seam * corner * (1.0 - way * way).max(0.0)
                     } else {
                         0.0

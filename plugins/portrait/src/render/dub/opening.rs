@@ -114,7 +114,8 @@ impl Opening {
             } else {
                 let (seen, between) = (gap - upper - lower, (full - upper - lower).max(1e-3));
                 let way = ((above - upper) / between).clamp(0.0, 1.0);
-                dark = smooth_step((full / gap.max(1e-3) - 1.0) / DARKENS) * smooth_step(4.0 * way * (1.0 - way));
+                dark = smooth_step((full / gap.max(1e-3) - 1.0) / DARKENS)
+                    * smooth_step(4.0 * way * (1.0 - way));
                 upper + way * seen
             }
         };
@@ -144,8 +145,14 @@ mod tests {
     /// Rows that tell where they are: brighter by two from each to the next.
     fn picture() -> Crop {
         let mut data: Vec<u8> = (0..100 * 100).map(|i| (i / 100 * 2) as u8).collect();
-        let component =
-            Component { stride: 100, data: &mut data, pixel: 1, size: [100; 2], step: [1, 1], kind: Kind::Colour };
+        let component = Component {
+            stride: 100,
+            data: &mut data,
+            pixel: 1,
+            size: [100; 2],
+            step: [1, 1],
+            kind: Kind::Colour,
+        };
         let mut crop = Crop::default();
         crop.take(&component, [0, 0, 100, 100]);
         crop
@@ -166,13 +173,17 @@ mod tests {
     #[test]
     fn less_is_shown_of_teeth_and_a_wider_mouth_keeps_them_at_their_rims() {
         let (crop, wide) = (picture(), opening(10.0, 0.0));
-        let row = |from: &Opening, to: &Opening, below: f32| from.sample(&crop, [1, 1], [0.0, below], to, 1.0);
+        let row =
+            |from: &Opening, to: &Opening, below: f32| from.sample(&crop, [1, 1], [0.0, below], to, 1.0);
         let top = row(&wide, &wide, 0.0).0;
         let narrow = opening(4.0, 0.0);
         assert_eq!(row(&wide, &narrow, 3.0), (top + 6.0, 0.0), "three rows below the rim, as in the frame");
         let wider = opening(18.0, 0.0);
         assert!((row(&wide, &wider, 3.0).0 - (top + 6.0)).abs() < 0.1, "upper teeth");
-        assert!((row(&wide, &wider, 16.0).0 - (top + 16.0)).abs() < 0.1, "lower teeth, two rows above theirs");
+        assert!(
+            (row(&wide, &wider, 16.0).0 - (top + 16.0)).abs() < 0.1,
+            "lower teeth, two rows above theirs"
+        );
         assert!(row(&wide, &wider, 9.0).1 > 0.9, "dark between them");
     }
 }

@@ -81,7 +81,9 @@ pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META, MARK]).chain(marks::NAMES) {
+        for name in
+            FrameMeta::ALL.map(FrameMeta::name).into_iter().chain([SYNTHETIC_META, MARK]).chain(marks::NAMES)
+        {
             CustomMeta::register(name, &[]);
         }
     });
