@@ -2,6 +2,7 @@
 
 Run: python evaluate.py --data DATA --norm NORM --tts TTS --work WORK --build BUILD
      python evaluate.py --controls …   measures the elements' controls instead (see controls.py)
+     python evaluate.py --dub …        measures dubbed videos (see dub.py)
 
 Prints a Markdown table beside the feasibility prototype's numbers. Ours use no oracle: the identity is one tracked
 frame (the most closed of the first 25, as a photo would show), the sound keeps its recorded level, the face is
@@ -217,6 +218,10 @@ def main() -> None:
         import controls
 
         return controls.main()
+    if "--dub" in sys.argv:
+        import dub
+
+        return dub.main()
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for k in ("data", "norm", "tts", "work", "build"):
         a.add_argument(f"--{k}", type=Path, required=True)

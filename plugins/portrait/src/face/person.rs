@@ -52,6 +52,11 @@ impl Person {
         (self.told, self.offset) = (0.0, [0.0; 3]);
     }
 
+    /// Whether a face was learned from.
+    pub fn is_known(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
     /// Learns from the face of a frame, normalised landmarks.
     pub fn look(&mut self, face: &[[f32; 3]]) {
         self.closed.clear();

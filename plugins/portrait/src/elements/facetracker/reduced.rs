@@ -27,11 +27,17 @@ pub struct Samples<'a> {
     pub step: usize,
 }
 
-impl Samples<'_> {
-    #[inline(always)]
-    fn at(&self, x: usize, y: usize) -> i32 {
-        self.data.get(y * self.stride + x * self.step).map_or(0, |v| i32::from(*v))
+impl<'a> Samples<'a> {
+    /// A row; what is missing of it is dark.
+    fn row(&self, y: usize) -> &'a [u8] {
+        self.data.get(y * self.stride..).unwrap_or_default()
     }
+}
+
+/// A sample of a row.
+#[inline(always)]
+fn at(row: &[u8], place: usize) -> i32 {
+    row.get(place).map_or(0, |v| i32::from(*v))
 }
 
 /// The colours of a frame.
@@ -50,24 +56,32 @@ impl Reduced {
         (self.width, self.height) = ((width / by).max(1), (height / by).max(1));
         self.rgb.resize(self.width * self.height * 3, 0);
         // Two samples each way where the frame is reduced: single ones would flicker.
-        let taps: &[usize] = if by == 1 { &[0] } else { &[by / 4, by - 1 - by / 4] };
-        let count = (taps.len() * taps.len()) as i32;
-        for (y, row) in self.rgb.chunks_exact_mut(self.width * 3).enumerate() {
-            for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                let (left, top) = (x * by, y * by);
-                let mean = |s: &Samples<'_>| {
-                    taps.iter()
-                        .map(|v| taps.iter().map(|u| s.at(left + u, top + v)).sum::<i32>())
-                        .sum::<i32>()
-                        / count
-                };
-                *pixel = match &colours {
-                    Colours::Rgb(rgb) => rgb.each_ref().map(|s| mean(s) as u8),
-                    Colours::Yuv([luma, blue, red]) => {
-                        let (cx, cy) = ((left + by / 2) / 2, (top + by / 2) / 2);
-                        to_rgb(mean(luma), blue.at(cx, cy), red.at(cx, cy))
+        let taps = if by == 1 { [0, 0] } else { [by / 4, by - 1 - by / 4] };
+        for (y, out) in self.rgb.chunks_exact_mut(self.width * 3).enumerate() {
+            let pixels = out.as_chunks_mut::<3>().0;
+            match &colours {
+                Colours::Rgb(rgb) => {
+                    for (c, s) in rgb.iter().enumerate() {
+                        let rows = taps.map(|tap| s.row(y * by + tap));
+                        for (x, pixel) in pixels.iter_mut().enumerate() {
+                            pixel[c] = mean(rows, taps.map(|tap| (x * by + tap) * s.step)) as u8;
+                        }
                     }
-                };
+                }
+                Colours::Yuv([luma, blue, red]) => {
+                    let rows = taps.map(|tap| luma.row(y * by + tap));
+                    let chroma = (y * by + by / 2) / 2;
+                    let (blues, reds) = (blue.row(chroma), red.row(chroma));
+                    for (x, pixel) in pixels.iter_mut().enumerate() {
+                        let bright = if by == 1 {
+                            at(rows[0], x * luma.step)
+                        } else {
+                            mean(rows, taps.map(|tap| (x * by + tap) * luma.step))
+                        };
+                        let place = (x * by + by / 2) / 2;
+                        *pixel = to_rgb(bright, at(blues, place * blue.step), at(reds, place * red.step));
+                    }
+                }
             }
         }
     }
@@ -76,6 +90,12 @@ impl Reduced {
     pub fn view(&self) -> Option<RgbView<'_>> {
         RgbView::new(&self.rgb, self.width * 3, self.width, self.height)
     }
+}
+
+/// Mean of two samples in each of two rows.
+#[inline(always)]
+fn mean(rows: [&[u8]; 2], places: [usize; 2]) -> i32 {
+    (at(rows[0], places[0]) + at(rows[0], places[1]) + at(rows[1], places[0]) + at(rows[1], places[1])) / 4
 }
 
 /// Colours as networks see them: BT.601, 16 to 235. Another matrix is a tint that they do not mind.

@@ -79,13 +79,14 @@ impl State {
         (self.turn, self.turned) = (None, false);
     }
 
-    /// Draws a frame. Returns what became of its mouth; `None` where the buffer is no frame.
+    /// Draws a frame. Returns what became of its mouth, and how much of the voice's is drawn; `None` where the buffer is no
+    /// frame.
     pub fn step(
         &mut self,
         buffer: &mut gst::BufferRef,
         said: Option<&Said>,
         controls: &Controls,
-    ) -> Option<Drawn> {
+    ) -> Option<(Drawn, f32)> {
         let info = self.info.clone()?;
         let size = [info.width() as usize, info.height() as usize];
         let dt = buffer.duration().map_or(self.frame, |d| d.nseconds() as f32 / 1e9);
@@ -112,6 +113,9 @@ impl State {
             drawn = Drawn::Silence;
         }
         if let Some(pose) = pose {
+            if shown || !self.person.is_known() {
+                self.person.look(&self.normal);
+            }
             self.speak(&pose, said, controls.gain, amount);
             let task = Task {
                 source: &self.source,
@@ -120,6 +124,7 @@ impl State {
                 yaw: pose.yaw,
                 size,
                 amount,
+                clear: shown,
             };
             if self.mouth.pose(&task) {
                 self.paint(buffer, &info)?;
@@ -135,7 +140,7 @@ impl State {
             self.tell(buffer, size);
         }
         attach_drawn(buffer, drawn, f64::from(amount));
-        Some(drawn)
+        Some((drawn, amount))
     }
 
     /// Takes the face of a frame.
@@ -155,7 +160,6 @@ impl State {
         }
         self.normal.resize(COUNT, [0.0; 3]);
         pose.remove(&self.source, &mut self.normal);
-        self.person.look(&self.normal);
         Some(pose)
     }
 

@@ -379,7 +379,7 @@ impl BaseTransformImpl for MouthDub {
             state.step(buffer, said.as_ref(), &controls)
         };
         drop(timer);
-        let Some(drawn) = drawn else {
+        let Some((drawn, amount)) = drawn else {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Format,
@@ -390,7 +390,7 @@ impl BaseTransformImpl for MouthDub {
         for (kind, count) in Drawn::ALL.iter().zip(lock(&self.counts).iter_mut()) {
             *count += u64::from(*kind == drawn);
         }
-        if drawn == Drawn::Voice {
+        if amount > 0.0 {
             self.mark_stream();
         }
         Ok(gst::FlowSuccess::Ok)

@@ -55,6 +55,8 @@ pub struct Task<'a> {
     pub size: [usize; 2],
     /// How much of the voice's mouth is drawn: 0 = the frame's own. The landmarks are on their way already.
     pub amount: f32,
+    /// Whether the frame shows the mouth well: others are not drawn from it else.
+    pub clear: bool,
 }
 
 /// Draws the mouth of one person.

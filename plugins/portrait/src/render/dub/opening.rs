@@ -86,7 +86,9 @@ impl Opening {
         }
         let t = ((u - self.u[i]) / (self.u[i + 1] - self.u[i]).max(1e-3)).clamp(0.0, 1.0);
         let mix = |line: &[f32; RIM]| line[i] + (line[i + 1] - line[i]) * t;
-        (mix(&self.top), mix(&self.bottom))
+        let top = mix(&self.top);
+        // Of shut lips the rounding of either may be the larger.
+        (top, mix(&self.bottom).max(top))
     }
 
     /// What this opening shows at a place of a drawn one: `at` is along and below its upper rim, pixels of the drawn frame;
@@ -119,5 +121,69 @@ impl Opening {
         };
         let [x, y] = self.axis.point([u, (top + depth).clamp(top, bottom)]);
         (crop.sharp([(x + 0.5) / step[0] as f32 - 0.5, (y + 0.5) / step[1] as f32 - 0.5]), dark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::dub::component::{Component, Kind};
+
+    /// A mouth from 40 to 60, its lips so far apart, about a line that bends and climbs.
+    fn opening(gap: f32, climb: f32) -> Opening {
+        let mut face = vec![[0.0; 3]; 2 * RIM];
+        let rims = [std::array::from_fn(|i| i), std::array::from_fn(|i| RIM + i)];
+        for i in 0..RIM {
+            let part = i as f32 / (RIM - 1) as f32;
+            let (x, bow) = (40.0 + 20.0 * part, 4.0 * part * (1.0 - part));
+            let y = 50.0 + climb * part + 1.7 * bow;
+            (face[i], face[RIM + i]) = ([x, y - gap * bow / 2.0, 0.0], [x, y + gap * bow / 2.0, 0.0]);
+        }
+        Opening::new(&face, &rims)
+    }
+
+    /// Rows that tell where they are: brighter by two from each to the next.
+    fn picture() -> Crop {
+        let mut data: Vec<u8> = (0..100 * 100).map(|i| (i / 100 * 2) as u8).collect();
+        let component = Component {
+            stride: 100,
+            data: &mut data,
+            pixel: 1,
+            size: [100; 2],
+            step: [1, 1],
+            kind: Kind::Colour,
+        };
+        let mut crop = Crop::default();
+        crop.take(&component, [0, 0, 100, 100]);
+        crop
+    }
+
+    #[test]
+    fn shut_and_crooked_mouths_are_no_panic() {
+        let crop = picture();
+        for n in 0..2000 {
+            let (gap, climb) = (if n % 2 == 0 { 0.0 } else { 0.01 * n as f32 }, 0.013 * n as f32 - 13.0);
+            let (from, to) = (opening(gap, climb), opening(0.003 * n as f32, -climb));
+            let at = [0.011 * n as f32 - 11.0, 0.002 * n as f32];
+            let (value, dark) = from.sample(&crop, [1, 1], at, &to, 0.9);
+            assert!(value.is_finite() && (0.0..=1.0).contains(&dark), "{n}");
+        }
+    }
+
+    #[test]
+    fn less_is_shown_of_teeth_and_a_wider_mouth_keeps_them_at_their_rims() {
+        let (crop, wide) = (picture(), opening(10.0, 0.0));
+        let row =
+            |from: &Opening, to: &Opening, below: f32| from.sample(&crop, [1, 1], [0.0, below], to, 1.0);
+        let top = row(&wide, &wide, 0.0).0;
+        let narrow = opening(4.0, 0.0);
+        assert_eq!(row(&wide, &narrow, 3.0), (top + 6.0, 0.0), "three rows below the rim, as in the frame");
+        let wider = opening(18.0, 0.0);
+        assert!((row(&wide, &wider, 3.0).0 - (top + 6.0)).abs() < 0.1, "upper teeth");
+        assert!(
+            (row(&wide, &wider, 16.0).0 - (top + 16.0)).abs() < 0.1,
+            "lower teeth, two rows above theirs"
+        );
+        assert!(row(&wide, &wider, 9.0).1 > 0.9, "dark between them");
     }
 }

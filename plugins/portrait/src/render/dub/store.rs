@@ -98,7 +98,7 @@ impl Store {
         }
         let gap = own.gap() / task.unit;
         self.taking = None;
-        if gap < KEPT.0 || gap > KEPT.1 {
+        if !task.clear || gap < KEPT.0 || gap > KEPT.1 {
             return;
         }
         let near = 1.0 - ((gap - BEST) / (KEPT.1 - KEPT.0)).abs();
