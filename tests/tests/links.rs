@@ -22,7 +22,9 @@ fn links(text: &str) -> Vec<String> {
     let prose: String = text.split("```").step_by(2).collect();
     let prose: String = prose.split('`').step_by(2).collect();
     let ends = prose.split("](").skip(1);
-    ends.filter_map(|rest| rest.split(')').next()).map(|link| link.split(' ').next().unwrap_or(link).to_owned()).collect()
+    ends.filter_map(|rest| rest.split(')').next())
+        .map(|link| link.split(' ').next().unwrap_or(link).to_owned())
+        .collect()
 }
 
 /// A heading's anchor, as GitHub and mdBook make it.
@@ -33,7 +35,10 @@ fn anchor(heading: &str) -> String {
 }
 
 fn anchors(text: &str) -> Vec<String> {
-    text.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#').trim())).collect()
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#').trim()))
+        .collect()
 }
 
 /// Whether a link of a document leads somewhere; what is not in this repository is believed.
@@ -49,7 +54,9 @@ fn leads(document: &Path, link: &str) -> bool {
     let file = if file.is_empty() { document.to_owned() } else { document.parent().unwrap().join(file) };
     match heading {
         None => file.exists(),
-        Some(heading) => std::fs::read_to_string(&file).is_ok_and(|text| anchors(&text).iter().any(|a| a == heading)),
+        Some(heading) => {
+            std::fs::read_to_string(&file).is_ok_and(|text| anchors(&text).iter().any(|a| a == heading))
+        }
     }
 }
 

@@ -23,7 +23,8 @@ fn prefix() -> tempfile::TempDir {
     for folder in ["lib/gstreamer-1.0", "lib/gst-portrait/libtorch"] {
         std::fs::create_dir_all(dir.path().join(folder)).unwrap();
     }
-    std::fs::copy(built("libgstportraitloader.so"), dir.path().join("lib/gstreamer-1.0/libgstportrait.so")).unwrap();
+    std::fs::copy(built("libgstportraitloader.so"), dir.path().join("lib/gstreamer-1.0/libgstportrait.so"))
+        .unwrap();
     dir
 }
 

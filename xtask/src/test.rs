@@ -51,7 +51,9 @@ pub fn run(args: &TestArgs) -> Result<()> {
     if shell::on_path("meson") && shell::on_path("ninja") {
         timed("installed plugin", || installed::test(installed::Profile::Dev))?;
     } else {
-        skipped.push("the test of the installed plugin: meson or ninja is missing; `cargo xtask setup` brings them");
+        skipped.push(
+            "the test of the installed plugin: meson or ninja is missing; `cargo xtask setup` brings them",
+        );
     }
     let absent = packages::missing_on_air();
     if !absent.is_empty() {

@@ -39,7 +39,10 @@ mod tests {
         let debian = "install gstreamer1.0-plugins-ugly (`sudo apt-get install gstreamer1.0-plugins-ugly`)";
         assert_eq!(on("NAME=Debian\nID=debian\n"), debian);
         assert_eq!(on("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), debian);
-        assert_eq!(on("ID=fedora\n"), "install gstreamer1-plugins-ugly (`sudo dnf install gstreamer1-plugins-ugly`)");
+        assert_eq!(
+            on("ID=fedora\n"),
+            "install gstreamer1-plugins-ugly (`sudo dnf install gstreamer1-plugins-ugly`)"
+        );
         assert_eq!(on("ID=\"arch\"\n"), "install gst-plugins-ugly (`sudo pacman -S gst-plugins-ugly`)");
         assert_eq!(on(""), "install what Debian has as gstreamer1.0-plugins-ugly");
         assert_eq!(remedy_on("talkinghead", "ID=debian\n"), None);

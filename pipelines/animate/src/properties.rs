@@ -64,7 +64,8 @@ fn nearest(head: &gst::Element, name: &str) -> String {
     let own = head.list_properties();
     let near = own.iter().filter(|spec| spec.owner_type() == head.type_());
     let near = near.map(|spec| (distance(spec.name(), name), spec.name())).min();
-    near.filter(|(distance, _)| *distance <= 2).map_or(String::new(), |(_, near)| format!(": is {near} meant?"))
+    near.filter(|(distance, _)| *distance <= 2)
+        .map_or(String::new(), |(_, near)| format!(": is {near} meant?"))
 }
 
 /// Letters to change, add or take away.
@@ -101,7 +102,11 @@ mod tests {
         assert!(set(&element, "max-files", "7").is_ok());
         assert_eq!(element.property::<u32>("max-files"), 7);
         assert!(set(&element, "location", "a b").is_ok());
-        assert!(read(&element, "next-file", "sometimes").unwrap_err().starts_with("next-file=sometimes is none of buffer, "));
+        assert!(
+            read(&element, "next-file", "sometimes")
+                .unwrap_err()
+                .starts_with("next-file=sometimes is none of buffer, ")
+        );
         assert!(read(&element, "max-files", "many").unwrap_err().contains("max-files=many is no guint"));
         assert!(read(&element, "max-filess", "1").unwrap_err().ends_with(": is max-files meant?"));
         assert!(read(&element, "name", "x").is_err(), "that is not the element's own");

@@ -20,9 +20,13 @@ impl Description {
     /// Reads a golden copy; lines that it does not know are left out.
     pub fn read(text: &str) -> Self {
         let field = |key: &str| {
-            text.lines().find_map(|line| line.strip_prefix("  ")?.strip_prefix(key)).unwrap_or_default().to_owned()
+            text.lines()
+                .find_map(|line| line.strip_prefix("  ")?.strip_prefix(key))
+                .unwrap_or_default()
+                .to_owned()
         };
-        let long_name = text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, name)| name.to_owned());
+        let long_name =
+            text.lines().next().and_then(|line| line.split_once(": ")).map(|(_, name)| name.to_owned());
         let sections = || text.split("\n\n").skip(1);
         Self {
             long_name: long_name.unwrap_or_default(),

@@ -75,7 +75,8 @@ fn linker_error() -> String {
 /// GStreamer remembers what a plugin has; it looks again when the library changes, comes or goes.
 fn watch(plugin: &gst::Plugin, core: &Path) {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = core.parent().map(|dir| dir.canonicalize().unwrap_or_else(|_| dir.to_owned())).unwrap_or_default();
+    let folder =
+        core.parent().map(|dir| dir.canonicalize().unwrap_or_else(|_| dir.to_owned())).unwrap_or_default();
     let libtorch: PathBuf = folder.join("libtorch");
     for (folder, name) in [(&folder, name(core)), (&libtorch, "libtorch_cpu.so".to_owned())] {
         let folder = folder.display().to_string();

@@ -76,15 +76,15 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_what_brings_it() {
         let deb = Path::new("/usr/lib/x86_64-linux-gnu/gstreamer-1.0/libgstportrait.so");
-        let missing = |library: &str| {
-            format!("{library}: cannot open shared object file: No such file or directory")
-        };
+        let missing =
+            |library: &str| format!("{library}: cannot open shared object file: No such file or directory");
         let said = line(deb, &missing("libtorch_cpu.so"));
         assert!(said.starts_with("libtorch 2.11 (libtorch_cpu.so) is missing: "), "{said}");
         assert!(said.contains("apt-get install --reinstall"), "{said}");
         let said = line(deb, &missing("libgstvideo-1.0.so.0"));
         assert!(said.contains("`sudo apt-get install libgstreamer-plugins-base1.0-0`"), "{said}");
-        let wheel = Path::new("/v/lib/python3.11/site-packages/gst_portrait/lib/gstreamer-1.0/libgstportrait.so");
+        let wheel =
+            Path::new("/v/lib/python3.11/site-packages/gst_portrait/lib/gstreamer-1.0/libgstportrait.so");
         let said = line(wheel, "/v/x/libgstportrait-core.so: No such file or directory (os error 2)");
         assert!(said.starts_with("libgstportrait-core.so is missing: "), "{said}");
         assert!(said.contains("pip install --force-reinstall"), "{said}");

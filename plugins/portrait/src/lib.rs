@@ -34,7 +34,8 @@ pub unsafe extern "C" fn gst_portrait_core_register(plugin: *mut gst::ffi::GstPl
     // A panic must not cross into the caller.
     let registered = std::panic::catch_unwind(|| {
         // SAFETY: as promised by the caller.
-        let plugin: glib::translate::Borrowed<gst::Plugin> = unsafe { glib::translate::from_glib_borrow(plugin) };
+        let plugin: glib::translate::Borrowed<gst::Plugin> =
+            unsafe { glib::translate::from_glib_borrow(plugin) };
         plugin_init(&plugin).is_ok()
     });
     if registered.unwrap_or(false) { glib::ffi::GTRUE } else { glib::ffi::GFALSE }

@@ -37,7 +37,8 @@ pub fn pack(stage: &Stage, root: &Path, deb: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&debian)?;
     // `dpkg --verify` reads them.
     let mut sums = Command::new("sh");
-    sums.args(["-c", "find usr -type f -print0 | sort -z | xargs -0 md5sum > DEBIAN/md5sums"]).current_dir(&tree);
+    sums.args(["-c", "find usr -type f -print0 | sort -z | xargs -0 md5sum > DEBIAN/md5sums"])
+        .current_dir(&tree);
     shell::run(&mut sums)?;
     fs::write(debian.join("control"), control)?;
     // Whatever umask the folders were made with.

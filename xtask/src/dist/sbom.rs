@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{shell, wheels};
 
 /// What ends up in packages.
-const ROOTS: [&str; 3] = ["gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"];
+pub const ROOTS: [&str; 3] = ["gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"];
 
 /// One version of a crate.
 #[derive(Debug)]
@@ -57,7 +57,9 @@ fn linked(metadata: &Value) -> Result<Vec<Crate>> {
         array(&metadata["packages"]).into_iter().map(|package| (text(&package["id"]), package)).collect();
     let mut waiting: Vec<String> = packages
         .iter()
-        .filter(|(_, package)| package["source"].is_null() && ROOTS.contains(&text(&package["name"]).as_str()))
+        .filter(|(_, package)| {
+            package["source"].is_null() && ROOTS.contains(&text(&package["name"]).as_str())
+        })
         .map(|(id, _)| id.clone())
         .collect();
     if waiting.len() != ROOTS.len() {
@@ -130,7 +132,10 @@ impl Bill {
             let title = format!("{} {} ({})", one.name, one.version, one.licence);
             let mut found = one.licence_texts()?;
             if found.is_empty() {
-                found.push(format!("No text comes with it; see {}", one.repository.as_deref().unwrap_or("its registry")));
+                found.push(format!(
+                    "No text comes with it; see {}",
+                    one.repository.as_deref().unwrap_or("its registry")
+                ));
             }
             for text in found {
                 texts.entry(text).or_default().push(title.clone());
@@ -163,7 +168,9 @@ impl Crate {
 
     fn licence_texts(&self) -> Result<Vec<String>> {
         let mut texts = Vec::new();
-        for entry in fs::read_dir(&self.folder).with_context(|| format!("cannot read {}", self.folder.display()))? {
+        for entry in
+            fs::read_dir(&self.folder).with_context(|| format!("cannot read {}", self.folder.display()))?
+        {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().to_lowercase();
             let is_licence = ["licen", "copying", "notice"].iter().any(|start| name.starts_with(start));
@@ -200,10 +207,17 @@ mod tests {
         });
         let crates = linked(&metadata).unwrap();
         let names: Vec<&str> = crates.iter().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["glib", "gst", "gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"]);
+        assert_eq!(
+            names,
+            ["glib", "gst", "gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"]
+        );
         let bill: Value = serde_json::from_str(&Bill(crates).cyclonedx().unwrap()).unwrap();
-        let purls: Vec<&str> = bill["components"].as_array().unwrap().iter().filter_map(|c| c["purl"].as_str()).collect();
-        assert!(purls.contains(&"pkg:cargo/glib@1.0.0") && purls.contains(&"pkg:pypi/torch@2.11.0"), "{purls:?}");
+        let purls: Vec<&str> =
+            bill["components"].as_array().unwrap().iter().filter_map(|c| c["purl"].as_str()).collect();
+        assert!(
+            purls.contains(&"pkg:cargo/glib@1.0.0") && purls.contains(&"pkg:pypi/torch@2.11.0"),
+            "{purls:?}"
+        );
         assert_eq!(bill["components"][0]["licenses"][0]["expression"], "MIT OR Apache-2.0");
         let no_roots = json!({ "packages": [], "resolve": { "nodes": [] } });
         assert!(linked(&no_roots).is_err());

@@ -38,11 +38,14 @@ struct Table {
 /// Packs it into a folder.
 pub fn pack(stage: &Stage, root: &Path, folder: &Path) -> Result<PathBuf> {
     let python = root.join("python");
-    let text = fs::read_to_string(python.join("pyproject.toml")).context("cannot read python/pyproject.toml")?;
+    let text =
+        fs::read_to_string(python.join("pyproject.toml")).context("cannot read python/pyproject.toml")?;
     let project = toml::from_str::<Project>(&text).context("cannot read python/pyproject.toml")?.project;
     let tag = format!("py3-none-{}", stage.manylinux());
     let name = format!("{}-{}", project.name.replace('-', "_"), project.version);
-    for old in fs::read_dir(folder)?.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "whl")) {
+    for old in
+        fs::read_dir(folder)?.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "whl"))
+    {
         fs::remove_file(old.path())?;
     }
     let path = folder.join(format!("{name}-{tag}.whl"));
@@ -76,7 +79,11 @@ pub fn pack(stage: &Stage, root: &Path, folder: &Path) -> Result<PathBuf> {
     let wheel = format!("Wheel-Version: 1.0\nGenerator: gst-portrait\nRoot-Is-Purelib: false\nTag: {tag}\n");
     archive.add(&format!("{info}/WHEEL"), wheel.as_bytes(), 0o644)?;
     let scripts: String = project.scripts.iter().map(|(name, entry)| format!("{name} = {entry}\n")).collect();
-    archive.add(&format!("{info}/entry_points.txt"), format!("[console_scripts]\n{scripts}").as_bytes(), 0o644)?;
+    archive.add(
+        &format!("{info}/entry_points.txt"),
+        format!("[console_scripts]\n{scripts}").as_bytes(),
+        0o644,
+    )?;
     archive.finish(&format!("{info}/RECORD"))?;
     Ok(path)
 }
@@ -148,7 +155,8 @@ mod tests {
     fn every_file_is_recorded_with_its_digest() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.whl");
-        let mut archive = Archive { zip: zip::ZipWriter::new(File::create(&path).unwrap()), record: String::new() };
+        let mut archive =
+            Archive { zip: zip::ZipWriter::new(File::create(&path).unwrap()), record: String::new() };
         archive.add("a/b.py", b"abc", 0o644).unwrap();
         archive.finish("a.dist-info/RECORD").unwrap();
         let mut zip = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();

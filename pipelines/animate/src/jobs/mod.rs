@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use report::{Outcome, Report, Status};
-use row::{BadRow, Job};
 pub use row::Shard;
+use row::{BadRow, Job};
 
 use crate::{film, output, properties};
 
@@ -75,7 +75,8 @@ pub fn run(jobs: &Jobs) -> Result<()> {
             Err(outcome) => tell(&mut report, &mut count, &bar, &outcome)?,
         }
     }
-    let folders: BTreeSet<PathBuf> = waiting.iter().filter_map(|job| job.output.parent().map(Path::to_owned)).collect();
+    let folders: BTreeSet<PathBuf> =
+        waiting.iter().filter_map(|job| job.output.parent().map(Path::to_owned)).collect();
     folders.iter().for_each(|folder| output::clear_abandoned(folder));
     bar.reset_eta();
     render(jobs, waiting, |outcome| tell(&mut report, &mut count, &bar, outcome))?;

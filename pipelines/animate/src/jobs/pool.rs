@@ -136,7 +136,6 @@ impl Worker {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,7 +58,9 @@ impl Report {
         file.read_to_end(&mut text).with_context(named)?;
         let mut done = HashMap::new();
         for line in text.split(|byte| *byte == b'\n') {
-            if let Ok(Outcome { status: Status::Done, output: Some(output), job, .. }) = serde_json::from_slice(line) {
+            if let Ok(Outcome { status: Status::Done, output: Some(output), job, .. }) =
+                serde_json::from_slice(line)
+            {
                 done.insert(output, job);
             }
         }

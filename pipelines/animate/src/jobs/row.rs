@@ -102,7 +102,8 @@ fn job(
             name if VOICE.contains(&name) => voice = path(),
             name if OUTPUT.contains(&name) => output = path(),
             _ => {
-                let value = if name == "portrait-open" { folder.join(&value).display().to_string() } else { value };
+                let value =
+                    if name == "portrait-open" { folder.join(&value).display().to_string() } else { value };
                 if let Err(reason) = check(&name, &value) {
                     wrong.get_or_insert(reason);
                 }
@@ -173,14 +174,26 @@ mod tests {
     #[test]
     fn a_row_is_a_film_with_properties_and_paths_beside_the_table() {
         let all = read(vec![
-            row(&[("Photo", "a.jpg"), ("audio", "/v/b.wav"), ("output", "f/c.mp4"), ("gaze_yaw", "5"), ("portrait_open", "o.jpg")]),
+            row(&[
+                ("Photo", "a.jpg"),
+                ("audio", "/v/b.wav"),
+                ("output", "f/c.mp4"),
+                ("gaze_yaw", "5"),
+                ("portrait_open", "o.jpg"),
+            ]),
             row(&[("portrait", "a.jpg"), ("voice", "b.wav"), ("film", "d.mp4"), ("emotion", "happy")]),
         ]);
         let first = all[0].as_ref().unwrap();
-        assert_eq!((first.photo.as_path(), first.voice.as_path()), (Path::new("/t/a.jpg"), Path::new("/v/b.wav")));
+        assert_eq!(
+            (first.photo.as_path(), first.voice.as_path()),
+            (Path::new("/t/a.jpg"), Path::new("/v/b.wav"))
+        );
         assert_eq!(first.output, Path::new("/t/f/c.mp4"));
         let text = |pairs: &[(&str, &str)]| -> Vec<(String, String)> { row(pairs).unwrap() };
-        assert_eq!(first.properties, text(&[("emotion", "sad"), ("gaze-yaw", "5"), ("portrait-open", "/t/o.jpg")]));
+        assert_eq!(
+            first.properties,
+            text(&[("emotion", "sad"), ("gaze-yaw", "5"), ("portrait-open", "/t/o.jpg")])
+        );
         assert_eq!(all[1].as_ref().unwrap().properties, text(&[("emotion", "happy")]));
     }
 

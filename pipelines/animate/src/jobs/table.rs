@@ -29,7 +29,8 @@ fn csv(file: File) -> Result<Vec<Row>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
     let names = reader.headers()?.clone();
     // Spreadsheets write a mark before the first name.
-    let names: Vec<String> = names.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+    let names: Vec<String> =
+        names.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
     if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
         bail!("two columns are named {:?}", twice.1);
     }
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn json_lines_hold_text_numbers_and_truth() {
-        let text = "{\"photo\":\"a.jpg\",\"seed\":7,\"look-away\":true,\"face\":null}\n\n[1]\n{\"a\":[]}\n{broken\n";
+        let text =
+            "{\"photo\":\"a.jpg\",\"seed\":7,\"look-away\":true,\"face\":null}\n\n[1]\n{\"a\":[]}\n{broken\n";
         let (_dir, path) = write("jobs.jsonl", text);
         let rows = read(&path).unwrap();
         assert_eq!(rows[0].as_ref().unwrap().len(), 3, "{rows:?}");
@@ -155,7 +157,8 @@ mod tests {
         let schema = std::sync::Arc::new(parse_message_type(schema).unwrap());
         let file = File::create(&path).unwrap();
         let mut writer =
-            SerializedFileWriter::new(file, schema, std::sync::Arc::new(WriterProperties::default())).unwrap();
+            SerializedFileWriter::new(file, schema, std::sync::Arc::new(WriterProperties::default()))
+                .unwrap();
         let mut group = writer.next_row_group().unwrap();
         let mut column = group.next_column().unwrap().unwrap();
         let photos = [ByteArray::from("a.jpg"), ByteArray::from("b.jpg")];

@@ -60,7 +60,8 @@ fn make(task: &Task) -> (Made, bool) {
     {
         return (Err(format!("cannot make {}: {error}", folder.display())), false);
     }
-    let request = Request { photo, voice, output, properties, patience: Duration::from_secs(task.patience.into()) };
+    let request =
+        Request { photo, voice, output, properties, patience: Duration::from_secs(task.patience.into()) };
     match render(&request, &ProgressBar::hidden()) {
         Ok(made) => match sha256(output) {
             Ok(digest) => (Ok((made.length, made.warnings, digest)), false),

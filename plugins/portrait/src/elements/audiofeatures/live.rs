@@ -283,8 +283,7 @@ impl AudioFeatures {
             // The others keep their place between the frames.
             _ if event.is_serialized() => {
                 let completes = utterance::completes(event);
-                let before =
-                    if completes { state.framer.frame_after() } else { state.framer.frame_behind() };
+                let before = if completes { state.framer.frame_after() } else { state.framer.frame_behind() };
                 live.events.push_back((before, event.clone()));
                 Some(true)
             }

@@ -215,7 +215,8 @@ impl State {
         window: &[f32],
     ) -> Vec<Turn> {
         let clock = self.framer.clock();
-        let count = clock.frame_end(number) - number.checked_sub(1).map_or(0, |before| clock.frame_end(before));
+        let count =
+            clock.frame_end(number) - number.checked_sub(1).map_or(0, |before| clock.frame_end(before));
         // The frame's own samples stand before its look-ahead.
         let end = window.len().saturating_sub(self.framer.look_ahead() as usize);
         let own = window.get(end.saturating_sub(count as usize)..end).unwrap_or_default();

@@ -172,7 +172,10 @@ mod tests {
         peaks.push(0.3);
         let turns = hear(&mut utterances, 0, &peaks);
         assert_eq!(turns, [(1, true, 40, false), (28, false, 560, false), (34, true, 1360, false)]);
-        assert_eq!(utterances.finish(), [Turn { number: 2, started: false, time: ms(1400), interrupted: false }]);
+        assert_eq!(
+            utterances.finish(),
+            [Turn { number: 2, started: false, time: ms(1400), interrupted: false }]
+        );
         assert_eq!(utterances.finish(), []);
     }
 
