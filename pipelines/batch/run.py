@@ -55,7 +55,8 @@ def plan(program: str, table: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.stdout.splitlines()]
 
 
-@ray.remote(max_restarts=-1)
+# Ray starts an actor anew that died, waits for it, and does its rows again.
+@ray.remote(max_restarts=-1, max_task_retries=TRIES - 1)
 class Worker:
     """Makes films, one after the other, with models and photos kept between them."""
 
@@ -76,7 +77,7 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            # Ray starts this actor anew, and the row is done again.
+            # As an actor that died.
             os._exit(1)
         result: dict[str, Any] = json.loads(line)
         return result
@@ -121,29 +122,26 @@ def run(arguments: argparse.Namespace) -> int:
         Worker.options(num_cpus=arguments.cpus).remote(program, arguments.patience)  # type: ignore[attr-defined]
         for _ in range(min(arguments.workers, max(1, len(waiting))))
     ]
-    flying: dict[Any, tuple[Any, dict[str, Any], int]] = {}
+    flying: dict[Any, tuple[Any, dict[str, Any]]] = {}
 
-    def send(worker: Any, job: dict[str, Any], tries: int) -> None:
-        flying[worker.make.remote(job)] = (worker, job, tries)
+    def send(worker: Any, job: dict[str, Any]) -> None:
+        flying[worker.make.remote(job)] = (worker, job)
 
     for _ in range(IN_FLIGHT):
         for worker in workers:
             if waiting:
-                send(worker, waiting.pop(), 1)
+                send(worker, waiting.pop())
     while flying:
         ready, _ = ray.wait(list(flying), num_returns=1)
         for one in ready:
-            worker, job, tries = flying.pop(one)
+            worker, job = flying.pop(one)
             try:
                 tell(ray.get(one))
             except ray.exceptions.RayActorError as error:
-                if tries < TRIES:
-                    send(worker, job, tries + 1)
-                    continue
                 reason = f"the worker that rendered it died {TRIES} times: {error.__class__.__name__}"
                 tell({"row": job["row"], "output": job["output"], "status": "failed", "error": reason})
             if waiting:
-                send(worker, waiting.pop(), 1)
+                send(worker, waiting.pop())
     seconds = time.monotonic() - start
     print(
         f"{count['done']} films done, {count['skipped']} skipped, {count['failed']} failed of {len(rows)}"

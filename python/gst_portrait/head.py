@@ -258,7 +258,13 @@ class Head:
             raise self._error() or HeadError(f"the head takes no more sound ({flow.value_nick})")
 
     def flush(self) -> None:
-        """Says that an utterance is complete: its last pictures do not wait for more sound."""
+        """Says that an utterance is complete: its end is told without waiting for a pause.
+
+        Not live, a second of silence follows, so that its last pictures do not wait for more sound.
+        """
+        gst = self._gst
+        structure = gst.Structure.new_empty("portrait-utterance-end")
+        self._source.send_event(gst.Event.new_custom(gst.EventType.CUSTOM_DOWNSTREAM, structure))
         if not self._live:
             # Live, the clock brings silence by itself.
             self.push(np.zeros((int(_PADDING * self._track.rate), self._track.channels), np.int16))

@@ -110,15 +110,15 @@ fn kill(id: i32) {
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(100), "no {what}");
+        assert!(start.elapsed() < Duration::from_secs(300), "no {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 /// A table that takes a while.
 fn long_table() -> (tempfile::TempDir, PathBuf, Command) {
-    let rows: Vec<String> = (1..=4).map(|n| format!("a.jpg,v.wav,f/{n}.mp4")).collect();
-    let dir = folder(3.0, "photo,voice,output", &rows.iter().map(String::as_str).collect::<Vec<_>>());
+    let rows: Vec<String> = (1..=3).map(|n| format!("a.jpg,v.wav,f/{n}.mp4")).collect();
+    let dir = folder(1.0, "photo,voice,output", &rows.iter().map(String::as_str).collect::<Vec<_>>());
     let table = dir.path().join("jobs.csv");
     // Not under `timeout`: it would be the one that is killed.
     let exe = std::env::current_exe().unwrap();
@@ -137,7 +137,7 @@ fn unfinished(dir: &Path) -> bool {
 
 #[test]
 fn a_program_that_was_killed_goes_on_where_it_was() {
-    let (dir, _, mut command) = long_table();
+    let (dir, table, mut command) = long_table();
     let mut child = command.spawn().unwrap();
     wait_for("first film", || dir.path().join("f/1.mp4").is_file() && unfinished(dir.path()));
     let workers = workers(child.id());
@@ -147,13 +147,16 @@ fn a_program_that_was_killed_goes_on_where_it_was() {
     wait_for("end of the workers", || {
         workers.iter().all(|id| !Path::new(&format!("/proc/{id}/exe")).exists())
     });
-    let first = std::fs::read(dir.path().join("f/1.mp4")).unwrap();
     let made = dir.path().join("f/1.mp4").metadata().unwrap().modified().unwrap();
     assert!(command.status().unwrap().success());
-    assert_eq!(films(&dir.path().join("f")), ["1.mp4", "2.mp4", "3.mp4", "4.mp4"]);
+    assert_eq!(films(&dir.path().join("f")), ["1.mp4", "2.mp4", "3.mp4"]);
     assert_eq!(dir.path().join("f/1.mp4").metadata().unwrap().modified().unwrap(), made, "made twice");
-    // The same photo and voice: the same film, from a worker that had made another one before, too.
-    assert_eq!(std::fs::read(dir.path().join("f/4.mp4")).unwrap().len(), first.len());
+    // What was killed may not have reported its first film any more.
+    let report = report(&PathBuf::from(format!("{}.report.jsonl", table.display())));
+    for row in [2, 3] {
+        let seconds = report[&row]["film_seconds"].as_f64().unwrap();
+        assert!((seconds - 1.0).abs() < 0.01, "{report:?}");
+    }
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn a_worker_that_is_killed_is_replaced_and_its_film_made() {
     assert_eq!(before.len(), 1);
     kill(before[0]);
     assert!(child.wait().unwrap().success());
-    assert_eq!(films(&dir.path().join("f")), ["1.mp4", "2.mp4", "3.mp4", "4.mp4"]);
+    assert_eq!(films(&dir.path().join("f")), ["1.mp4", "2.mp4", "3.mp4"]);
     let report = report(&PathBuf::from(format!("{}.report.jsonl", table.display())));
     assert!(report.values().all(|line| line["status"] == "done"), "{report:?}");
 }

@@ -1,6 +1,7 @@
 //! Properties of the element that animates, from text.
 
 use gst::glib;
+use gst::glib::translate::{ToGlibPtr, ToGlibPtrMut};
 use gst::prelude::*;
 
 /// Sets a property; says in one line what is wrong with it.
@@ -41,16 +42,21 @@ pub fn read(head: &gst::Element, name: &str, text: &str) -> Result<glib::Value, 
         }
     })?;
     // Set like this it would be moved into its range without a word.
-    let set = glib::Value::deserialize_with_pspec(text.trim(), &spec)
-        .ok()
-        .and_then(|mut value| spec.value_validate(&mut value).then_some(value));
-    match set {
-        Some(near) => {
-            let near = near.serialize().map(|text| text.to_string()).unwrap_or_default();
-            Err(format!("{name}={text} is beyond its range, which ends at {near}"))
-        }
-        None => Ok(value),
+    let mut near = value.clone();
+    if moved_into_range(&spec, &mut near) {
+        let near = near.serialize().map(|text| text.to_string()).unwrap_or_default();
+        return Err(format!("{name}={text} is beyond its range, which ends at {near}"));
     }
+    Ok(value)
+}
+
+/// Moves a value into the range of a property; whether it was outside.
+fn moved_into_range(spec: &glib::ParamSpec, value: &mut glib::Value) -> bool {
+    // SAFETY: both are valid, and the value is of the property's type.
+    let moved = unsafe {
+        glib::gobject_ffi::g_param_value_validate(spec.to_glib_none().0, value.to_glib_none_mut().0)
+    };
+    moved != glib::ffi::GFALSE
 }
 
 /// What an element is called in a pipeline.

@@ -36,6 +36,9 @@ pub struct DistArgs {
     /// Folder to write them to
     #[arg(long, default_value = "target/dist")]
     output: PathBuf,
+    /// Pack what an earlier release build left
+    #[arg(long)]
+    no_build: bool,
     /// Then install, use and remove them in clean root file systems of Debian 12 and 13 (needs root and mmdebstrap)
     #[arg(long)]
     check: bool,
@@ -57,7 +60,7 @@ pub fn run(args: &DistArgs) -> Result<()> {
     let output = if args.output.is_relative() { root.join(&args.output) } else { args.output.clone() };
     let packages = Packages::of(&output);
     if !args.check_only {
-        build(&root, &output, &packages, &args.only)?;
+        build(&root, &output, &packages, args)?;
     }
     if args.check || args.check_only {
         check::run(&root, &packages, &args.only, &args.suites)?;
@@ -65,26 +68,27 @@ pub fn run(args: &DistArgs) -> Result<()> {
     Ok(())
 }
 
-fn build(root: &Path, output: &Path, packages: &Packages, only: &[Kind]) -> Result<()> {
+fn build(root: &Path, output: &Path, packages: &Packages, args: &DistArgs) -> Result<()> {
     let missing: Vec<&str> =
         TOOLS.iter().filter(|(tool, _)| !shell::on_path(tool)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         bail!("packages need tools that are not there: sudo apt-get install {}", missing.join(" "));
     }
-    crate::set_up(&crate::SetupArgs::default())?;
-    let crates = ["gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"];
-    let mut cargo = shell::cargo(root);
-    cargo.args(["build", "--release", "--locked"]);
-    for name in crates {
-        cargo.args(["--package", name]);
+    if !args.no_build {
+        crate::set_up(&crate::SetupArgs::default())?;
+        let mut cargo = shell::cargo(root);
+        cargo.args(["build", "--release", "--locked"]);
+        for name in sbom::ROOTS {
+            cargo.args(["--package", name]);
+        }
+        shell::run(&mut cargo)?;
     }
-    shell::run(&mut cargo)?;
     let release = workspace::build_dir()?.with_file_name("release");
 
     std::fs::create_dir_all(output).with_context(|| format!("cannot make {}", output.display()))?;
     let stage = stage::Stage::fill(root, &release, &output.join("stage"))?;
     println!("Staged   {} MB, glibc {} or newer", megabytes(stage.size()?), stage.glibc());
-    for kind in only {
+    for kind in &args.only {
         let start = Instant::now();
         let path = match kind {
             Kind::Deb => deb::pack(&stage, root, &packages.deb)?,

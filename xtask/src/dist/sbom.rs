@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{shell, wheels};
 
 /// What ends up in packages.
-const ROOTS: [&str; 3] = ["gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"];
+pub const ROOTS: [&str; 3] = ["gst-plugin-portrait", "gst-plugin-portrait-loader", "portrait-animate"];
 
 /// One version of a crate.
 #[derive(Debug)]
