@@ -15,8 +15,11 @@ pub mod talkinghead;
 use gst::glib;
 use gst::prelude::*;
 
+/// What gives the type of an element.
+pub type Class = fn() -> glib::Type;
+
 /// Name and type of every element.
-pub const ELEMENTS: [(&str, fn() -> glib::Type); 10] = [
+pub const ELEMENTS: [(&str, Class); 10] = [
     ("audiofeatures", audiofeatures::AudioFeatures::static_type),
     ("speech2landmarks", speech2landmarks::Speech2Landmarks::static_type),
     ("landmarks2latents", landmarks2latents::Landmarks2Latents::static_type),
