@@ -134,4 +134,7 @@ elements! {
     facelandmarks: "GstFaceLandmarksAbsent",
     landmarkoverlay: "GstLandmarkOverlayAbsent",
     talkinghead: "GstTalkingHeadAbsent",
+    facetracker: "GstFaceTrackerAbsent",
+    mouthdub: "GstMouthDubAbsent",
+    facedub: "GstFaceDubAbsent",
 }
