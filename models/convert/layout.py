@@ -89,7 +89,9 @@ class Layout(dict[str, tuple[int, ...]]):
                 # What a residual network adds is small, or sixteen blocks would make numbers of any size.
                 out[name] = (0.75 + 0.5 * torch.rand(shape, generator=g)) * (0.2 if name.endswith(".bn3.weight") else 1)
             elif kind in ("weight", "weight_orig"):
-                out[name] = torch.randn(shape, generator=g) * math.sqrt(1.5 / fan)
+                # Each place of a trained flow follows few keypoints.
+                sharp = 24 if name.endswith("mask.weight") else 1
+                out[name] = torch.randn(shape, generator=g) * (sharp * math.sqrt(1.5 / fan))
             else:
                 out[name] = 0.1 * torch.randn(shape, generator=g)
         for name in [n for n in self if n.endswith(".weight_u")]:

@@ -167,7 +167,7 @@ class Generator(nn.Module):
         for block in self.middle:
             x = block(x, features)
         x = self.up1(self.up0(x, features), features)
-        x = self.last(torch.nn.functional.leaky_relu(x, 0.2))
+        x = self.last(torch._C._nn.leaky_relu(x, 0.2))
         return torch.sigmoid(torch.pixel_shuffle(x, 2) if self.double else x)
 
 

@@ -45,7 +45,7 @@ class Mapping(nn.Module):
     def forward(self, window: Tensor, kp_canonical: Tensor) -> Tensor:
         x = self.first(window)
         for layer in self.layers:
-            x = layer(torch.nn.functional.leaky_relu(x, 0.1)) + x[:, :, 3:-3]
+            x = layer(torch._C._nn.leaky_relu(x, 0.1)) + x[:, :, 3:-3]
         x = x.mean([2])
         turned = turn(self.degrees(self.yaw(x)), self.degrees(self.pitch(x)), self.degrees(self.roll(x)))
         exp, shift = self.exp(x).to(torch.float32).view(-1, self.points, 3), self.shift(x).to(torch.float32)
