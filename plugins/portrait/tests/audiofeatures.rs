@@ -287,6 +287,23 @@ fn backwards_is_refused_with_one_clear_error() {
     assert_eq!(common::bus_error(&bus), None, "one error");
 }
 
+/// A source that plays backwards from the start ends when it is refused: that it was not heard is no second fault.
+#[test]
+fn a_stream_that_was_refused_is_not_called_empty() {
+    let mut harness = AUDIO_FEATURES.harness();
+    let bus = gst::Bus::new();
+    harness.element().unwrap().set_bus(Some(&bus));
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_rate(-1.0);
+    segment.set_stop(FRAME * 10);
+    harness.push_event(gst::event::Segment::new(&segment));
+    assert_eq!(harness.push(audio(0, FRAME_SAMPLES)), Err(gst::FlowError::Error));
+    harness.push_event(gst::event::Eos::new());
+    let (text, _) = common::bus_error(&bus).unwrap();
+    assert!(text.contains("backwards"), "{text}");
+    assert_eq!(common::bus_error(&bus), None, "one error");
+}
+
 /// A clock that jumps by an hour does not make an hour of idle frames.
 #[test]
 fn a_long_hole_is_left_out_with_one_warning() {

@@ -151,9 +151,17 @@ fn a_photo_that_cannot_be_used_is_a_warning_and_the_old_one_stays() {
     let (mut playing, mut untouched) = (Playing::new(&[]), Playing::new(&[]));
     assert!(playing.next() == untouched.next());
     for (property, wrong, words) in [
-        ("portrait", Some("/nowhere/photo.jpg"), "there is no file \"/nowhere/photo.jpg\""),
+        (
+            "portrait",
+            Some("/nowhere/photo.jpg"),
+            "there is no file \"/nowhere/photo.jpg\": set `portrait` to",
+        ),
         ("portrait", Some(&*path("speech-af_heart.wav")), "not a PNG, JPEG or WebP"),
-        ("portrait-open", Some("/nowhere/open.jpg"), "there is no file \"/nowhere/open.jpg\""),
+        (
+            "portrait-open",
+            Some("/nowhere/open.jpg"),
+            "there is no file \"/nowhere/open.jpg\": set `portrait-open` to",
+        ),
         ("portrait", None, "no photo"),
     ] {
         playing.element().set_property(property, wrong);

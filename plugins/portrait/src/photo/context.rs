@@ -78,6 +78,9 @@ pub fn analyse_second(
 ) -> Result<Arc<Portrait>, PhotoError> {
     let analysed = match Portrait::analyse_face(Path::new(path), face, pack, device) {
         Err(PhotoError::NoSuchFace { .. }) => Portrait::analyse(Path::new(path), pack, device),
+        Err(PhotoError::NotFound { path, .. }) => {
+            Err(PhotoError::NotFound { path, property: "portrait-open" })
+        }
         analysed => analysed,
     };
     tell(element, analysed)

@@ -208,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn points_go_into_the_square_and_back() {
+        let crop = Crop { x: 10.0, y: -20.0, side: 200.0 };
+        let corners = [[10.0, -20.0, 0.0], [210.0, 180.0, 50.0], [110.0, 80.0, -100.0]];
+        let shares = crop.shares(corners);
+        assert_eq!(shares, [[0.0, 0.0, 0.0], [1.0, 1.0, 0.25], [0.5, 0.5, -0.5]]);
+        assert!(crop.pixels(&shares).eq(corners));
+    }
+
+    #[test]
     fn the_square_stays_in_the_photo_where_it_can() {
         let inside =
             |c: Crop, w: f32, h: f32| c.x >= 0.0 && c.y >= 0.0 && c.x + c.side <= w && c.y + c.side <= h;

@@ -8,10 +8,12 @@ use crate::pack::PackError;
 #[derive(Debug, thiserror::Error)]
 pub enum PhotoError {
     /// No such file.
-    #[error("there is no file {path:?}: set `portrait` to the path of a PNG, JPEG or WebP photo")]
+    #[error("there is no file {path:?}: set `{property}` to the path of a PNG, JPEG or WebP photo")]
     NotFound {
         /// The file.
         path: PathBuf,
+        /// The property that names it.
+        property: &'static str,
     },
     /// The file cannot be read.
     #[error("cannot read {path:?} ({source}): check that it is a file and that you may read it")]

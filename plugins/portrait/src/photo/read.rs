@@ -93,7 +93,7 @@ fn read_other(path: &Path, bytes: &[u8]) -> Result<Photo, PhotoError> {
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, PhotoError> {
     let fail = |source: std::io::Error| match source.kind() {
-        ErrorKind::NotFound => PhotoError::NotFound { path: path.to_owned() },
+        ErrorKind::NotFound => PhotoError::NotFound { path: path.to_owned(), property: "portrait" },
         _ => PhotoError::Read { path: path.to_owned(), source },
     };
     let metadata = std::fs::metadata(path).map_err(fail)?;

@@ -77,10 +77,10 @@ impl AudioFeatures {
         if let Some(failed) = state.live.as_ref().and_then(|live| live.failed) {
             return Err(failed);
         }
+        state.heard |= audio.size() > 0;
         if state.refused {
             return Err(gst::FlowError::Error);
         }
-        state.heard |= audio.size() > 0;
         let Some(segment) = &state.segment else {
             drop(guard);
             gst::element_imp_error!(
