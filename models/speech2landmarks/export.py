@@ -39,7 +39,7 @@ def lively(t: dict, net: Net, opening: float, width: float, brows: float) -> Non
         net.out.weight += along.T @ (read.T @ net.out.weight)
 
 
-def assemble(work: Path, names: list[str], gain: float, width: float, brows: float) -> Speech2Landmarks:
+def assemble(work: Path, names: list[str], gain: float, width: float, brows: float, ahead: int) -> Speech2Landmarks:
     """The stage module from the cached tables and the mean of checkpoints (running means of the weights)."""
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
@@ -69,6 +69,7 @@ def assemble(work: Path, names: list[str], gain: float, width: float, brows: flo
             strength=torch.tensor(STRENGTH),
             **pairs,
         ),
+        ahead,
     ).eval()
 
 
@@ -123,10 +124,10 @@ def main() -> None:
     a.add_argument("--build", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
-    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows)
-    k = "speech2landmarks-low" if o.low else "speech2landmarks"
     features = sibling("features", "model")
-    rows = features.stream(features.load(o.build), wave(o.samples), LOW_AHEAD if o.low else features.LOOK_AHEAD)
+    k, ahead = ("speech2landmarks-low", LOW_AHEAD) if o.low else ("speech2landmarks", features.LOOK_AHEAD)
+    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows, ahead)
+    rows = features.stream(features.load(o.build), wave(o.samples), ahead)
     face = torch.from_numpy(prepare(Path(), Path(), Path(), o.work)["neutral"].astype(np.float32))
     leave(net, k, rows, face, o.build)
 

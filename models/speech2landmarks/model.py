@@ -1,7 +1,8 @@
 """Speech2Landmarks: log-mel rows and encoder tokens -> normalised landmarks, with FiLM emotion conditioning and an explicit
 state.
 
-state = [8 x 80 feature rows of the two frames before | GRU state | level: running offset, weight | frames without voice].
+state = [8 x 80 feature rows of the two frames before | GRU state | level: running offset, weight | frames without voice, how
+far the mouth is shut for it]
 An all-zero state is the start; T frames at once and one by one give the same numbers. Zero features mean silence.
 """
 
@@ -12,12 +13,16 @@ from torch import nn
 BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
 TOKENS, HEARD = 192, 128  # numbers of a frame's encoder tokens, and what is made of them
 LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
-# What lies this much below the level (natural logarithm of power: 26 dB) is no voice; after so many frames without one, more
-# than the closure of a consonant or the gap between two words takes, the net forgets this share of what it was saying with
-# each frame. A recurrent net alone may go on for seconds, whatever it was trained on.
-VOICE, PAUSE, FORGET = 6.0, 8.0, 0.5
-STATE = PAST * BANDS + HIDDEN + 3
+# What stays this much below the level (natural logarithm of power: 13 dB) is no voice; a shut mouth opens for what is so much
+# louder. So many frames after a voice the mouth shuts, within two frames: a recurrent net alone may go on for seconds, whatever
+# it was trained on. Unseen, it does go on, since people open the mouth before they speak on, and forgets after a second.
+VOICE, MORE, PAUSE, SHUTTING, FORGET = 3.0, 1.0, 9.5, 0.5, 25.0
+# A recurrent net follows late, by up to a third of a frame on people whom training has not seen: its answer is taken so
+# many frames onwards along its own way.
+HASTE = 0.2
+STATE = PAST * BANDS + HIDDEN + 4
 LOW_AHEAD = 1280  # samples of look-ahead of the low-latency net
+FRAME = 640  # samples of a video frame
 
 
 class Level(nn.Module):
@@ -49,24 +54,30 @@ class Level(nn.Module):
 
 
 class Pause(nn.Module):
-    """How much of the hidden state is kept: all while there is voice, less and less where it stays away."""
+    """Counts frames without voice: how much of what the net says is shown, and how much of its state is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: int) -> None:
+        """`ahead`: frames of look-ahead, which hear a voice end so much earlier."""
         super().__init__()
         self.floor: float = FLOOR - VOICE
+        self.more: float = MORE
         self.scale: float = SCALE
-        self.pause: float = PAUSE
+        self.pause: float = PAUSE + ahead
+        self.shutting: float = SHUTTING
         self.forget: float = FORGET
 
-    def forward(self, x: torch.Tensor, silent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Level-free rows [B,T,4,80], frames without voice before them [B] -> share that is kept [B,T], frames [B]."""
+    def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Level-free rows [B,T,4,80], state [B,2] -> share that is shown [B,T], that is kept before a frame [B,T], state."""
         loud = (torch.logsumexp(x * self.scale, 3) - 4.38).amax(2)
-        quiet = torch.sigmoid(2.0 * (self.floor - loud))
-        keep = []
+        silent, shut = state[:, 0], state[:, 1]
+        shown, keep = [], []
         for i in range(x.shape[1]):
-            silent = torch.clamp((silent + 1.0) * quiet[:, i], max=100.0)
-            keep.append(1.0 - self.forget * torch.clamp((silent - self.pause) / 2.0, 0.0, 1.0))
-        return torch.stack(keep, 1), silent
+            quiet = torch.clamp(5.0 * (self.floor + self.more * shut - loud[:, i]) + 0.5, 0.0, 1.0)
+            silent = torch.clamp((silent + 1.0) * quiet, max=100.0)
+            shut = torch.clamp(shut + self.shutting * torch.clamp(2.0 * (silent - self.pause), -1.0, 1.0), 0.0, 1.0)
+            shown.append(1.0 - shut)
+            keep.append(1.0 - 0.5 * torch.clamp(silent - self.forget, 0.0, 1.0))
+        return torch.stack(shown, 1), torch.stack(keep, 1), torch.stack([silent, shut], 1)
 
 
 class Net(nn.Module):
@@ -86,6 +97,7 @@ class Net(nn.Module):
         self.emo = nn.Linear(7, coefs, bias=False)
         self.phone = nn.Linear(HIDDEN, phones)
         self.drop = nn.Dropout(0.25)
+        self.haste: float = HASTE
 
     def forward(
         self,
@@ -94,10 +106,12 @@ class Net(nn.Module):
         ident: torch.Tensor,
         emotion: torch.Tensor,
         h: torch.Tensor,
+        shown: torch.Tensor | None = None,
         keep: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """rows [B,8+4T,80], tokens [B,T,192], ident [B,I], emotion [B,8], h [1,B,H], the share of h that is kept before
-        each frame [B,T] (all) -> coefficients [B,T,K], hidden [B,T,H], h.
+        """rows [B,8+4T,80], tokens [B,T,192], ident [B,I], emotion [B,8], h [1,B,H] -> coefficients [B,T,K], hidden
+        [B,T,H], h. `shown` [B,T]: the rest is what a net says that has heard nothing before; `keep` [B,T]: share of h that
+        is kept before a frame, as a stage runs (all, as training does).
         """
         x = F.relu(self.c2(F.relu(self.c1(rows.transpose(1, 2))))).transpose(1, 2)
         i = torch.tanh(self.ident(ident))
@@ -111,18 +125,24 @@ class Net(nn.Module):
         else:
             said = []
             for n in range(x.shape[1]):
-                y, h = self.rnn(x[:, n : n + 1], h * keep[:, n : n + 1])
-                said.append(y)
+                before = h * keep[:, n : n + 1]
+                y, h = self.rnn(x[:, n : n + 1], before)
+                said.append(y + self.haste * (y - before[0][:, None]))
             y = torch.cat(said, 1)
+        if shown is not None:
+            b, t = x.shape[0], x.shape[1]
+            rest = self.rnn(x.reshape(b * t, 1, -1), torch.zeros_like(y).reshape(1, b * t, -1))[0].reshape(b, t, -1)
+            y = rest + (y - rest) * shown[:, :, None]
         return self.out(self.drop(y)) + self.emo(e)[:, None], y, h
 
 
 class Speech2Landmarks(nn.Module):
     """The exported stage around Net: state packing, identity code, closed rest pose, basis, lips that never cross."""
 
-    def __init__(self, net: Net, tables: dict[str, torch.Tensor]) -> None:
+    def __init__(self, net: Net, tables: dict[str, torch.Tensor], ahead: int) -> None:
+        """`ahead`: look-ahead in samples."""
         super().__init__()
-        self.level, self.pause, self.net = Level(), Pause(), net
+        self.level, self.pause, self.net = Level(), Pause(ahead // FRAME), net
         # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], calm [81,K],
         # basis_calm [K,1434], up, low, lips, strength, pull
         for k, v in tables.items():
@@ -146,15 +166,15 @@ class Speech2Landmarks(nn.Module):
         self, features: torch.Tensor, identity: torch.Tensor, emotion: torch.Tensor, state: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n = features.shape[0]
-        past, h, lev, silent = state[: self.past], state[self.past : -3], state[-3:-1], state[-1:]
+        past, h, lev, silent = state[: self.past], state[self.past : -4], state[-4:-2], state[-2:]
         x, lev = self.level(features[None, :, :, :80], lev[None])
-        keep, silent = self.pause(x, silent)
+        shown, keep, silent = self.pause(x, silent[None])
         tokens = features[:, :, 80:].reshape(1, n, -1)
         rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
         flat = identity.reshape(-1)
         code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
         felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
-        c, _, h = self.net(rows, tokens, code[None], felt, h.reshape(1, 1, -1), keep)
+        c, _, h = self.net(rows, tokens, code[None], felt, h.reshape(1, 1, -1), shown, keep)
         base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
         base = base + (self.mouth(identity) @ self.calm) @ self.basis_calm
         face = (base + c[0] @ self.basis).reshape(n, 478, 3)
@@ -165,4 +185,4 @@ class Speech2Landmarks(nn.Module):
         move = (torch.clamp(open_ * open_ / (open_ + self.pull), min=self.touch) - gap) / 2
         move = torch.stack([torch.zeros_like(move), move, torch.zeros_like(move)], 2)
         face = face.index_add(1, self.up, -move).index_add(1, self.low, move)
-        return face, torch.cat([rows[0, -8:].reshape(-1), h.reshape(-1), lev[0], silent])
+        return face, torch.cat([rows[0, -8:].reshape(-1), h.reshape(-1), lev[0], silent[0]])

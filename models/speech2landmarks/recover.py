@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from dataset import IDS, prepare
 from export import lively
-from model import Net, Speech2Landmarks
+from model import LOW_AHEAD, Net, Speech2Landmarks
 from paths import sibling
 from train import feel
 
@@ -47,7 +47,8 @@ def stage(path: Path) -> Speech2Landmarks:
     state = net.state_dict()
     net.load_state_dict({k: parts.get(k, v) for k, v in state.items()})
     tables = {k: parts[k] for k in [*TABLES.split(), "rest", "basis", "calm", "basis_calm", "pull"]}
-    return Speech2Landmarks(net.eval(), tables | dict(basis_rest=parts["basis"])).eval()
+    ahead = LOW_AHEAD if path.stem.endswith("-low") else sibling("features", "model").LOOK_AHEAD
+    return Speech2Landmarks(net.eval(), tables | dict(basis_rest=parts["basis"]), ahead).eval()
 
 
 def main() -> None:

@@ -4,10 +4,11 @@ Run: python settle.py --data DATA --tts TTS --pack packs/lite --work WORK [--ste
      -> WORK/settled.pt (or settled-low.pt)
      python settle.py … --build BUILD [--steps 0: as it ships] -> the stage in BUILD, for `../replace.py`
 
-The net learns from itself: what it says of speech (as it ships, with what it forgets in pauses) stays its target, cut off or not,
-with music behind it or not. From a cut on the target closes within 0.2 s to what it says of silence at the start, and so it does
-for music and noise. Speech is cut into digital silence, rooms and other sounds at chance places; the frames whose windows see
-both sides of a cut are heard anew, the others are shared. Features are cached in WORK/settle.pt, training resumes from its checkpoint.
+The net learns from itself: what it says of speech (as it ships) stays its target, cut off or not, with music behind it or not, a
+part of a frame early (a net that has not heard the rest of a sound answers late: `EARLY`). Where speech is cut into what the stage itself takes for silence, the target shuts when the stage does (`Pause` in model.py), so that pauses
+within speech stay as they are; cut into louder rooms or other sounds it shuts within 0.4 s, to what the net says of silence at the
+start, and so it does for music and noise. The places of the cuts are chance; the frames whose windows see both sides of a cut
+are heard anew, the others are shared. Features are cached in WORK/settle.pt, training resumes from its checkpoint.
 """
 
 import argparse
@@ -35,8 +36,10 @@ RATE, FRAME, LOOK_AHEAD = features.RATE, features.FRAME, features.LOOK_AHEAD
 LONG, PIECES, BEDS, MIXED, CUTS = 125, 90, 90, 25, 700
 # frames before and behind a cut whose windows reach over it
 BEFORE, BEHIND = LOOK_AHEAD // FRAME + 1, (features.WINDOW - LOOK_AHEAD) // FRAME + 1
-# frames from a cut on that the mouth takes to shut
-CLOSING = 6
+# frames after a cut into a sound that is no silence until the mouth begins to shut, and frames that it takes
+WAITING, CLOSING = 2, 6
+# frames by which the targets come early: real people whom training has not seen move so much before the nets' answers
+EARLY = {"speech2landmarks": 0.1, "speech2landmarks-low": 0.3}
 
 
 def loudness(w: np.ndarray, db: float) -> np.ndarray:
@@ -167,31 +170,45 @@ class Batches:
         return dict(rows=rows, teach=teach, tokens=x[..., 80:].flatten(2), own=own[..., 80:].flatten(2), ident=ident, e=torch.from_numpy(e), ends=ends)
 
 
-def through(net: Net, rows: torch.Tensor, tokens: torch.Tensor, d: dict, keep: torch.Tensor | None = None) -> torch.Tensor:
+def through(net: Net, rows: torch.Tensor, tokens: torch.Tensor, d: dict, shown: torch.Tensor | None = None) -> torch.Tensor:
     """Coefficients [B,T,K]."""
     b = len(rows)
     past = torch.cat([torch.zeros(b, 8, 80), rows.reshape(b, -1, 80)], 1)
-    return net(past, tokens, d["ident"], d["e"], torch.zeros(1, b, HIDDEN), keep)[0]
+    return net(past, tokens, d["ident"], d["e"], torch.zeros(1, b, HIDDEN), shown)[0]
 
 
-def targets(shipped: Net, pause: torch.nn.Module, d: dict, silence: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def closing(d: dict, shown: torch.Tensor) -> torch.Tensor:
+    """How far the mouth is to be shut [B,T]."""
+    t = shown.shape[1]
+    after = torch.arange(t)[None] - d["ends"][:, None]
+    # The stage itself shuts it a while after a cut into silence.
+    silent = ((1 - shown) * ((after > 0) & (after < 25))).sum(1, keepdim=True) > 5
+    w = (1 - torch.cos(torch.pi * ((after - WAITING) / CLOSING).clamp(0, 1))) / 2
+    w = torch.where(silent, torch.zeros(()), w)
+    return torch.maximum(torch.where(d["ends"][:, None] > 0, w, torch.ones(())), 1 - shown)
+
+
+def targets(shipped: Net, d: dict, silence: torch.Tensor, shown: torch.Tensor, early: float) -> tuple[torch.Tensor, torch.Tensor]:
     """What the net is to say [B,T,K], and how much of it is the shut mouth [B,T]."""
-    b, t = d["rows"].shape[:2]
+    b = len(shown)
     with torch.no_grad():
-        keep = pause(d["teach"], torch.zeros(b))[0]
-        y = through(shipped, d["teach"], d["own"], d, keep)
+        y = through(shipped, d["teach"], d["own"], d)
+        y[:, :-1] += early * (y[:, 1:] - y[:, :-1])
         hush = silence[:, 80:].reshape(1, 1, -1).expand(b, 30, -1)
         shut = through(shipped, torch.zeros(b, 30, 4, 80), hush, d)[:, -1:]
-    after = (torch.arange(t)[None] - d["ends"][:, None]).clamp(0) / CLOSING
-    w = torch.where(d["ends"][:, None] > 0, (1 - torch.cos(torch.pi * after.clamp(max=1))) / 2, torch.ones(1))
+    w = closing(d, shown)
     return y + (shut - y) * w[..., None], w
 
 
 def export(o: argparse.Namespace, name: str, path: Path) -> None:
     whole = stage(o.pack / f"{name}.pt")
     if o.steps:
-        old, new = whole.net.state_dict(), load(path)["mean"]
-        whole.net.load_state_dict({k: v + o.share * (new[k] - v) for k, v in old.items()})
+        old, new = whole.net.state_dict(), {k: v.clone() for k, v in whole.net.state_dict().items()}
+        for run, share in o.run or [(path, 1.0)]:
+            trained = load(Path(run))["mean"]
+            for k, v in old.items():
+                new[k] += float(share) * (trained[k] - v)
+        whole.net.load_state_dict(new)
     w = wave(SPEECH / "speech-af_heart.wav")[: 2 * RATE]
     rows = Listener(o.pack)(w, LOW_AHEAD if o.low else LOOK_AHEAD)
     leave(whole, name, rows, load_file(str(o.pack / "golden.safetensors"))[f"{name}.in.1"], o.build)
@@ -206,7 +223,13 @@ def main() -> None:
     a.add_argument("--seed", type=int, default=0)
     a.add_argument("--low", action="store_true", help="the net with 80 ms of look-ahead")
     a.add_argument("--build", type=Path, help="only export what was trained, into this folder")
-    a.add_argument("--share", type=float, default=1.0, help="share of what was trained in the exported weights, the rest as they ship")
+    a.add_argument(
+        "--run",
+        nargs=2,
+        action="append",
+        metavar=("CHECKPOINT", "SHARE"),
+        help="exported: so much of what this run changed, of each if given more than once (all of the one in WORK)",
+    )
     a.add_argument("--hear", action="store_true", help="only make the features")
     o = a.parse_args()
     torch.set_num_threads(1)
@@ -233,8 +256,9 @@ def main() -> None:
         for g in opt.param_groups:
             g["lr"] = o.lr * min(1, (it + 1) / 30) * 0.5 * (1 + np.cos(np.pi * it / o.steps)) + 1e-5
         d = batches.take(dict(cuts=10, talk=6, mixed=2, room=4))
-        y, shut = targets(shipped, whole.pause, d, z["silence"])
-        p, q = through(net, d["rows"], d["tokens"], d) @ points, y @ points
+        shown = whole.pause(d["rows"], torch.zeros(len(d["rows"]), 2))[0]
+        y, shut = targets(shipped, d, z["silence"], shown, EARLY[name])
+        p, q = through(net, d["rows"], d["tokens"], d, shown) @ points, y @ points
         off, jump = (p - q).abs().mean(2), ((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs().mean(2)
         loss = (off * (1 + 2 * shut)).mean() + 2 * jump.mean()
         opt.zero_grad()
