@@ -104,6 +104,11 @@ fn head(pack: &str, properties: &str) -> String {
     format!("talkinghead name=head model-pack={} {properties}", PACKS.join(pack).display())
 }
 
+/// The next picture; none at the end, or where none comes any more.
+fn next(sink: &gst_app::AppSink) -> Option<gst::Sample> {
+    sink.try_pull_sample(gst::ClockTime::from_seconds(60))
+}
+
 /// Pictures of a sentence in RGB.
 fn pictures(pack: &str, properties: &str, caps: &str) -> Vec<RgbImage> {
     let pipeline = Pipeline::parse(&format!(
@@ -115,7 +120,7 @@ fn pictures(pack: &str, properties: &str, caps: &str) -> Vec<RgbImage> {
     pipeline.play();
     pipeline.feed("in", &samples::speech(START, FRAMES * 640), 640);
     let all: Vec<RgbImage> =
-        std::iter::from_fn(|| sink.pull_sample().ok()).map(|sample| golden::picture(&sample)).collect();
+        std::iter::from_fn(|| next(&sink)).map(|sample| golden::picture(&sample)).collect();
     assert_eq!(pipeline.error(), None, "{pack} {properties} {caps}");
     all
 }
@@ -325,7 +330,7 @@ fn a_pack_of_another_face_model_speaks() {
     let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
     pipeline.play();
     pipeline.feed("in", &samples::speech(START, 6400), 640);
-    let sample = sink.pull_sample().unwrap();
+    let sample = next(&sink).unwrap();
     let buffer = sample.buffer().unwrap();
     let has = |name| gst::meta::CustomMeta::from_buffer(buffer, name).is_ok();
     assert!(has("PortraitPoseMeta") && has("PortraitLatentsMeta") && has("PortraitFaceMeta"));
@@ -342,7 +347,7 @@ fn controls_that_the_pack_cannot_follow_are_told_once() {
     let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
     pipeline.play();
     pipeline.feed("in", &samples::speech(START, 6400), 640);
-    while sink.pull_sample().is_ok() {}
+    while next(&sink).is_some() {}
     let head = pipeline.element("head");
     for _ in 0..3 {
         head.set_property("gaze-yaw", 5f32);

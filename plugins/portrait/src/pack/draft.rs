@@ -9,6 +9,7 @@ use super::manifest::{
     Between, Capabilities, Clock, Compute, CropRecipe, FileEntry, HeadPoses, Identity, Landmarks, Latents,
     LowLatency, Manifest, Picture, RendererKind, StageEntry,
 };
+use super::promise::is_word;
 use super::roles;
 
 /// The formats that this plugin reads: in the first, stages have the names of their roles, and what goes in and comes out
@@ -45,7 +46,13 @@ impl Draft {
             return Err("[pack] format is neither 1 nor 2: a newer plugin may read it".to_owned());
         }
         if self.pack.format == SECOND {
-            return Ok(());
+            // Before anything is looked for by that name.
+            return match self.extends() {
+                Some(name) if !is_word(name) || name.starts_with('.') => {
+                    Err("[pack] extends is not the name of a pack: letters, digits, . _ + -".to_owned())
+                }
+                _ => Ok(()),
+            };
         }
         let news = [
             ("[pack] extends", self.pack.extends.is_some()),

@@ -47,10 +47,6 @@ impl Manifest {
         // Both stand in the caps of the pack's streams.
         expect(is_word(&self.pack.id), "[pack] id is not a name of letters, digits, . _ + -")?;
         expect(is_word(&self.pack.version), "[pack] version is not of letters, digits, . _ + -")?;
-        expect(
-            self.pack.extends.as_deref().is_none_or(|name| is_word(name) && !name.starts_with('.')),
-            "[pack] extends is not the name of a pack: letters, digits, . _ + -",
-        )?;
         expect(self.landmarks.schema == "mediapipe-478", "[landmarks] schema is not mediapipe-478")?;
         expect(self.landmarks.count == LANDMARKS, "[landmarks] count is not 478")?;
         expect(
@@ -253,7 +249,7 @@ fn is_plain(file: &str) -> bool {
 }
 
 /// Whether a name can stand in caps and in lists.
-fn is_word(name: &str) -> bool {
+pub(super) fn is_word(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'-');
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
