@@ -121,17 +121,19 @@ fn report_path(jobs: &Jobs) -> PathBuf {
 }
 
 /// A job that is to be done; or what is to be reported of the row at once.
-fn settle(one: Result<Job, BadRow>, skip_done: bool, report: &Report) -> Result<Job, Outcome> {
-    let outcome = |row, output, status, error, job| Outcome {
-        row,
-        output,
-        status,
-        error,
-        warnings: Vec::new(),
-        seconds: 0.0,
-        film_seconds: None,
-        sha256: None,
-        job,
+fn settle(one: Result<Job, BadRow>, skip_done: bool, report: &Report) -> Result<Job, Box<Outcome>> {
+    let outcome = |row, output, status, error, job| {
+        Box::new(Outcome {
+            row,
+            output,
+            status,
+            error,
+            warnings: Vec::new(),
+            seconds: 0.0,
+            film_seconds: None,
+            sha256: None,
+            job,
+        })
     };
     match one {
         Err(bad) => Err(outcome(bad.row, bad.output, Status::Failed, Some(bad.reason), None)),
