@@ -44,6 +44,7 @@ take_away() {
 if [ -n "$uninstall" ]; then
     [ -f "$list" ] || { echo "error: gst-portrait is not installed in $prefix" >&2; exit 1; }
     take_away
+    rmdir "$prefix" 2>/dev/null || true
     echo "gst-portrait is gone from $prefix"
     exit 0
 fi

@@ -1,7 +1,7 @@
 //! A process that makes one film after the other. Each line of its standard input is a task, each of its output the outcome.
 //! What a film brings down with it is this process, and not the other films.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,8 +34,15 @@ pub fn serve() -> Result<()> {
     output::clean_up_on_signals()?;
     gst::init().context("GStreamer does not start")?;
     let mut kept = Kept::default();
+    let mut folders = BTreeSet::new();
     for line in std::io::stdin().lock().lines() {
         let task: Task = serde_json::from_str(&line?).context("that is no task")?;
+        if let Some(folder) = task.job.output.parent()
+            && folders.insert(folder.to_owned())
+        {
+            // What the worker left that this one replaces.
+            output::clear_abandoned(folder);
+        }
         kept.hold(&task.job);
         let start = Instant::now();
         let (made, stuck) = make(&task);
