@@ -24,8 +24,10 @@ def weights(stage: Path) -> list[torch.Tensor]:
 
 
 def take(state: dict[str, torch.Tensor], names: list[str], found: list[torch.Tensor]) -> None:
-    """Fills those entries of a state with the first of the constants."""
-    for name, value in zip(names, found):
+    """Fills those entries of a state with the constants: as many of the one as of the other, or what is left would stay chance."""
+    if len(names) != len(found):
+        raise ValueError(f"{len(names)} weights are wanted ({names[0]} to {names[-1]}), the stage has {len(found)}")
+    for name, value in zip(names, found, strict=True):
         assert state[name].shape == value.shape, f"{name}: {tuple(state[name].shape)}, the stage has {tuple(value.shape)}"
         state[name] = value
 
@@ -53,12 +55,13 @@ def recover(pack: Path, kind: str) -> Part:
     """A region as a pack holds it, to be trained on."""
     part = Part(kind)
     state = part.state_dict()
-    take(state, painter_names(kind), weights(pack / f"{kind}.pt"))
+    # A blur and a window over the patch, in the end, are computed.
+    take(state, painter_names(kind), [t for t in weights(pack / f"{kind}.pt") if t.shape[:2] != (1, 1)])
     # The stage of the encoders: those of the mouth, then that of the eyes, between grids that are no weights.
     encoders = [t for t in weights(pack / "appearance.pt") if t.shape[-1] != 2]
     mouth = encoder_names("look", 4) + encoder_names("code", 4)
     if kind == "mouth":
-        take(state, mouth, encoders)
+        take(state, mouth, encoders[: len(mouth)])
     else:
         take(state, encoder_names("look", 3), encoders[len(mouth) :])
     part.load_state_dict(state)

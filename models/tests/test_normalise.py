@@ -60,6 +60,6 @@ def test_mean_face_is_anchored():
 
 
 def test_the_plugin_takes_the_pose_from_the_same_points():
-    rust = Path(__file__).parents[2] / "plugins" / "portrait" / "src" / "landmark" / "indices.rs"
+    (rust,) = (Path(__file__).parents[2] / "plugins" / "portrait" / "src").rglob("landmark/indices.rs")
     listed = re.search(r"pub const STABLE: \[usize; \d+\] = \[([^]]*)]", rust.read_text())
     assert [int(i) for i in re.findall(r"\d+", listed[1])] == STABLE

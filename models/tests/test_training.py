@@ -47,6 +47,14 @@ def test_a_recovered_part_is_what_ships(sample: tuple[torch.Tensor, torch.Tensor
     assert torch.allclose(recover.recover(PACK, "mouth").code_of(photo, L), load_part(PACK, "mouth").code_of(photo, L), atol=1e-5)
 
 
+@pytest.mark.parametrize("found", [1, 3])
+def test_a_stage_with_weights_too_few_or_too_many_is_not_recovered(found: int) -> None:
+    """What a stage lacks would stay chance."""
+    state = {"a.weight": torch.rand(2), "a.bias": torch.rand(2)}
+    with pytest.raises(ValueError, match=f"2 weights are wanted .a.weight to a.bias., the stage has {found}"):
+        recover.take(state, recover.pairs("a"), [torch.rand(2)] * found)
+
+
 def test_a_recovered_landmarks2latents_is_what_ships() -> None:
     net, ships = together.recover(PACK / "landmarks2latents.pt").eval(), torch.jit.load(str(PACK / "landmarks2latents.pt"))
     x = (torch.rand(3, 478, 3), torch.rand(3, 4, 128), torch.rand(206, 3), torch.rand(8), torch.zeros(96))
