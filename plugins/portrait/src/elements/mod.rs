@@ -1,5 +1,6 @@
 //! The elements, in the order of the data: from sound to features, landmarks, latents and pictures; landmarks of a video
 //! and landmarks drawn; and all of it in one bin.
+#![allow(clippy::type_complexity, reason = "the table of elements is one of names and types")]
 
 pub mod audiofeatures;
 pub mod facedub;
