@@ -17,22 +17,25 @@ pub struct Settings {
 
 /// The element's properties.
 pub fn properties() -> &'static Table<Settings> {
-    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
-        Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
-            parsed(
-                [
-                    "face",
-                    "Face",
-                    "Which face of the video is followed: largest, left, right, a number (counted from the left where the \
-                     first faces are seen, then as they come; a face keeps its number until it is away for a second; anew \
-                     after a cut) or x,y (the one nearest to that point: 0 to 1 of the width and the height, from the upper \
-                     left corner)",
-                ],
-                |s: &Settings| Some(s.face.text().to_owned()),
-                |s: &mut Settings, text| s.face.set(text),
-            ),
-            stats::property(),
-        ]))
-    });
+    static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(table);
     &PROPERTIES
+}
+
+/// A table of them: each element that tracks a face has one of its own.
+pub fn table() -> Table<Settings> {
+    Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
+        parsed(
+            [
+                "face",
+                "Face",
+                "Which face of the video is followed: largest, left, right, a number (counted from the left where the \
+                 first faces are seen, then as they come; a face keeps its number until it is away for a second; anew \
+                 after a cut) or x,y (the one nearest to that point: 0 to 1 of the width and the height, from the upper \
+                 left corner)",
+            ],
+            |s: &Settings| Some(s.face.text().to_owned()),
+            |s: &mut Settings, text| s.face.set(text),
+        ),
+        stats::property(),
+    ]))
 }
