@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Builds the plugin and copies it to OUTPUT. Usage: build-plugin.sh PROFILE CARGO_C OUTPUT
 set -euo pipefail
 profile=$1 cargo_c=$2 output=$(realpath "$3")

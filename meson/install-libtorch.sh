@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Copies libtorch's shared libraries. Usage: install-libtorch.sh FOLDER (relative to the prefix)
 set -euo pipefail
 from=${LIBTORCH:-$MESON_SOURCE_ROOT/.deps/libtorch}/lib

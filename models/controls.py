@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Does the picture do what a control asks? Measured in rendered pictures by MediaPipe's own tracker.
 
 Run: GST_PLUGIN_PATH=../target/debug python evaluate.py --controls --data DATA --blocks BLOCKS --speech SPEECH.wav --out OUT

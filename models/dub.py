@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """How well does a dubbed video say its voice, and what of it is left as it was? Measured in the frames of `facedub`.
 
 Run: GST_PLUGIN_PATH=../target/debug python dub.py --data DATA --out OUT [--identity FOLDER] [--clips N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Score the exported speech stages on split dev.
 
 Run: python evaluate.py --data DATA --norm NORM --tts TTS --work WORK --build BUILD

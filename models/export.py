@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Assemble a model pack from stage folders.
 
 Run: python export.py --build BUILD --blocks BLOCKS --out packs/lite [--partial]

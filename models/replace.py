@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Put stages that were made anew into a pack, the others left as they are to the bit.
 
 Run: python replace.py --build BUILD --pack packs/lite

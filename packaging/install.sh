@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Installs gst-portrait for one user, without root. Usage: install.sh [--prefix FOLDER] [--uninstall]
 # The folder is ~/.local unless another one is named. GStreamer finds the plugin by a link in its folder of the user's
 # plugins, ~/.local/share/gstreamer-1.0/plugins.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # What the scripts in these folders share; they source it. It sets `root`, PORTRAIT, GST_PLUGIN_PATH, `steady` and
 # `film_sound`.
 # shellcheck shell=bash

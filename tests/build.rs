@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lets the tests find libtorch where they were linked with it.
 
 fn main() {

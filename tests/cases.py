@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Runs a folder of recorded cases against a build and says which come out right.
 
 Run: tests/cases.py CASES [--build target/debug] [--only 230,544] [--keep FOLDER]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Installs plugin, pack and libtorch with meson into an empty folder and renders from there, with nothing else of this
 # checkout on any path. Usage: installed.sh [dev|release]
 set -euo pipefail

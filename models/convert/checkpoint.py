@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Reads files that somebody downloaded: no code in them is run, and what is wrong with one is said in one sentence."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What the converters' command lines share."""
 
 from __future__ import annotations

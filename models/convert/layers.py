@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Layers whose weights come from a checkpoint, as TorchScript stores them shortest: one operator each.
 
 What a checkpoint has in two layers and evaluation can have in one is folded on the way in: a batch normalisation behind a

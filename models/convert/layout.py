@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What an official checkpoint must hold: each name with its shape."""
 
 from __future__ import annotations

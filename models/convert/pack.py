@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Writes a pack: stages as TorchScript, what goes in and comes out of each, digests, the card, the manifest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The photo on which golden numbers are made: the one that the pack `lite` has in its own."""
 
 from __future__ import annotations

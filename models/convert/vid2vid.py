@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What generators of the family of face-vid2vid share: a photo becomes a volume of features, keypoints say how that is bent, and
 SPADE blocks draw a picture of it.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Tensors of a checkpoint by their official names, folded as evaluation needs them."""
 
 from __future__ import annotations

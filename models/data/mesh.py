@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The mesh network of a pack: MediaPipe's face mesh with attention, which also tracks the training clips.
 
 Its heads see lips, eyes and irises closer than the mesh does: here they are put together as MediaPipe's graph does it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Pose removal, mean face and per-clip tables. Run: python normalise.py --data DATA --tracks TRACKS --out NORM
 
 posed P = scale * (N @ R(yaw, pitch, roll)) + (tx, ty, tz); N is what Procrustes of the STABLE points of P onto the mean

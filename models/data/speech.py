@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Synthetic speech with phone times, made by espeak-ng and festival.
 
 Run: python speech.py --out TTS [--count N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Track every clip of the manifest with MediaPipe's face mesh (478 points) -> OUT/ID.npz.
 
 Run: python track.py --data DATA --out TRACKS          (DATA holds manifest.tsv and clips/)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Take what the front end needs of a speech recogniser's encoder, and fit the projection of its tokens.
 
 Run: python fit.py --data DATA --blocks BLOCKS --work WORK

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Front end of one video frame: forward(pcm[WINDOW]) -> [4, 128], stateless. The window ends `LOOK_AHEAD` samples after
 the end of the frame.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Reference compositor: photo + driving landmarks -> picture, as the renderer in Rust draws it.
 
 The person (matte of the photo) is warped over a clean background plate; mouth and eyes are painted. Imported by

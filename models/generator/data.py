@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Pairs of frames of one person, cut around mouth or eyes, for training the painters.
 
 Reads a folder of ID.npz files made by frames.py (im [n,512,512,3] uint8, lm [n,478,3] picture units, src = original

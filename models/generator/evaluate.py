@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Measures the generator on held-out persons and writes a table and contact sheets.
 
     python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD_OR_PACK --matte selfie_seg_256.pt --out OUT \

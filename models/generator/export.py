@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Exports appearance, mouth and eyes with their golden tensors, and those of the geometry.
 
     python -m generator.export --weights BUILD_OF_TRAINING --samples SAMPLES --build models/build

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Geo.flow with fewer passes over memory, for training on a CPU: same numbers up to float rounding (a test holds
 that).
 """

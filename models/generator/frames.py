@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Cuts training frames out of the clips and tracks them: ID.npz with im [n,512,512,3] uint8, lm [n,478,3], idx, src.
 
 python -m generator.frames --data DATA --out FRAMES        (from models/; DATA holds manifest.tsv and clips/)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Geometry of the lite generator: which landmarks steer the picture, and how they move it.
 
 Everything here is analytic: no weights, no state. Landmarks are [B, 478, 2 or 3] tensors in picture units ([0,1],

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Golden tensors of the geometry, from a sample photo: what a second implementation must reproduce."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Distance of two pictures' faces by dlib's face recognition network; imported by evaluate.py.
 
 FOLDER holds the unpacked packages dlib-bin and face-recognition-models (PyPI; Boost and CC0 licences): a measuring tool,

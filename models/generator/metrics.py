@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """PSNR, SSIM and sharpness of whole pictures, mouth and eyes; pictures are [1,3,512,512] in 0..1."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What is trained together: painter, appearance encoder and, for the mouth, the code's encoder and its prior."""
 
 from __future__ import annotations

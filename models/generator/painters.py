@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The two painters of the lite generator: mouth (128 x 128 patch) and eyes (64 x 64), and the encoders beside them.
 
 A painter sees the photo's patch, already warped by the analytic flow, and shape maps of where the features are and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Takes a pack's weights as the start of a training whose checkpoints are lost: OUT/mouth.ckpt, OUT/eyes.ckpt.
 
     python -m generator.recover --pack packs/lite --out PAINT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Animates a photo with the movements of a tracked clip, through the exported stages, and writes frames and a
 contact sheet.
 

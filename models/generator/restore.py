@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Fits the weights of painters.restoration: what brings true patches back to themselves after they were cut and drawn
 bilinearly.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """One stage: its build folder (TorchScript, golden tensors, the pack.toml fragment), and the weights in its file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains the mouth or the eye painter: reconstruction first, then against a patch critic.
 
     python -m generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Keeping checkpoints, and loading trained parts from them or from a pack; a part that was never trained must not get into a
 pack unnoticed.
 """

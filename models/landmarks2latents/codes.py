@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Writes the mouth code of every frame of the clips, as the generator's encoder sees it: CODES/ID.npz (code [n,6]).
 
 python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD_OR_PACK --out CODES     (from models/)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Export the stage. Run (from models/):
 
     python -m landmarks2latents.export --weights PAINT --samples SAMPLES --build BUILD

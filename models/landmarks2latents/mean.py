@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Mixes what several trainings made of a pack with the pack itself: the mean of their weights, which start from one place.
 
     python -m landmarks2latents.mean --pack packs/lite --runs PAINT1 PAINT2 --share 0.5 --out PAINT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Posed landmarks + audio features + the photo's latents + emotion -> latent keypoints, one set a frame.
 
 forward(posed [T,478,3] picture units, features [T,4,80 or more], source_latents [K,3], emotion [8], state [S]) ->

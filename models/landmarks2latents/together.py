@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains mouth painter and landmarks2latents together, end to end: the code is what makes the best picture.
 
     python -m landmarks2latents.together --start packs/lite/landmarks2latents.pt --frames FRAMES --data DATA --out PAINT \

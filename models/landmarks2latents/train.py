@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains landmarks2latents: predicts the painter's mouth code, and repairs corrupted lips from the sound.
 
     python -m landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Export the stage. Run: python export.py --work WORK --samples SPEECH.wav --build BUILD"""
 
 import argparse

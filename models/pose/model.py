@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Head pose generator: forward(features[T,4,80 or more], initial_pose[7], style[4], noise[T,8], state) ->
 (pose[T,7], state).
 

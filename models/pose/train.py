@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Train the head pose generator. Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--smoke]
 
 1. A GRU learns from loudness how fast the head moves (likelihood of the whitened velocities of real talking clips).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Random crops of log-mel rows and targets: speed, vocal tract, gain, channel, noise, drop-outs.
 """
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """How a person holds the mouth while talking, from one photo: what the rest pose of `dataset.prepare`, which sees
 the lip gaps alone, leaves of the difference between a frame and the mean of its clip.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Compare the emotions with labelled dev clips, never used in training, and with a blendshape network.
 
 Run: python check_emotions.py --data DATA --norm NORM --work WORK --build BUILD --sound SPEECH.wav --blocks BLOCKS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Loads what the trainers saved, and no code: tensors, and the arrays and numbers of numpy among them."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """How the mouth behaves where no voice is: after speech that is cut off anywhere, and to sounds that are not speech.
 
 Run: python cuts.py --data DATA --pack packs/lite [--build BUILD] [--count 20]

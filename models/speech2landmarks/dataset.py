@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Training tables of Speech2Landmarks: clips, synthetic speech, basis, identity code, rest pose. Cached in
 WORK/tables.pt.
 """

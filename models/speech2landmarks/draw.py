@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Draw normalised or posed landmarks as line drawings (contact sheets for inspection)."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Emotion displacements [8,478,3] in normalised units.
 
 Run: python emotions.py --data DATA --tracks T --norm NORM --blocks B --out WORK

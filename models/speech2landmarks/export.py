@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Export the stage. Run: python export.py --work WORK --checkpoint one --samples SPEECH.wav --build BUILD [--low]
 
 Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}; with --low the

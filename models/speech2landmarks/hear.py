@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Encoder tokens of every sound that the nets are trained on, as it is and disturbed.
 
 Run: python hear.py --data DATA --norm NORM --tts TTS --work WORK -> WORK/tokens.npz (a rerun resumes)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What the nets hear of a clip: the encoder tokens that hear.py left, and a run of a net over the whole sound."""
 
 from pathlib import Path

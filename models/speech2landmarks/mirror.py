@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Left and right of a face: what one person does on the one side another does on the other, so that a face serves
 twice.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Speech2Landmarks: log-mel rows and encoder tokens -> normalised landmarks, with FiLM emotion conditioning and an explicit
 state.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Sounds that are no speech, for training: pieces of music, drums, engines, wind, noise, clicks, tones, alarms.
 
 Music is chance notes of chance instruments, rendered by fluidsynth with FluidR3 (MIT) where that is installed; a plain

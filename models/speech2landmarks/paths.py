@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Loads modules of the sibling model folders whose names would clash (each folder has a model.py)."""
 
 import importlib.util

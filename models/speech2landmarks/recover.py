@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Take up training from a pack whose checkpoints are lost: WORK/<name>.pt, to be named by `train.py --start`.
 
 Run: python recover.py --work WORK --stage packs/lite/speech2landmarks.pt --gain 1.05 --brows 2.5 --name shipped

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Teach the nets of a pack that where no voice is the mouth shuts, and nothing else.
 
 Run: python settle.py --data DATA --tts TTS --pack packs/lite --work WORK [--steps N] [--low]

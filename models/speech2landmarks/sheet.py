@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Contact sheets of an exported stage.
 
 Run: python sheet.py --work WORK --build BUILD --sound FILE.wav|TTS.npz --out SHEET.png

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Out-of-fold sync check of the training clips.
 
 Run: python sync.py (the options of train.py) -> WORK/lags.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Train the teachers of Speech2Landmarks and write what they hear.
 
 Run: python teacher.py --data DATA --norm NORM --tts TTS --work WORK --blocks BLOCKS --lags WORK/lags.json [--smoke]

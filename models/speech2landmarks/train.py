@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Train Speech2Landmarks.
 
 Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--steps N] [--smoke]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Paths for the tests, and the stages that they replay: the pack's that ships, or those of MODELS_BUILD."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The reference compositor. Run from models/: python -m pytest tests"""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """LivePortrait's converter, with a miniature: its sizes are small, its build, its files' layout and its way are the official ones.
 
 `data/liveportrait.safetensors` holds what upstream's own code gave for the miniature's checkpoints of seed 0.

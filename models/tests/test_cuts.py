@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The mouth where no voice is. Run from models/: python -m pytest tests"""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 import numpy as np
 import torch
 from paths import sibling

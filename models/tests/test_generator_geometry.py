@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Invariants of the generator's geometry. Run from models/: python -m pytest tests"""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Painters, appearance and landmarks2latents: shapes, scripted = eager, streaming = whole. Run from models/:
 python -m pytest tests
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The mesh of the pack sees a photo's face as the tracker of the training clips does. Run from models/:
 python -m pytest tests
 """

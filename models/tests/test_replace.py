@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """One stage of a pack made anew. Run from models/: python -m pytest tests"""
 
 import hashlib

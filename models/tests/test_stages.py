@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Exported stages: golden replay, chunk equality, emotion monotonicity."""
 
 import numpy as np

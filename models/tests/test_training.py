@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Weights out of the pack that ships, and a few steps of the trainings that go on from them. Run from models/:
 python -m pytest tests
 """

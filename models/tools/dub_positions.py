@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Where the mouth lies in each frame of a raw RGB film, as `facetracker` sees it; called by models/dub.py.
 
 Run: /usr/bin/python3 dub_positions.py FILM WIDTH HEIGHT OUT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """A table of films on Ray: on this machine, or on a cluster with --address.
 
 python3 run.py jobs.csv [--workers 4] [--cpus 1] [--address auto]

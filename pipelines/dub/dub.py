@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """A film and another voice into a film: `facedub`, fed with pictures that go to and fro where the voice is longer.
 
 Run by run.sh. Needs the distribution's python3-gi. The last seconds of the film are kept as JPEG pictures, so that they cost a few

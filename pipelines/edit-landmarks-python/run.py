@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Edits landmarks in the stream: takes them out by an appsink, widens the smile, puts them back by an appsrc.
 
 See README.md for the variables. Needs the distribution's python3-gi and gir1.2-gst-plugins-base-1.0 (Debian's names).

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Lifts the brows of the portrait while the voice is loud. See README.md for the variables.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # The same sentence in eight emotions, side by side. See README.md for the variables.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

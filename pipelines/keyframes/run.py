@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Keyframes: curves of GstController on the properties of talkinghead. See README.md for the variables.
 
 Needs the distribution's python3-gi and gir1.2-gstreamer-1.0 (Debian's names).

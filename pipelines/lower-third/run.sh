@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Broadcast graphics: a speaking head, cut out, beside a name on a bar over a video. See README.md for the variables.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

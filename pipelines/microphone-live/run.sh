@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A voice drives the photo live: microphone, text to speech, or a file played at its own speed. See README.md.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A live head for OBS Studio, in one of three ways: WAY=alpha, srt or process. See README.md.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

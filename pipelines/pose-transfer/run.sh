@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A voice drives the mouth, a video the head. See README.md for the variables.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A live head as a camera /dev/videoN, by the kernel module v4l2loopback. See README.md for the variables.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """A clip of a person, to and fro, whose mouth says a live voice. Run by run.sh; needs the distribution's python3-gi.
 
 The clip is kept as JPEG pictures: a minute costs some fifty megabytes.

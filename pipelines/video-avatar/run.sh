@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A clip of a person, to and fro, under a live voice. See README.md for the variables.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A webcam drives the photo, or its head while a voice moves the mouth. See README.md for the variables.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

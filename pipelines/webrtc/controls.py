@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The properties of an element that can be changed while it plays, as JSON for a page that draws controls for them."""
 
 from __future__ import annotations

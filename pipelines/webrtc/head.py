@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The pipeline of the live head, and a branch with a webrtcbin for each viewer."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # A page for a browser that shows the live head and has a slider for each control. See README.md for the variables.
 set -euo pipefail
 # shellcheck source=pipelines/common.sh

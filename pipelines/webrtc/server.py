@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Serves a page with the live head and its controls, on Python's own HTTP server. `run.sh` starts it.
 
 GET / is the page, GET and POST /properties read and change the controls, POST /whep takes a viewer's offer (SDP) and

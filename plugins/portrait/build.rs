@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 use std::path::Path;
 
 /// Where an installed plugin finds libtorch, relative to its own folder (see meson.build).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """gst-portrait from Python: a photo and a voice go in, a talking portrait comes out.
 
 `setup()` puts the plugin that came with this package on GStreamer's path; `Head` takes sound and gives pictures;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """`python -m gst_portrait`: doctor, animate, env."""
 
 from __future__ import annotations

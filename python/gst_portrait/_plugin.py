@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Where the plugin is, and GStreamer with it on its path."""
 
 from __future__ import annotations

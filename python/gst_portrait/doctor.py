@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What is there and what is missing, a line each."""
 
 from __future__ import annotations

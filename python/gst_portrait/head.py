@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """A talking head: sound is pushed in, pictures come out."""
 
 from __future__ import annotations

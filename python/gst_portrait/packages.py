@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Which package brings what, on this distribution."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """A head with the plugin of a build. Run: GST_PLUGIN_PATH=target/debug /usr/bin/python3 -m unittest discover python/tests"""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What the package says without GStreamer: `unittest`, so that the distribution's Python runs it as it is."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Installs a package in a clean root file system of Debian, uses it and removes it.
 # Usage: check.sh SUITE deb|tarball|wheel PACKAGE. Needs root and mmdebstrap; MIRROR names a mirror of Debian's packages.
 set -euo pipefail

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Sourced by the checks, inside of the root file system.
 # shellcheck shell=bash
 fail() {

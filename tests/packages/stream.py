@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The lines of README.md: pictures as numpy arrays, with their sound."""
 
 import sys

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Inside of a clean Debian: the wheel, in a virtual environment with the distribution's python3-gi.
 set -euo pipefail
 # shellcheck source=tests/packages/film.sh

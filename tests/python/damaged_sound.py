@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Animates damaged, stitched, truncated, renamed and mixed sound files: each ends, in a whole film or in one line.
 
 Run: tests/python/damaged_sound.py target/debug/animate [--count 200] [--seed 1] [--only 17]

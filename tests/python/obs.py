@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """OBS Studio under a virtual display, with settings of its own, driven by its WebSocket."""
 
 from __future__ import annotations

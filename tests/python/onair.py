@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What the tests of the live scenarios share: starting a script of `pipelines/`, and waiting for what it does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Pictures as tests look at them: decoded by GStreamer, compared region by region."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Sound files for tests: speech in many formats, and ways to break them. The same seed gives the same files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """The live head comes out of `pipelines/srt` and `pipelines/pipewire-camera`, and other programs see it move.
 
 Run: GST_PLUGIN_PATH=target/debug /usr/bin/python3 -m unittest discover --start-directory tests/python

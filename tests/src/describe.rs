@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an element says of itself, in words that no version of GStreamer lays out differently.
 
 use std::fmt::Write;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Golden pictures: what was drawn once, looked at, and kept.
 //!
 //! `UPDATE_GOLDEN=1` in the environment of a test writes its pictures anew: look at them before they are kept.

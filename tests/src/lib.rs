@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tests across elements share; the tests themselves live in `tests/`.
 
 pub mod describe;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the numbers were measured on, and what this process uses of it.
 
 use std::path::PathBuf;

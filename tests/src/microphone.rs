@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A live voice without a sound card: samples come in at the pace of the pipeline's clock.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A neural pack in miniature: what LivePortrait's generator does, with few channels and made-up weights, in a few milliseconds on
 //! a CPU.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Running pipelines inside of the test.
 
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Running pipelines in processes of their own.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The parts of the documents that the elements write themselves: what stands between `<!-- from …: NAME -->` and
 //! `<!-- to here -->` is made anew from what is registered, all around it is written by hand.
 

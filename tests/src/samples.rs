@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Short speech cut out of the bundled recordings.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command-line program `animate`: a whole film or none, and an end in any case.
 
 use std::ffi::{CString, OsStr};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! gst-launch-1.0 as users run it: nothing leaks, nothing is printed, errors are one clear message.
 
 use std::path::Path;

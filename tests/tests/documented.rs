@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The launch lines that the documents show can be run as they stand.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A video drives the photo.
 
 use gst::prelude::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the elements say of themselves, held against golden copies, with any version of GStreamer; and that
 //! gst-inspect-1.0 shows it.
 //!

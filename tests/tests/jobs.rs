@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `animate --jobs`: a film a row, whatever happens on the way.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Starting and stopping again and again costs nothing that stays.
 
 use std::sync::{Mutex, PoisonError};

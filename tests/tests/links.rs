@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Links of the documents lead somewhere: files, folders and headings of this repository.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The plugin's file of the packages: with libtorch it has the elements, without it they say what is missing.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pack that brings a generator, from end to end: files and live voices, every framing and format, seeks, other caps, another
 //! photo. The pack is a miniature of LivePortrait ([`portrait_tests::mini`]).
 

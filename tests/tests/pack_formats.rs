@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packs of the second format that cannot work, or that extend what they cannot: one error each, before anything of them runs.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pictures from end to end, held against golden ones: three photos, four moments of a sentence with head, eyes and mouth
 //! moving, as a square and as the whole photo, and the cut-out.
 //!

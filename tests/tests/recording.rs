@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The demo's pipeline writes a film whose sound and picture fit.
 
 use portrait_tests::pipeline::{Pipeline, Recording};

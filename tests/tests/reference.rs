@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The documents say what the elements say: properties, pads, signals, metadata.
 //!
 //! `cargo xtask docs` writes them anew.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The scripts in `pipelines/` run as they stand, and so does the command-line program.
 
 use std::ffi::OsStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! After a flushing seek comes the picture of that place, untouched by what was played before.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The same audio gives the same pictures, however it is cut into buffers.
 
 use portrait_tests::pipeline::{Frame, Pipeline};

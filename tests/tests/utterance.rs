@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The message `portrait-utterance`: told once for each utterance, with the running times at which it is shown.
 
 use gst::prelude::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask bench`: builds and runs the program in `tests/src/bin/bench/`.
 
 use std::path::PathBuf;

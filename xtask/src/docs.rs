@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask docs`: what the documents and the golden descriptions say of properties, pads, signals and metadata comes from
 //! the elements themselves.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! libtorch out of its wheels.
 
 use std::fs::{self, File};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The test of an installation by meson.
 
 use std::process::Command;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The CPU build of libtorch in `.deps/libtorch`, unless LIBTORCH points elsewhere.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask …`: everything that a developer types, on a machine that has only cargo, a C linker and python3.
 
 // A command-line program speaks on its standard streams.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! System packages: installed by apt on Debian and Ubuntu, named elsewhere.
 
 use std::path::Path;

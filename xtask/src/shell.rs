@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Running other programs.
 
 use std::ffi::OsStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask soak`: builds and runs the program in `tests/src/bin/soak.rs`, or the stress test of the elements.
 
 use anyhow::Result;

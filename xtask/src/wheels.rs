@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The Python wheels that hold libtorch, downloaded by pip and checked.
 
 use std::fs;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Makes a pack of LivePortrait's published weights.
 
     python -m models.convert.liveportrait --checkpoints DIR --output PACK

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Where keypoints are: rotation, and what places them in the picture. TorchScript compiles these functions into stages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """From landmarks and a head pose to LivePortrait's keypoints, with the published networks and numbers alone.
 
 The head's pose goes straight into rotation, shift and scale. How far lips and lids are apart goes through the retargeting

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """LivePortrait's own networks, built from official weights: motion (M), and the small ones that stitch and retarget."""
 
 from __future__ import annotations

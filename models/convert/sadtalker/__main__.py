@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Makes a pack of SadTalker's published weights.
 
     python -m models.convert.sadtalker --checkpoints DIR --output PACK [--size 512] [--full]

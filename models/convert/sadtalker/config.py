@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Sizes of SadTalker's networks: the published ones, and a miniature of the same build for tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """From official files to a pack."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What SadTalker hears: mel frames, the network over them, expression."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Which files SadTalker publishes, and what each must hold."""
 
 from __future__ import annotations

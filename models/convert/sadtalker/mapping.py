@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """From 3DMM numbers to keypoints."""
 
 from __future__ import annotations

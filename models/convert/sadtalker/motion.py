@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """Head motion: PoseVAE frame by frame, and poses of the plugin as 3DMM numbers and back."""
 
 from __future__ import annotations

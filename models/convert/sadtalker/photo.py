@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """What SadTalker sees in the photo: 3DMM numbers, canonical keypoints."""
 
 from __future__ import annotations

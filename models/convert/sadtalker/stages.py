@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
 """SadTalker as the stages of a pack."""
 
 from __future__ import annotations

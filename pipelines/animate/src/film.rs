@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pipeline from a photo, or a video, and a recording to an MP4 file.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `animate photo.jpg speech.wav`: a talking portrait as an MP4 file; `animate --video clip.mp4 voice.wav`: a person in a video
 //! speaks another voice; `animate --jobs table.csv`: many films.
 

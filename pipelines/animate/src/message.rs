@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the elements say of a failure, in one line.
 
 use std::path::Path;

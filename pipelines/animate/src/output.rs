@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The film's file: written under another name beside its own, which it gets when it is whole. Whatever goes wrong,
 //! nothing half-done is left.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which package brings what, on this distribution; the table is that of the Python package.
 
 /// Rows of tabs: a thing, and the package that brings it on Debian, Fedora and Arch.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One film, from its properties to its file.
 
 use std::path::Path;

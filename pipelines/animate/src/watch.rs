@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Watches what moves in a pipeline, so that one that stands still can be ended, with a word on where it stands.
 //!
 //! A tracer of GStreamer's: it is told when a thread goes into an element with a buffer, an event or a query, and when it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Edits landmarks in the stream: a pad probe behind `speech2landmarks` lifts the brows while the voice is loud.
 //!
 //! `edit-landmarks PHOTO RECORDING FILM.mp4`; see README.md.

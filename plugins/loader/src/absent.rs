@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Elements that stand for those whose library cannot be opened.
 
 use std::sync::LazyLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an element says of itself, read from the golden copies that the tests hold it against: the elements that stand for
 //! absent ones cannot fall behind.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The plugin's file in packages. It links no libtorch, so that GStreamer can load it everywhere; it opens the library of
 //! the elements, which does. Where that cannot be opened, each element is still listed, with its pads and properties, and
 //! says on its way to READY what is missing and how to get it.

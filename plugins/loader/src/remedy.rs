@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is missing, and how to get it.
 
 use std::path::Path;

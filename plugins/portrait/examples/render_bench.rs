@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Times the renderer on a prepared portrait and, on request, writes the frames.
 //!
 //! `cargo run --release -p gst-plugin-portrait --example render_bench -- SOURCE.safetensors [crop|full] [FOLDER]`

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! GStreamer plugin that animates a portrait photo with speech.
 //!
 //! Five rooms, and arrows that point down only: [`elements`] stand on [`render`] and [`photo`], those on [`face`] and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The mouth where no voice is: it shuts within half a second after speech, wherever that is cut off, and stays so; other
 //! sounds hardly move it.
 

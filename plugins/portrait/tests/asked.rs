@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whoever asks an element something does not wait for its network.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `audiofeatures`: the video clock, latency, gaps.
 
 mod common;

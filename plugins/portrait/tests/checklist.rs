@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rules that every element keeps, each tested on every element.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One portrait for all elements of a pipeline, handed on by GstContext.
 
 use std::path::Path;

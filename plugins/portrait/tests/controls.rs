@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Properties that follow a `GstController`: every one of every element does.
 
 mod common;

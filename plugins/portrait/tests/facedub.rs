@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A person in a video speaks another voice: what of the frames is touched, and when.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element `facelandmarks` on its own.
 
 use std::sync::Once;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `facesynth`: pictures, strides, metadata, late frames.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `landmarks2latents`: where the pose comes from, what a video drives, and that nothing makes the head jump.
 
 mod common;

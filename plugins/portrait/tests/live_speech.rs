@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Live speech whose timestamps are missing, wrong or late: it is spoken, and what is not is told.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `look-ahead=low`: the pack's second network for speech, and less audio to wait for. One test, because it names the pack
 //! that it makes as trusted in the environment of the whole program.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `portrait` and `portrait-open` of a `facesynth` that plays, behind latents of somebody who does not know of it.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `portrait` set while playing, with all elements of a pipeline: they take the new person over at the same frame.
 
 mod common;

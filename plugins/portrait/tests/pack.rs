@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The built-in pack: its stages give the numbers that its exporter wrote.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packs that somebody trusts and that are not what they promise: each is refused with one error, and nothing of it runs. Each is
 //! the built-in pack with another `pose.pt` or another manifest, its digests right.
 

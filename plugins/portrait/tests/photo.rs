@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Photos, good and bad: each gives a portrait or one clear error that names the file; never a panic.
 
 use std::io::Cursor;

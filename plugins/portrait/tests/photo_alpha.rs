@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Photos that are transparent in parts: cut-outs and round pictures keep their alpha, and nothing else is seen there.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Faces whose mouth is covered, and drawings that are no faces.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Photos as phones, cameras and programs write them: colours of their own, HEIC, and files that are no photos.
 
 use std::io::Cursor;

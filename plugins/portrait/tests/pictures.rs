@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `facesynth`: formats, backgrounds, sizes and frame rates of its pictures.
 
 mod common;

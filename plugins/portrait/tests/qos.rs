@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Late frames: skipped where that costs nothing but the picture, never where a network remembers.
 
 mod common;

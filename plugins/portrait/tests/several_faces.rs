@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Videos and photos of two people: who is followed, who is animated.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `facesynth`: pictures of any size and shape, photos that end at the face, and what cannot be had.
 
 mod common;

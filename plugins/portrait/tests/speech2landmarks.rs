@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `speech2landmarks`: what its controls do to the landmarks, live and by keyframes.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many threads at once at every element: buffers, events, properties, states. Runs for minutes: `cargo xtask soak
 //! --stress`.
 

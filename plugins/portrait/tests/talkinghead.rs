@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `talkinghead`: the bin shows its stages' properties and errors.
 
 mod common;

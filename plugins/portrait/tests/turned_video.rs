@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Driving videos that lie on their side, stand on their head or are mirrored.
 
 mod common;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask soak`: a pipeline that plays for long, or is started, stopped or sought often, leaves nothing behind.
 
 // A command-line program speaks on its standard streams.

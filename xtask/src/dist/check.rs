@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packages in clean root file systems of Debian.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a program asks of the system's C library.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is linked in: a bill of materials (CycloneDX), and the texts of the crates' licences.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A wheel for Python: the stage inside of the package `gst_portrait`.
 
 use std::fs::{self, File};

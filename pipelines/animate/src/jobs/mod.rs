@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `animate --jobs TABLE`: a thousand films.
 
 pub mod pool;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Workers side by side. One that dies is replaced, and its film made anew, once.
 
 use std::collections::VecDeque;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What became of each row: a line of JSON in a file that is only ever added to, so that a program that was killed goes on where
 //! it was.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A row of a table as a film to make.
 
 use std::collections::HashMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tables of jobs: CSV with a row of names, JSON Lines, or Parquet. A row is a film.
 
 use std::fs::File;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A process that makes one film after the other. Each line of its standard input is a task, each of its output the outcome.
 //! What a film brings down with it is this process, and not the other films.
 

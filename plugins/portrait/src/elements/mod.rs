@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The elements, in the order of the data: from sound to features, landmarks, latents and pictures; landmarks of a video
 //! and landmarks drawn; and all of it in one bin.
 #![allow(clippy::type_complexity, reason = "the table of elements is one of names and types")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Emotion labels, their vector, and mixes of them.
 
 use gst::glib;

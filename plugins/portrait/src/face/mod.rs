@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
 //! ([`landmark`]), what is changed on it ([`edit`]), what it feels ([`emotion`]), and whose it is in a video ([`person`]).
 //! [`pixel`] and [`step`] are the arithmetic that it shares with photos and renderers.

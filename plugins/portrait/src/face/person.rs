@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The person in a video, learned as the video plays: how their mouth rests, and where that of a voice belongs on them.
 //!
 //! Speech moves a mouth from its closed state. A video shows it closed now and then, and nearly so often: the mean of its

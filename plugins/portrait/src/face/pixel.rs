@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How a picture is read between its pixels, and what a colour's brightness is.
 //!
 //! Products and sums stay separate operations (no fused multiply-add), so that every instruction set gives the same

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The soft step of everything that fades in space or eases in time.
 
 /// Cubic step from 0 at `x <= 0` to 1 at `x >= 1`.

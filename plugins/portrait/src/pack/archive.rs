@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The archive of a TorchScript model. libtorch reads archives with a reader of its own, which may see other files in the same
 //! bytes than ours does (two directories, two files of one name, a file in another format with an archive behind it). So it
 //! is never given what was found: the files are read here, checked, and written into a new archive that holds nothing else.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Calling off what a thread computes with a pack: the next pass of a network fails instead of running.
 
 use std::cell::RefCell;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `pack.toml` as it stands in the file: what it leaves out is the pack's that it extends.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Numbers of half precision, as a file stores them.
 
 /// The same numbers as float32. Both are little-endian; every number of half precision is one of float32 as well.

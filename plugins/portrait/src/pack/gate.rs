@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How many networks run at once: one stream must not starve the others, nor many streams the machine.
 //!
 //! Each stream runs its networks on its own streaming thread. Before a pass it takes as many places as the pass has threads

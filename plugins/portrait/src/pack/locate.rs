@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where packs are looked for.
 
 use std::path::{Path, PathBuf};

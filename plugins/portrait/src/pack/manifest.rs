@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `pack.toml`, typed and checked.
 
 use std::collections::BTreeMap;

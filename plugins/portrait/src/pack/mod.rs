@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Model packs: a folder with `pack.toml`, TorchScript stages and their golden numbers.
 //!
 //! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a manifest promises, held against what the plugin can do: a pack that cannot work is refused when it is opened.
 
 use super::manifest::{Between, CropRecipe, Latents, Manifest, RendererKind};

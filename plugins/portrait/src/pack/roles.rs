@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What stages are for: what each is offered, and what it has to give.
 //!
 //! A tensor is told by its sizes with spaces between. A word of capitals stands for a size of the pack; where none is known, the

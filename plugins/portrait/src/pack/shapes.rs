@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the plugin asks of each stage's tensors ([`roles`]). A stage that gives other numbers would fail in the middle of a
 //! stream, or not at all: the manifest is held against that table when a pack is opened, and its tensors are brought into the
 //! table's order.

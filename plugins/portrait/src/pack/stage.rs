@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One TorchScript stage: loaded once, warmed up, run without panics.
 
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};

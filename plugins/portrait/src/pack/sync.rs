@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Locks of plain data.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How many CPU threads a model run takes, decided a thread and not for the whole process.
 //!
 //! libtorch asks OpenMP how many threads the *calling* thread may use. Setting that and putting it back around a frame

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What may be loaded. TorchScript is code: the built-in pack's manifest is compiled in, any other pack loads only
 //! when somebody named its digest, and every file must match the manifest. What a model may hold besides, `archive` says.
 

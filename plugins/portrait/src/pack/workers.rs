@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Threads that help the streaming threads within a frame: a picture on a few cores is there in little more than half the time.
 //!
 //! All streams of the process share them, one a core beside the streaming thread itself, so that many streams do not get more

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Transparent parts of a photo: their colours, and what they say of the person.
 //!
 //! Colours of pixels that nobody sees are anything: the green or black that a cut-out left behind, or nothing at all. They

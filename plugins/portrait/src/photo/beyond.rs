@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The photo continued beyond its borders: mirrored, and the more out of focus the farther away it is, with the person
 //! fading from it. It meets the photo without an edge, and shows nothing that one could take for a part of it.
 

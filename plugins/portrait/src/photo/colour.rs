@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a photo's numbers mean: its colour profile, and the conversion to sRGB, which everything else works in.
 //!
 //! A profile that cannot be read or does not fit is no reason to refuse a photo: its numbers are then taken as sRGB, as

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sharing the photos of a person between the elements of a pipeline: GstContext of the type [`CONTEXT_TYPE`].
 //!
 //! The order is GStreamer's: an element that needs the photos and was not given one by its own property asks its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The square around the face, and cutting it out.
 
 use super::picture::Picture;

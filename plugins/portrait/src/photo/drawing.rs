@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the detector takes for a face and is none: smileys, emoji, sockets.
 //!
 //! Skin has shades, be it photographed, painted or rendered; what a program fills has one colour. Of 248 faces of photos,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A new photo while a pipeline plays: how its elements change to it at the same frame.
 //!
 //! The element that draws prepares the new person and then announces it against the stream, by an upstream event that

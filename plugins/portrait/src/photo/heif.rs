@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! HEIC and AVIF, which phones write, by the system's libheif.
 //!
 //! The library is looked for when the first such photo comes, so the plugin needs it neither to build nor to load.

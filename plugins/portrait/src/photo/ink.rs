@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! CMYK JPEGs with a colour profile, as print shops make them.
 
 use image::RgbImage;

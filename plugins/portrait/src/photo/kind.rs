@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a file is that is not one of the pictures read here, and what makes a photo of it.
 
 use std::path::Path;

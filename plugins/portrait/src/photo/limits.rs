@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How large a photo may be.
 
 /// Longest side of a photo in pixels.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which pixels of the crop are the person.
 //!
 //! The segmentation network answers at half the resolution and softly; a guided filter (K. He et al., ECCV 2010) on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The photo: read once, its face found, cut out and measured, shared by all elements of a pipeline.
 //!
 //! [`Portrait::analyse`] does all of it; [`context`] hands the result from element to element, [`handover`] another one while

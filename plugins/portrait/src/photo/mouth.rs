@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a photo shows of the mouth: nothing, where a mask, a hand or a microphone covers it, or more than can be closed.
 //!
 //! The mesh draws a mouth wherever one must be. Whether it is there is seen in the pixels: lips are redder than the skin

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A picture in memory.
 
 /// A packed RGB picture of 8 bits a channel.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clean background plate: the crop without the person, for what shows when the head moves.
 //!
 //! Pull-push (S. Gortler et al., The Lumigraph, 1996): colours of the background are averaged into ever smaller pictures,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that is known of a photo before its first frame.
 
 use std::collections::HashMap;

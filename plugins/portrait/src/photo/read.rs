@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reading a photo file: by content, upright, within limits.
 //!
 //! PNG, JPEG and WebP, and HEIC and AVIF where the system has libheif. Colours are converted to sRGB by what the file says of

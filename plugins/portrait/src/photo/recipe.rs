@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The square that a generator was trained on: a pack says how it lies around the face.
 
 use super::crop::Crop;

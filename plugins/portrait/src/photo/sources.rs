@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the pack's networks see in a photo, once a photo: tensors that later stages take by their names.
 
 use std::sync::Mutex;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which part of the photo a picture shows: the square around the face, widened to the picture's shape, or all of it.
 
 use std::ops::Range;

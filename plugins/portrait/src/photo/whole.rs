@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The person in a picture that shows more of the photo than the crop.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How the drawn pixels are stored: packed RGB with or without alpha, or planes of luma and chroma.
 
 use std::ops::Range;

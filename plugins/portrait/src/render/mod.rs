@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pictures from latents: what a renderer is given, what it draws into, and the renderers.
 //!
 //! [`mod@format`] and [`yuv`] are the layouts of pictures, [`paste`] says where the animated square lies in them, [`still`] what they

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where the animated picture lies in the output: the crop alone, or more or less of the photo with the crop in its place.
 //!
 //! Both are drawn the same way, at the resolution of the output: the flow is scaled, not the picture, so that the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The picture at rest: what a frame begins with, whoever draws it.
 
 use std::ops::Range;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! From RGB rows to luma and half-size chroma, in fixed point so that every machine gives the same bytes.
 
 #![allow(

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is wrong with a property's text, told as soon as somebody hears it.
 
 use std::sync::Mutex;

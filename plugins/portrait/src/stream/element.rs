@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the elements of the plugin do alike: pad templates, caps that carry rate and pack on, segments.
 
 use std::sync::OnceLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! When the frames of a rate begin, exact over hours.
 
 use gst::prelude::*;

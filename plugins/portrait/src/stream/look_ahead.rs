@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The question by which a stage learns, before any caps, which of the pack's models it needs.
 
 use gst::prelude::*;

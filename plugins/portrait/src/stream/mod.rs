@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), tables of properties ([`property`]) and those
 //! of models ([`settings`]), statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints
 //! ([`complaint`], [`unfollowed`]), the question about the look-ahead and helpers ([`element`]).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! When a recurrent stage forgets what came before.
 
 use crate::stream::element::Segment;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of an element as a table. A row says once what a property is and where its value lies: the default is what
 //! the settings begin with, reading and writing follow from the place.
 

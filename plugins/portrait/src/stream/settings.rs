@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The three properties that every element with a model has: `model-pack`, `device`, `num-threads`.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an element counts and times, for its property `stats`.
 
 use std::sync::{LazyLock, Mutex};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Properties that the model pack cannot follow: said once, by name, when the element starts or the property is set.
 
 use std::sync::{Arc, Mutex};

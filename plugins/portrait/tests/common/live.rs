@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Live streams on a clock that the test moves, so that they are exact on any machine.
 
 use std::sync::LazyLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tests of the elements share: the plugin, and for each element inputs that it takes.
 #![allow(dead_code, reason = "each test program uses its own part")]
 

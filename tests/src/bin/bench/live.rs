@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Latency of a live pipeline: from a sample at the microphone to the picture, raw and encoded.
 
 use std::fmt::Write;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask bench`: how fast the demo's pipeline is, what each element takes, and how that compares with one pass
 //! of a full-size neural generator on the same machine; or the latency of a live pipeline; or two builds of the plugin.
 

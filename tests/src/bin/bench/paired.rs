@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two builds of the plugin beside each other: the same pipelines in turns, each in a process of its own, so that whatever
 //! else the machine does hits both.
 

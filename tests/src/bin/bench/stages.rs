@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Time of each element: a tracer adds up what the chain function of its pads takes, less what it calls downstream.
 
 use std::cell::RefCell;

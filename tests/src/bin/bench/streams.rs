@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many talking heads in one process: what they give together, and what each of them costs.
 
 use std::fmt::Write;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The demo's pipeline, from PLAYING to the end of its file.
 
 use std::sync::{Arc, Mutex};

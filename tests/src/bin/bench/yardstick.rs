@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The convolutions of one pass of a full-size generator of the face-vid2vid class, on random numbers.
 //!
 //! Layer by layer those of LivePortrait (its warping network and SPADE decoder at 256x256 features, 512x512 picture).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where the audio of a live stream goes, whose timestamps jitter, jump, come too late or are missing.
 //!
 //! Right timestamps are kept to the sample. Nothing that was heard is left out where it can still be spoken: what comes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clocks of samples and frames, exact over hours.
 
 use crate::stream::grid::FrameGrid;

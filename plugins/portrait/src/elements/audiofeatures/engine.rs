@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pack's front end, apart from the stream: nobody who asks the element about the stream waits for a network.
 
 use std::sync::Arc;

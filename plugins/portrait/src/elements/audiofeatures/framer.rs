@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Cuts a stream of samples into the windows of video frames: no GStreamer, no torch, only counting.
 
 use super::alignment::{Alignment, Arrival, Place};

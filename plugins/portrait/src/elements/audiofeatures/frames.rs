@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element's data, and how a frame of features is made and pushed.
 
 use std::sync::atomic::AtomicBool;

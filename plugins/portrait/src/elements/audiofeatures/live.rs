@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Live streams of `audiofeatures`: frames come by the clock, whether there is audio or not.
 //!
 //! All of them come from the element's own thread, so that audio is always taken at once: who waits here for a slow

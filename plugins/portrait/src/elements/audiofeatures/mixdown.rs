@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Several channels become the one that is heard: their mean, or the loudest one where the mean loses it.
 //!
 //! Channels cancel where one is the other's negative, as after a wrongly wired cable or in a "karaoke" side signal; and a

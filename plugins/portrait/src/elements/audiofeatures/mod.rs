@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `audiofeatures`: audio in, one window of features a video frame out.
 
 use std::sync::LazyLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was heard and waits for its frames: sound, silence, and holes that are left out.
 
 use std::collections::VecDeque;

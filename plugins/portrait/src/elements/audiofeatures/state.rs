@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What `audiofeatures` knows of its stream, from start to stop. Never locked for longer than it takes to look something
 //! up: see [`super::engine::Engine`].
 

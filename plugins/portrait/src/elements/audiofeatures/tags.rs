@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tags of the sound, as they hold for its pictures.
 
 use gst::prelude::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The thread that keeps a live stream going where its audio does not: it sleeps on the pipeline's clock from frame to
 //! frame.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Utterances: where a voice begins and where it is over, frame by frame, for applications that take turns.
 
 use gst::glib;

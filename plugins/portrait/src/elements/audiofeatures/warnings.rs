@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What `audiofeatures` says about audio that did not come as it should: each thing once, because it goes on as it began.
 
 use gst::prelude::*;

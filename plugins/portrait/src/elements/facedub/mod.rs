@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `facedub`: a person in a video speaks another voice, in one element.
 
 use gst::glib;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Telling that nobody is there.
 
 /// How long a video may begin without the face.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The faces of a video, each with a number that stays its own.
 //!
 //! Numbers count from the left where the first faces are seen, and go on with those that come later: each takes the lowest

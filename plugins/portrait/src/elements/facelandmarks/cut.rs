@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Cuts in a video: where the next frame shows something else.
 
 use crate::face::find::RgbView;

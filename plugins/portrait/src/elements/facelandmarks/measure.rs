@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is said of a face: its landmarks and pose in units of the frame.
 
 use crate::face::find::Orientation;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element `facelandmarks`: the face in a video as a stream of landmarks.
 
 use std::sync::LazyLock;

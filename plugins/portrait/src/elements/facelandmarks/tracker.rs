@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One face through a video: found, followed from frame to frame, found again.
 //!
 //! All of it happens in the video as it stands upright: as its tag says, and where a face lies on its side in that, turned

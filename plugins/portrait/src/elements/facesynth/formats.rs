@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which pictures are offered downstream, and how one is chosen.
 
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInterlaceMode, VideoMultiviewMode};

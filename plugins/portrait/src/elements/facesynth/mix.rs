@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Mixes the latents and the metadata of two moments.
 
 use super::resample::Shot;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `facesynth`: latent keypoints in, pictures of the animated photo out.
 
 use gst::glib;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Another photo while playing: analysed beside the stream by a thread of the element's own, shown between two frames.
 //!
 //! The thread begins with the first such photo and ends when the element stops. It prepares a renderer, tells the elements before

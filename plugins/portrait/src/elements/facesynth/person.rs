@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A person that is drawn: the photo, its renderer, and what that was set to.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Picture buffers: downstream's pool where it offers one, else an own pool, so that no frame allocates.
 
 use gst::prelude::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why downstream's caps cannot be had, in words: what it asks for, and what there is.
 
 use gst::prelude::*;

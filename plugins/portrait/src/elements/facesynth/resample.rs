@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pictures at another rate than the latents': motion is interpolated, not pictures.
 //!
 //! A frame shows the moment in the middle of its span, and so do the latents; what lies between two of them is mixed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Photos that are transparent in parts: what is seen there.
 //!
 //! With `background=keep` transparent parts stay so in pictures with alpha; where there is none they are `background-color`.

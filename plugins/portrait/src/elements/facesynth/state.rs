@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What lives from start to stop: the person who is drawn, and what was negotiated.
 
 use std::sync::Arc;

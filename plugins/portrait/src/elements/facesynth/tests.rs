@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What must not wait for a picture that is being drawn, nor make it wait.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The message `portrait-utterance`: an utterance begins to be shown, or has been shown to its end.
 
 use std::sync::{Arc, Mutex};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `facetracker`: follows a face in a video and writes it on the frames.
 
 use std::sync::LazyLock;

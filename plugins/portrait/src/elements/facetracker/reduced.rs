@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A frame as the tracker sees it: RGB, and no larger than its networks need.
 
 use crate::face::find::RgbView;

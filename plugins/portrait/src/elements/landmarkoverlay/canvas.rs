@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Dots and lines in a video frame of any format whose samples are bytes.
 
 use gst_video::prelude::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is drawn: landmarks with the outlines of the features, the axes of the head, latent keypoints.
 
 use super::canvas::{Colour, VideoCanvas};

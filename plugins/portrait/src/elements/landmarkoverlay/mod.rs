@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `landmarkoverlay`: draws what is known of a frame onto its picture.
 
 use gst::glib;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which parts of the face a video drives, and how they blend into the rest of it.
 
 use super::ease::Ease;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Changes that must not make the head jump: followed exactly where they are slow, eased where they are sudden.
 
 /// Time constant of the easing, seconds: critically damped, 95 % of a change is there after 0.57 s.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pose of the photo's head in each frame: a source of motion, the offsets of the properties, limits, no jumps.
 
 use super::ease::Ease;

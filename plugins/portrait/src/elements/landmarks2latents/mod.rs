@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `landmarks2latents`: normalised landmarks in, posed and turned into the renderer's latent keypoints.
 
 use std::sync::LazyLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Head motion generated from speech.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The request pad `pose`: the face of a second video, as `facelandmarks` sends it.
 
 use std::sync::Mutex;

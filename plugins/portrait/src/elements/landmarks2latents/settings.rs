@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The properties of `landmarks2latents`: what they are called, what they allow, where they are kept.
 
 use std::sync::LazyLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What lives from start to stop: the networks, and what moves the head and the face from frame to frame.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the pad `pose` has seen: the faces of the driving video, by running time.
 //!
 //! The pad's thread pushes, the main pad's thread asks. Without a live source the one that is ahead waits for the other,

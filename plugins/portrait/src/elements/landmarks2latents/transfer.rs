@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The motion of a tracked face, put onto another face.
 
 use super::head::Within;

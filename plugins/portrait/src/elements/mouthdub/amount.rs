@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How much of the voice's mouth is drawn: all while it speaks, nothing while it is silent, eased between.
 
 use super::settings::{Controls, Silence};

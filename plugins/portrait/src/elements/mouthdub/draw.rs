@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What lives from start to stop: the person in the video, and the painter of their mouth.
 
 use super::amount::Amount;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `mouthdub`: draws the mouth that a voice says into the face of each frame.
 
 use gst::glib;

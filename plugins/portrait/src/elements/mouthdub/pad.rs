@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pad `voice`: mouths that a voice says, as `speech2landmarks` sends them.
 
 use std::sync::Mutex;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the pad `voice` has said: mouths by running time.
 //!
 //! The pad's thread pushes, the video's thread asks. Where nothing is live the one that is ahead waits for the other, so that

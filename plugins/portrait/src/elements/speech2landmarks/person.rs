@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who speaks: what the network and the edits of its output take from the photos.
 
 use std::sync::Arc;

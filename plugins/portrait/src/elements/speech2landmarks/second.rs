@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A second photo of the person: two looks tell better than one how a mouth is held while talking.
 //!
 //! The network places the talking mouth by the lips of one photo, and misses it by 0.018 of the distance of the eyes on people

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `talkinghead`: the four stages in one element.
 
 use gst::glib;

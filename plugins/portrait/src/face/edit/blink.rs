@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! When the lids close: SPACE blinks between its first and second network.
 
 use gst::glib;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The way from the photo into speech: the first picture of a presentation is the photo's own face, with its smile and open
 //! lips, so that it can follow a still of the photo without a jump.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How much of the network's motion the face shows: gains of mouth, brows and the rest, and a mouth that is open at
 //! silence.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where the eyes look: irises turn with the eyeballs, now and then away from the viewer.
 
 use rand::{Rng, SeedableRng};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The lids as landmarks: they close, and go up and down with the eyes.
 
 use crate::face::landmark::indices::{FOLDS, LIDS};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is done to the network's landmarks, in this order: gains, mouth base, the way in from the photo, gaze, lids. Each
 //! takes the face as the one before left it: gains scale what the network said, not what was added; lids follow the eyes as
 //! they look, and close last.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Values that follow what is asked of them without a jump.
 
 /// Numbers that move towards a target at a limited speed. A target that moves slower is followed exactly, so that a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! BlazeFace, the short-range model: faces in a 128 x 128 square.
 //!
 //! V. Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, arXiv 1907.05047; anchors, decoding and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! 478 landmarks on one face: MediaPipe's face mesh with attention, which the pack's other networks learned from.
 //!
 //! Y. Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs, arXiv 1907.06724; I. Grishchenko et

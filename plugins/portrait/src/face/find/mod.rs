@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Finding a face in a picture and the landmarks on it.
 //!
 //! [`Detector`] finds faces anywhere in a picture, [`Mesh`] puts 478 landmarks on one of them, given roughly where it is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pictures that lie on their side, stand on their head or are mirrored.
 
 /// How a picture is to be shown: mirrored or not, then turned by quarters; the words of GStreamer's tag

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Square, possibly turned cut-outs of a picture as network inputs.
 
 use std::ops::Range;

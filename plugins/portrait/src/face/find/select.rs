@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which of several faces is meant: the property `face`.
 
 use std::fmt;

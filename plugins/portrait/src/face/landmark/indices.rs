@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Indices of MediaPipe's 478 face landmarks: 468 of the mesh, then five for each iris.
 //!
 //! Left and right are those of the viewer unless a name says otherwise.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Facial landmarks: which index is what ([`indices`]), the head pose in them ([`pose`]), the face at rest
 //! ([`neutral`]), which part of the face is where ([`region`]), and the motion of rigid points ([`similarity`]).
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The face at rest: speech moves a mouth from its closed state, but photos smile with open lips.
 
 use super::indices::{

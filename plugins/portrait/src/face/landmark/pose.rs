@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Head pose: the similarity between a face as it is seen and the same face normalised.
 //!
 //! `posed = scale * (normalised @ R) + (x, y, z)` on row vectors, `R = Rx(pitch) @ Ry(yaw) @ Rz(roll)`. Normalised

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Regions of a face, as a weight of each landmark: they add up to one, so that driving all regions is driving the face.
 
 use super::indices::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The similarity transform that brings one set of points onto another: Horn's closed form.
 //!
 //! B. K. P. Horn, Closed-form solution of absolute orientation using unit quaternions, JOSA A 4 (1987). The rotation

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pickles of a TorchScript archive: `data.pkl` holds the module's objects, `constants.pkl` the numbers of its code. They
 //! are programs for a stack machine. libtorch's runs what it is given: it makes objects of any class that it brings, and
 //! tensors that reach beyond their memory. This one does the same steps on placeholders and refuses all but plain tensors

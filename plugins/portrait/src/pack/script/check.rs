@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Follows each call to what it calls. A method's name says nothing by itself: `x.save(path)` on a tensor is the operator
 //! `save`. So methods and attributes are taken from values only that are certainly modules of this model, and functions are
 //! called only by names that certainly hold one.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the values of a model's code.
 
 use super::lexer::{MAX_DEPTH, Token};

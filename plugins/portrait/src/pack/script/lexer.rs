@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Serialized TorchScript as tokens: the plain subset that libtorch writes. Whatever two lexers could read in two ways
 //! (comments, tabs, other quotes, continued lines) is refused, so that what is checked is what libtorch compiles.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a model's code may say. TorchScript is a language of its own, stored as text that looks like Python and compiled by
 //! libtorch when the model is loaded. Operators reach files and the system in several ways: by name (`torch.save(x, path)`),
 //! as methods (`x.save(path)`), as builtins (`print`), as classes that libtorch brings. So nothing is searched for: the whole

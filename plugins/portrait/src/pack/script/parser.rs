@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads a source file of a model. Everything that serialized TorchScript may say and that is not named here is refused.
 
 use super::Refusal;

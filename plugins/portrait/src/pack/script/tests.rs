@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 use super::*;
 
 /// A module of the name `M` with a submodule `inner`, a tensor, a list; `forward` has this body.

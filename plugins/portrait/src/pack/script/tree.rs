@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a source file of a model says.
 
 use std::collections::BTreeMap;

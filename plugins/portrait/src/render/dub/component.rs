@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The components of a frame, whatever its format: luma, chroma, colours, each a grid of bytes.
 
 use super::Point;

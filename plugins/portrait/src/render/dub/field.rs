@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The flow of a frame around the mouth, of the upper and of the lower lip.
 
 use super::{Point, Task};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Another mouth in the frame of a video.
 //!
 //! The frame itself is warped: lips, chin and cheeks move from where they are to where the voice has them, each lip by its

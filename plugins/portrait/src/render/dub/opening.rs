@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The opening of a mouth: what lies between its lips, and where that is.
 
 use super::Point;

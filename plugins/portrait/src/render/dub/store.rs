@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Frames of the person whose mouths showed something: what is between the lips is drawn from them.
 
 use super::component::Crop;

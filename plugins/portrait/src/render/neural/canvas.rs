@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a drawn square into the picture at rest: scaled, with a soft edge where the photo goes on, behind it the photo or a colour.
 
 use std::ops::Range;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The renderer of packs that bring a generator: one function draws the whole square from what it saw of the photo and from
 //! the latents of a frame.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a generator's square lies in the output: scaled, moved, and turned with the face.
 
 use crate::face::step::smooth_step;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Scales a drawn square to the output, once: rows and columns one after the other where it is upright, else pixel by pixel.
 
 use std::ops::Range;

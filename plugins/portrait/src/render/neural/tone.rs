@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a generator's colours differ from the photo's along the edge of its square, while nothing moves: a seam would show it.
 //!
 //! The differences along the edge go on smoothly inwards (the membrane of P. Perez et al., Poisson Image Editing, 2003), on a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Draws a frame: the head's flow on a coarse grid, the regions' flows on theirs, one sample and the paint.
 //!
 //! Only what moves is touched. The picture is cut into the cells between the coarse grid's points; a cell in which

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The outline of a turned face.
 //!
 //! What a head turns away from the viewer is hidden: the landmarks of the far temple and jaw go behind the eye and the

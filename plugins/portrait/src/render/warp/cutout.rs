@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The person without the photo's background: over a colour, or over nothing.
 
 use super::format::{Format, Sheet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where each point of the animated picture comes from in the photo.
 //!
 //! Moving least squares (Schaefer et al. 2006, similarity variant) from driving to source control points, with a gate

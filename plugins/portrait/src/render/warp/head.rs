@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How far a point of the picture moves with the head: all of it on face and hair, nothing on shoulders and background.
 
 use super::math::smooth_step;

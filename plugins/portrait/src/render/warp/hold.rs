@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A mouth that something covers: a mask, a hand, a microphone. Nobody can say what is behind it, so mouth and jaw go with
 //! the head and do nothing else.
 

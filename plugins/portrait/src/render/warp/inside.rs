@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The inside of the mouth as a second photo of the person shows it: teeth that are the person's own.
 //!
 //! What a photo does not show, its painter has to make up. Where a second one shows more of the mouth, the painter draws

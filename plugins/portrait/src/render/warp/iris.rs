@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Irises that turn inside of the lids.
 //!
 //! The flow between the control points cannot do it: it is smooth, so that an iris and the lids close around it hold each

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The photo taken apart: the person, who moves, over a background, which does not.
 //!
 //! With matte m and background B the person's layer is P = photo - B * (1 - m), and the animated picture is

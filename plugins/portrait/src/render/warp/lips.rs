@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lips that close over an open mouth of the photo.
 //!
 //! The flow squeezes what is between the lips, and a painter does not quite cover teeth that are squeezed to a line: they

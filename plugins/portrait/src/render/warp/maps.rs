@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a painter sees of the geometry: soft shapes of lips, lids and irises, and where its patch comes from.
 
 use multiversion::multiversion;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Small functions that vectorise: exponential, tanh, bilinear taps.
 //!
 //! Products and sums stay separate operations (no fused multiply-add), so that every instruction set gives the same

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The renderer that warps the photo.
 //!
 //! The latents' control points steer a warp of the photo ([`flow`]) over a background that does not move ([`layers`]);

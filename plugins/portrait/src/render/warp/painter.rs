@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A painter of a pack: a TorchScript network that fills regions of the face.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One region of the face in a frame: what its painter gets, and what of it reaches the picture.
 
 use multiversion::multiversion;

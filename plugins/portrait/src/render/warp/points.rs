@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which landmarks steer the picture, and where the latents hold them.
 //!
 //! Indices are those of MediaPipe's 478 points. The latents hold only the pack's control points, so every index that

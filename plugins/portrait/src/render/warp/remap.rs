@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Samples the person's layer where the flow says and lays it over the background.
 
 #![allow(

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The regions that painters fill: mouth and eyes, as affine maps from patch to picture.
 
 use super::points::{Point, Rows, gather};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The head behind the face: hair, ears and crown, where no landmarks are.
 //!
 //! A flow that is only drawn on from the landmarks takes the hair along with the forehead and the ears along with the

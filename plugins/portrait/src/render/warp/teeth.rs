@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Teeth that a photo does not show.
 //!
 //! How wide they are and where one ends is not to be known. Between the shut lips of a smile that opens, where many are seen at

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parity with the pack's generator, and what must hold for every picture.
 
 use std::path::Path;

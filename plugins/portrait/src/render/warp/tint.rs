@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How much colour paint may have: that of a black-and-white photo none.
 //!
 //! Painters have learned from photos in colour: the teeth that they add to a grey face come out green.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How far a turned head turns where: the face with its landmarks, its outline and all behind it less.
 //!
 //! A warp of one view has no side of a head to show. Landmarks are turned by more than the head is to look turned, since

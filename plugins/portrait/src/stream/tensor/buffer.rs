@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Float tensors in and out of buffers.
 
 use std::fmt;

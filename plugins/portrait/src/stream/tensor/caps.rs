@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Caps of the tensor streams: NNStreamer's static layout plus the tensor's identity and its pack.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Marks on the frames of a video: whether a face is followed in it, and what was drawn into it.
 
 use gst::meta::CustomMeta;

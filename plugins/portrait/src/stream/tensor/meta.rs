@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Metadata that rides on buffers up to the picture: what every stage knew of the frame.
 //!
 //! One `GstCustomMeta` a kind, with the fields of upstream's GstTensor, readable from C and Python

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tensors between the elements and on the pictures.
 //!
 //! A stage's tensor travels as the payload of a buffer ([`caps`], [`buffer`]); what earlier stages knew rides
