@@ -343,9 +343,11 @@ fn blocked_push(fixture: Fixture) {
         let _ = released.lock().unwrap().recv_timeout(Duration::from_secs(20));
         gst::PadProbeReturn::Remove
     });
+    // Making them may take long.
+    let inputs: Vec<_> = (0..=fixture.delay).map(fixture.input).collect();
     let pusher = std::thread::spawn(move || {
-        for n in 0..=fixture.delay {
-            harness.push((fixture.input)(n)).unwrap();
+        for input in inputs {
+            harness.push(input).unwrap();
         }
         harness
     });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), tables of properties ([`property`]) and those
 //! of models ([`settings`]), statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints
-//! ([`complaint`], [`unfollowed`]), the question about the look-ahead and helpers ([`element`]).
+//! ([`complaint`], [`unfollowed`]), the question about the look-ahead, the turns of a conversation and helpers ([`element`]).
 
 pub mod complaint;
 pub mod element;
@@ -12,4 +12,5 @@ pub mod property;
 pub mod settings;
 pub mod stats;
 pub mod tensor;
+pub(crate) mod turn;
 pub mod unfollowed;

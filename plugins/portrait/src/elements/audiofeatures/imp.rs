@@ -42,13 +42,14 @@ use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
 use super::settings::{LookAhead, properties};
 use super::state::{Counts, State};
+use super::tags;
 use super::task::{LiveTask, Next};
-use super::{tags, utterance};
 use crate::pack::SAMPLE_RATE;
 use crate::stream::element::{Description, lock, pad_templates};
 use crate::stream::look_ahead;
 use crate::stream::settings::pack_error_message;
 use crate::stream::tensor::TensorKind;
+use crate::stream::turn;
 
 impl AudioFeatures {
     fn gap(&self, gap: &gst::event::Gap) {
@@ -316,7 +317,7 @@ impl BaseTransformImpl for AudioFeatures {
                     state.segment = None;
                 }
             }
-            _ if utterance::completes(&event) => {
+            _ if turn::completes(&event) => {
                 if let Some(state) = lock(&self.state).as_mut() {
                     state.utterances.complete(state.framer.frame_after());
                 }

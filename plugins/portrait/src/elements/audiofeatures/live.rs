@@ -16,8 +16,8 @@ use super::framer::Placed;
 use super::frames::AudioFeatures;
 use super::state::Live;
 use super::task::Next;
-use super::utterance;
 use crate::stream::element::lock;
+use crate::stream::turn;
 
 /// A live stream that is so far behind its clock, because the machine slept or the stages behind were blocked, does not
 /// make up for what it missed.
@@ -161,7 +161,7 @@ impl AudioFeatures {
             self.begin_output();
         }
         for event in due {
-            if utterance::completes(&event)
+            if turn::completes(&event)
                 && let Some(state) = lock(&self.state).as_mut()
             {
                 // Its place has come.
@@ -265,7 +265,7 @@ impl AudioFeatures {
             gst::EventView::Caps(_) | gst::EventView::Gap(_) => None,
             // The others keep their place between the frames.
             _ if event.is_serialized() => {
-                let completes = utterance::completes(event);
+                let completes = turn::completes(event);
                 let before = if completes { state.framer.frame_after() } else { state.framer.frame_behind() };
                 live.events.push_back((before, event.clone()));
                 Some(true)

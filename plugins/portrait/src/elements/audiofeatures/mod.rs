@@ -18,7 +18,7 @@ mod settings;
 mod state;
 mod tags;
 mod task;
-pub mod utterance;
+mod utterance;
 mod warnings;
 
 pub use settings::LookAhead;

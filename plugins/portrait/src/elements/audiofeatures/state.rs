@@ -9,10 +9,11 @@ use super::engine::Engine;
 use super::framer::{Framer, Placed};
 use super::mixdown::Mixdown;
 use super::settings::{LookAhead, Settings};
-use super::utterance::{Turn, Utterances};
+use super::utterance::Utterances;
 use crate::pack::PackError;
 use crate::stream::element::Segment;
 use crate::stream::tensor::{TensorInfo, TensorKind, buffer};
+use crate::stream::turn::Turn;
 
 /// Bytes of one float sample of one channel.
 pub const SAMPLE_BYTES: usize = 4;

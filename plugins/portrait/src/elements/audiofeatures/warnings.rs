@@ -8,8 +8,8 @@ use gst_base::prelude::*;
 use super::CAT;
 use super::framer::Placed;
 use super::frames::AudioFeatures;
-use super::utterance::Turn;
 use crate::stream::element::lock;
+use crate::stream::turn::Turn;
 
 /// How much later than its timestamps audio may be heard before that is said. In milliseconds.
 const WARN_MS: u64 = 200;

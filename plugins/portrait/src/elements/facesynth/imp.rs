@@ -56,12 +56,12 @@ use super::settings::{Look, Settings, properties};
 use super::state::State;
 use super::utterance::Herald;
 use super::{Background, formats, pool, refusal, source};
-use crate::elements::audiofeatures::utterance::Turn;
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
 use crate::stream::element::{Description, lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{TensorKind, meta};
+use crate::stream::turn::Turn;
 use crate::stream::unfollowed::Unfollowed;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 
-use crate::elements::audiofeatures::utterance::Turn;
 use crate::stream::element::lock;
+use crate::stream::turn::Turn;
 
 /// Turns what the elements before tell into messages. Where the stream is live they come when the pictures are shown, by
 /// the clock; else when the pictures go out, and their running times tell when they are shown.
