@@ -37,8 +37,6 @@ class Dub:
         get = self.pipeline.get_by_name
         for name, path in (("film", o.film), ("voice", o.voice), ("out", o.output)):
             get(name).set_property("location", path)
-        get("pictures").set_property("caps", Gst.Caps.from_string("video/x-raw"))
-        get("pictures").set_property("expose-all-streams", False)
         get("keep").connect("new-sample", self.keep)
         get("keep").connect("eos", lambda _sink: threading.Thread(target=self.more, daemon=True).start())
         self.again = get("again")
@@ -48,10 +46,11 @@ class Dub:
 
     def listen(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
         """How long the voice is, as far as it came."""
-        buffer = info.get_buffer()
-        if buffer and buffer.pts != Gst.CLOCK_TIME_NONE:
-            self.heard = max(self.heard, buffer.pts + buffer.duration)
-        elif info.get_event() and info.get_event().type == Gst.EventType.EOS:
+        if info.type & Gst.PadProbeType.BUFFER:
+            buffer = info.get_buffer()
+            if buffer.pts != Gst.CLOCK_TIME_NONE:
+                self.heard = max(self.heard, buffer.pts + buffer.duration)
+        elif info.get_event().type == Gst.EventType.EOS:
             self.voice_ended = True
         return Gst.PadProbeReturn.OK
 
@@ -87,7 +86,8 @@ class Dub:
         message = bus.timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
         self.pipeline.set_state(Gst.State.NULL)
         if message.type == Gst.MessageType.ERROR:
-            sys.exit(f"error: {message.parse_error()[0].message}")
+            error, debug = message.parse_error()
+            sys.exit(f"error: {message.src.get_name()}: {error.message}\n{debug}")
 
 
 def main() -> None:

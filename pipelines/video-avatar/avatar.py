@@ -26,8 +26,6 @@ def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps]:
         "! appsink name=sink sync=false"
     )
     line.get_by_name("file").set_property("location", clip)
-    line.get_by_name("d").set_property("caps", Gst.Caps.from_string("video/x-raw"))
-    line.get_by_name("d").set_property("expose-all-streams", False)
     sink = line.get_by_name("sink")
     line.set_state(Gst.State.PLAYING)
     kept, caps = [], None

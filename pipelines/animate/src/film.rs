@@ -118,9 +118,8 @@ impl Film {
                 let head = make("facedub")?;
                 let source = make("filesrc")?;
                 source.set_property("location", path_text(video)?);
+                // Asked for pictures alone it finds no decoder of H.264 (1.22): its sound is decoded, and not linked.
                 let decode = make("decodebin")?;
-                decode.set_property("caps", gst::Caps::builder("video/x-raw").build());
-                decode.set_property("expose-all-streams", false);
                 let (flat, convert) = (make("deinterlace")?, make("videoconvert")?);
                 source.link(&decode)?;
                 link_decoded(&decode, &flat, "video/", "there are no pictures in it");
