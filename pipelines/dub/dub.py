@@ -24,13 +24,14 @@ class Dub:
         self.kept: collections.deque = collections.deque()
         self.end = 0
         self.voice_ended = False
+        # No sink waits for the others before it plays: an encoder gives nothing of a short film until its pictures have come again.
         queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
         self.pipeline = Gst.parse_launch(
             f"filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! tee name=f "
-            f"concat name=all ! facedub name=dub face={o.face} silence={o.silence} ! x264enc speed-preset=veryfast ! h264parse "
-            f"! mp4mux name=mux ! filesink name=out  f. ! queue ! all. "
+            f"concat name=all ! identity single-segment=true ! facedub name=dub face={o.face} silence={o.silence} ! x264enc speed-preset=veryfast "
+            f"! mp4mux name=mux ! filesink name=out async=false  f. ! queue ! all. "
             f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 ! queue ! all. "
-            f"f. ! queue ! jpegenc quality={JPEG_QUALITY} ! appsink name=keep sync=false emit-signals=true "
+            f"f. ! queue ! jpegenc quality={JPEG_QUALITY} ! appsink name=keep async=false sync=false emit-signals=true "
             f"filesrc name=voice ! decodebin ! audioconvert ! audioresample ! tee name=v ! {queue} ! dub.voice "
             f"v. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! {queue} ! mux."
         )
