@@ -58,7 +58,8 @@ class Dub:
     def keep(self, sink: Gst.Element) -> Gst.FlowReturn:
         sample = sink.emit("pull-sample")
         buffer = sample.get_buffer()
-        self.caps = sample.get_caps()
+        # Whole pictures: the decoder need not look for where they begin, and keeps their times.
+        self.caps = Gst.Caps.from_string(sample.get_caps().to_string() + ", parsed=true")
         self.kept.append(buffer)
         self.end = buffer.pts + buffer.duration
         while self.kept[0].pts + self.tail < buffer.pts:

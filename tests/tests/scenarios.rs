@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
+use portrait_tests::pipeline::Pipeline;
 use portrait_tests::{data, process, root, samples};
 
 fn script(folder: &str) -> Command {
@@ -61,18 +62,24 @@ fn a_film_speaks_another_voice() {
     let dir = tempfile::tempdir().unwrap();
     let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
     driving_video(&driver);
+    let voice = dir.path().join("voice.wav");
+    samples::write_speech(&voice, 0.4);
     process::run(
-        script("dub")
-            .env("FILM", &driver)
-            .env("SOURCE", speech(dir.path()))
-            .env("OUTPUT", &film)
-            .current_dir(dir.path()),
+        script("dub").env("FILM", &driver).env("SOURCE", &voice).env("OUTPUT", &film).current_dir(dir.path()),
     );
     assert_film(&film);
-    let found = process::run(process::command("gst-discoverer-1.0").arg("--verbose").arg(&film));
+    let pipeline = Pipeline::parse(&format!(
+        "filesrc location={} ! qtdemux ! decodebin ! video/x-raw ! appsink name=out",
+        film.display()
+    ));
+    let recording = pipeline.record("out");
+    pipeline.run().unwrap();
+    let frames = recording.frames().len();
+    assert!(frames >= 10, "the film has 10 pictures: {frames}");
+    let location = format!("location={}", film.display());
+    let line = ["-t", "filesrc", &location, "!", "decodebin", "!", "fakesink"];
+    let found = process::run(process::command("gst-launch-1.0").args(line));
     let text = String::from_utf8_lossy(&found.stdout).into_owned();
-    let duration = text.lines().find_map(|line| line.trim().strip_prefix("Duration: ")).unwrap_or_default();
-    assert!(duration.starts_with("0:00:01."), "the voice lasts a second, the film 0.4 s: {text}");
     assert!(text.contains("modified footage"), "{text}");
 }
 
