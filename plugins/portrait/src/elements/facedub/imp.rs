@@ -26,6 +26,7 @@ use crate::elements::audiofeatures::{self, AudioFeatures};
 use crate::elements::facetracker::{self, FaceTracker};
 use crate::elements::mouthdub::{self, MouthDub};
 use crate::elements::speech2landmarks::{self, Speech2Landmarks};
+use crate::stream::bin;
 use crate::stream::element::Description;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -57,11 +58,6 @@ const NOT_OFFERED: [&str; 15] = [
 
 /// Frames may wait so long for the voice, which is windowed with what follows it.
 const WAIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
-
-/// Answers queries about a sink pad of sound; those about allocation are refused, as `talkinghead` does and for its reason.
-fn voice_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mut gst::QueryRef) -> bool {
-    query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
-}
 
 /// The stages.
 struct Stages {
@@ -101,11 +97,6 @@ impl Stages {
         }
         all
     }
-
-    /// The stages that have a property.
-    fn with_property<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a gst::Element> {
-        self.all().into_iter().filter(move |stage| stage.find_property(name).is_some())
-    }
 }
 
 pub struct FaceDub {
@@ -133,16 +124,13 @@ impl FaceDub {
         gst::Element::link_many([tracker, &queue, mouth])?;
         gst::Element::link_many([&convert, &resample, features, speech])?;
         let missing = |what: &str| glib::bool_error!("no pad {what}");
-        let inner = |element: &gst::Element, name: &str| {
-            element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
-        };
         let said = mouth.request_pad_simple("voice").ok_or_else(|| missing("voice"))?;
-        inner(speech, "src")?
+        bin::stage_pad(speech, "src")?
             .link(&said)
             .map_err(|error| glib::bool_error!("the voice cannot be linked: {error}"))?;
-        self.video.set_target(Some(&inner(tracker, "sink")?))?;
-        self.voice.set_target(Some(&inner(&convert, "sink")?))?;
-        self.src.set_target(Some(&inner(mouth, "src")?))?;
+        self.video.set_target(Some(&bin::stage_pad(tracker, "sink")?))?;
+        self.voice.set_target(Some(&bin::stage_pad(&convert, "sink")?))?;
+        self.src.set_target(Some(&bin::stage_pad(mouth, "src")?))?;
         Ok(())
     }
 }
@@ -178,13 +166,10 @@ impl ObjectSubclass for FaceDub {
     type ParentType = gst::Bin;
 
     fn with_class(klass: &Self::Class) -> Self {
-        let pad = |name: &str, direction| match klass.pad_template(name) {
-            Some(template) => gst::GhostPad::builder_from_template(&template),
-            None => gst::GhostPad::builder(direction).name(name),
-        };
+        let pad = |name: &str, direction| bin::ghost_pad(klass.pad_template(name), name, direction);
         Self {
             video: pad("video", gst::PadDirection::Sink).build(),
-            voice: pad("voice", gst::PadDirection::Sink).query_function(voice_query).build(),
+            voice: pad("voice", gst::PadDirection::Sink).query_function(bin::sound_query).build(),
             src: pad("src", gst::PadDirection::Src).build(),
             stages: Stages::new(),
             broken: OnceLock::new(),
@@ -210,37 +195,26 @@ impl ObjectImpl for FaceDub {
     fn properties() -> &'static [glib::ParamSpec] {
         // Those of the stages, each once.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let mut specs: Vec<glib::ParamSpec> = Vec::new();
             let stages = [
                 facetracker::properties().new_specs(),
                 audiofeatures::properties().new_specs(),
                 speech2landmarks::properties().new_specs(),
                 mouthdub::properties().new_specs(),
             ];
-            for spec in stages.into_iter().flatten() {
-                if !specs.iter().any(|s| s.name() == spec.name()) && !NOT_OFFERED.contains(&spec.name()) {
-                    specs.push(spec);
-                }
-            }
-            specs
+            bin::specs(stages, &NOT_OFFERED)
         });
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        for stage in self.stages.with_property(pspec.name()) {
-            stage.set_property_from_value(pspec.name(), value);
-        }
+        bin::set_property(&self.stages.all(), pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == "stats" {
             return self.stages.statistics().to_value();
         }
-        self.stages
-            .with_property(pspec.name())
-            .next()
-            .map_or_else(|| pspec.default_value().clone(), |stage| stage.property_value(pspec.name()))
+        bin::property(&self.stages.all(), pspec)
     }
 }
 
@@ -259,14 +233,7 @@ impl ElementImpl for FaceDub {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if let (gst::StateChange::NullToReady, Some(error)) = (transition, self.broken.get()) {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::MissingPlugin,
-                ("{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)")
-            );
-            return Err(gst::StateChangeError);
-        }
+        bin::check_whole(&*self.obj(), &self.broken, transition)?;
         self.parent_change_state(transition)
     }
 }

@@ -23,22 +23,12 @@ use crate::elements::audiofeatures::{self, AudioFeatures};
 use crate::elements::facesynth::{self, FaceSynth};
 use crate::elements::landmarks2latents::{self, Landmarks2Latents};
 use crate::elements::speech2landmarks::{self, Speech2Landmarks};
+use crate::stream::bin;
 use crate::stream::element::{Description, pad_templates};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("talkinghead", gst::DebugColorFlags::empty(), Some("Talking portrait"))
 });
-
-/// Answers queries about the sink pad; those about the allocation of audio are refused, for the sake of pipelines that
-/// fork the sound before this element.
-///
-/// A `tee` asks all of its branches, one by one, whenever the sound's format changes or its decoder asks again. The sound
-/// of the other branch waits, in a queue before its encoder, for the pictures of this one, and the question waits behind
-/// that sound: meanwhile no more sound comes here, and nothing ever moves again. A branch that refuses lets the `tee`
-/// ask no further. Nothing is lost: this element copies the sound and has no memory to offer.
-fn sink_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mut gst::QueryRef) -> bool {
-    query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
-}
 
 /// The stages, in the order of the data.
 struct Stages {
@@ -87,11 +77,6 @@ impl Stages {
         }
         all
     }
-
-    /// The stages that have a property.
-    fn with_property<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a gst::Element> {
-        self.all().into_iter().filter(move |stage| stage.find_property(name).is_some())
-    }
 }
 
 pub struct TalkingHead {
@@ -112,12 +97,9 @@ impl TalkingHead {
         let bin = self.obj();
         bin.add_many(&chain)?;
         gst::Element::link_many(&chain)?;
-        let inner = |element: &gst::Element, name: &str| {
-            element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
-        };
-        self.sink.set_target(Some(&inner(&convert, "sink")?))?;
-        self.src.set_target(Some(&inner(stages[3], "src")?))?;
-        self.control(&inner(stages[1], "sink")?);
+        self.sink.set_target(Some(&bin::stage_pad(&convert, "sink")?))?;
+        self.src.set_target(Some(&bin::stage_pad(stages[3], "src")?))?;
+        self.control(&bin::stage_pad(stages[1], "sink")?);
         Ok(())
     }
 
@@ -156,12 +138,9 @@ impl ObjectSubclass for TalkingHead {
     type ParentType = gst::Bin;
 
     fn with_class(klass: &Self::Class) -> Self {
-        let pad = |name: &str, direction| match klass.pad_template(name) {
-            Some(template) => gst::GhostPad::builder_from_template(&template),
-            None => gst::GhostPad::builder(direction).name(name),
-        };
+        let pad = |name: &str, direction| bin::ghost_pad(klass.pad_template(name), name, direction);
         Self {
-            sink: pad("sink", gst::PadDirection::Sink).query_function(sink_query).build(),
+            sink: pad("sink", gst::PadDirection::Sink).query_function(bin::sound_query).build(),
             src: pad("src", gst::PadDirection::Src).build(),
             stages: Stages::new(),
             broken: OnceLock::new(),
@@ -187,19 +166,13 @@ impl ObjectImpl for TalkingHead {
     fn properties() -> &'static [glib::ParamSpec] {
         // Those of the stages, each once.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let mut specs: Vec<glib::ParamSpec> = Vec::new();
             let stages = [
                 audiofeatures::properties().new_specs(),
                 speech2landmarks::properties().new_specs(),
                 landmarks2latents::properties().new_specs(),
                 facesynth::properties().new_specs(),
             ];
-            for spec in stages.into_iter().flatten() {
-                if !specs.iter().any(|s| s.name() == spec.name()) {
-                    specs.push(spec);
-                }
-            }
-            specs
+            bin::specs(stages, &[])
         });
         &PROPERTIES
     }
@@ -216,19 +189,14 @@ impl ObjectImpl for TalkingHead {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        for stage in self.stages.with_property(pspec.name()) {
-            stage.set_property_from_value(pspec.name(), value);
-        }
+        bin::set_property(&self.stages.all(), pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == "stats" {
             return self.stages.statistics().to_value();
         }
-        self.stages
-            .with_property(pspec.name())
-            .next()
-            .map_or_else(|| pspec.default_value().clone(), |stage| stage.property_value(pspec.name()))
+        bin::property(&self.stages.all(), pspec)
     }
 }
 
@@ -282,14 +250,7 @@ impl ElementImpl for TalkingHead {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if let (gst::StateChange::NullToReady, Some(error)) = (transition, self.broken.get()) {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::MissingPlugin,
-                ("{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)")
-            );
-            return Err(gst::StateChangeError);
-        }
+        bin::check_whole(&*self.obj(), &self.broken, transition)?;
         self.parent_change_state(transition)
     }
 }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What bins of stages share: their ghost pads, and properties that are the stages'.
+
+use std::sync::OnceLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+/// A ghost pad by the name of its template.
+pub fn ghost_pad(
+    template: Option<gst::PadTemplate>,
+    name: &str,
+    direction: gst::PadDirection,
+) -> gst::PadBuilder<gst::GhostPad> {
+    match template {
+        Some(template) => gst::GhostPad::builder_from_template(&template),
+        None => gst::GhostPad::builder(direction).name(name),
+    }
+}
+
+/// Answers queries about a sink pad of sound; those about the allocation of audio are refused, for the sake of pipelines that
+/// fork the sound before the bin.
+///
+/// A `tee` asks all of its branches, one by one, whenever the sound's format changes or its decoder asks again. The sound
+/// of the other branch waits, in a queue before its encoder, for the pictures of this one, and the question waits behind
+/// that sound: meanwhile no more sound comes here, and nothing ever moves again. A branch that refuses lets the `tee`
+/// ask no further. Nothing is lost: the bin copies the sound and has no memory to offer.
+pub fn sound_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mut gst::QueryRef) -> bool {
+    query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
+}
+
+/// A pad of a stage, by its name.
+///
+/// # Errors
+/// Where it has none of that name.
+pub fn stage_pad(stage: &gst::Element, name: &str) -> Result<gst::Pad, glib::BoolError> {
+    stage.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", stage.name()))
+}
+
+/// The properties of the stages, each once, but for those that are not offered.
+pub fn specs(
+    stages: impl IntoIterator<Item = Vec<glib::ParamSpec>>,
+    not_offered: &[&str],
+) -> Vec<glib::ParamSpec> {
+    let mut specs: Vec<glib::ParamSpec> = Vec::new();
+    for spec in stages.into_iter().flatten() {
+        if !specs.iter().any(|s| s.name() == spec.name()) && !not_offered.contains(&spec.name()) {
+            specs.push(spec);
+        }
+    }
+    specs
+}
+
+/// Sets a property of each stage that has it.
+pub fn set_property(stages: &[&gst::Element], name: &str, value: &glib::Value) {
+    for stage in with_property(stages, name) {
+        stage.set_property_from_value(name, value);
+    }
+}
+
+/// A property of the first stage that has it.
+pub fn property(stages: &[&gst::Element], spec: &glib::ParamSpec) -> glib::Value {
+    with_property(stages, spec.name())
+        .next()
+        .map_or_else(|| spec.default_value().clone(), |stage| stage.property_value(spec.name()))
+}
+
+fn with_property<'a>(stages: &'a [&gst::Element], name: &'a str) -> impl Iterator<Item = &'a gst::Element> {
+    stages.iter().copied().filter(move |stage| stage.find_property(name).is_some())
+}
+
+/// Says, where a bin is started, why its inside could not be put together.
+///
+/// # Errors
+/// Where it could not.
+pub fn check_whole(
+    bin: &impl IsA<gst::Element>,
+    broken: &OnceLock<String>,
+    transition: gst::StateChange,
+) -> Result<(), gst::StateChangeError> {
+    match broken.get() {
+        Some(error) if transition == gst::StateChange::NullToReady => {
+            gst::element_error!(
+                bin,
+                gst::CoreError::MissingPlugin,
+                ("{error}: install GStreamer's base plugins (Debian: gstreamer1.0-plugins-base)")
+            );
+            Err(gst::StateChangeError)
+        }
+        _ => Ok(()),
+    }
+}
