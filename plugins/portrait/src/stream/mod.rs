@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), tables of properties ([`property`]) and those
 //! of models ([`settings`]), statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints
-//! ([`complaint`], [`unfollowed`]), the question about the look-ahead, the turns of a conversation, bins of stages and helpers
+//! ([`complaint`], [`unfollowed`]), the question about the look-ahead, the turns of a conversation, bins of stages, pads beside the main one and helpers
 //! ([`element`]).
 
 pub(crate) mod bin;
@@ -9,9 +9,11 @@ pub mod complaint;
 pub mod element;
 pub mod grid;
 pub(crate) mod look_ahead;
+pub(crate) mod meeting;
 pub mod presentation;
 pub mod property;
 pub mod settings;
+pub(crate) mod side;
 pub mod stats;
 pub mod tensor;
 pub(crate) mod turn;

@@ -32,6 +32,7 @@
  *
  * Since: 0.1
  */
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gst::glib;
@@ -41,9 +42,9 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::CAT;
-use super::pad::{self, HasPosePad, PosePad};
 use super::settings::{Settings, properties};
 use super::state::{FrameInput, Notice, State};
+use super::track::{self, PosePad, Recording, TrackedFace};
 use crate::face::landmark::pose::Pose;
 use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
@@ -54,6 +55,7 @@ use crate::stream::element::{
 };
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
+use crate::stream::side::{self, HasSidePad, SidePad};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
 use crate::stream::unfollowed::Unfollowed;
@@ -71,6 +73,8 @@ pub struct Landmarks2Latents {
     state: Mutex<Option<State>>,
     caps: SharedCaps,
     pose: PosePad,
+    /// How often another face of the driving video took the place of the one before.
+    faces: AtomicU64,
     /// Whether the next frame has to ask if a source is live.
     ask_live: Mutex<bool>,
     unfollowed: Unfollowed,
@@ -88,7 +92,13 @@ impl Landmarks2Latents {
             pad.peer_query(&mut latency) && latency.result().0
         });
         gst::debug!(CAT, imp = self, "a source is live: {live}");
-        self.pose.track.set_live(live);
+        self.pose.meeting.set_live(live, live);
+    }
+
+    /// The face of the driving video at a running time, if a video is there.
+    fn driving(&self, time: Option<gst::ClockTime>) -> Option<track::DrivingFace> {
+        let pad = lock(&self.pose.pad).clone()?;
+        track::at(&self.pose.meeting, time?, || side::peer_of(&pad).is_ok())
     }
 
     /// Runs a frame through the networks and fills its buffer.
@@ -96,7 +106,7 @@ impl Landmarks2Latents {
         let mut input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
         let segment = time_segment(self.obj().upcast_ref());
-        let driving = self.pose.at(segment.to_running_time(inbuf.pts()));
+        let driving = self.driving(segment.to_running_time(inbuf.pts()));
         let settings = lock(&self.settings).clone();
         let _threads = settings.model.limit_threads();
         let mut state = lock(&self.state);
@@ -147,25 +157,62 @@ impl Landmarks2Latents {
     }
 }
 
-impl HasPosePad for Landmarks2Latents {
-    fn pose_pad(&self) -> &PosePad {
+impl HasSidePad for Landmarks2Latents {
+    type Item = TrackedFace;
+    type Record = Recording;
+
+    fn side(&self) -> &SidePad<TrackedFace, Recording> {
         &self.pose
     }
 
-    /// Of its own pack alone, once it is open.
-    fn landmark_caps(&self) -> gst::Caps {
-        lock(&self.caps).as_ref().map_or_else(
-            || TensorKind::Landmarks.template_caps(),
-            |caps| tensor_caps(TensorKind::Landmarks, &Between::Landmarks.shape(), &caps.pack),
-        )
+    fn read_side(
+        &self,
+        buffer: &gst::BufferRef,
+        span: (gst::ClockTime, gst::ClockTime),
+    ) -> Result<Option<TrackedFace>, gst::FlowError> {
+        let face = |is_other: bool| {
+            let is_other = u64::from(is_other);
+            self.faces.fetch_add(is_other, Ordering::Relaxed) + is_other
+        };
+        let read = TrackedFace::read(buffer, span, face).map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+            gst::FlowError::Error
+        })?;
+        if read.is_none() {
+            gst::debug!(CAT, imp = self, "a face with a number that is not finite is left out");
+        }
+        Ok(read)
     }
 
-    fn check_landmarks(&self, caps: &gst::CapsRef) -> Result<(), String> {
+    fn check_side(&self, caps: &gst::CapsRef) -> Result<(), String> {
         match lock(&self.caps).as_ref() {
             Some(own) => {
                 check_input(TensorKind::Landmarks, &Between::Landmarks.shape(), &own.pack, caps).map(drop)
             }
             None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
+        }
+    }
+
+    fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(caps) => {
+                // Of its own pack alone, once it is open.
+                let all = lock(&self.caps).as_ref().map_or_else(
+                    || TensorKind::Landmarks.template_caps(),
+                    |caps| tensor_caps(TensorKind::Landmarks, &Between::Landmarks.shape(), &caps.pack),
+                );
+                let result = match caps.filter_owned() {
+                    Some(filter) => filter.intersect_with_mode(&all, gst::CapsIntersectMode::First),
+                    None => all,
+                };
+                caps.set_result(&result);
+                true
+            }
+            gst::QueryViewMut::AcceptCaps(_) | gst::QueryViewMut::Context(_) => {
+                gst::Pad::query_default(pad, Some(&*self.obj()), query)
+            }
+            // Nothing of the pictures behind this element is the video's.
+            _ => false,
         }
     }
 
@@ -192,7 +239,7 @@ static DESCRIPTION: Description = Description::new(
     || {
         let mut templates =
             pad_templates(TensorKind::Landmarks.template_caps(), TensorKind::Latents.template_caps());
-        templates.extend(pad::template());
+        templates.extend(super::pose_template());
         templates
     },
 );
@@ -240,36 +287,11 @@ impl ElementImpl for Landmarks2Latents {
         _name: Option<&str>,
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
-        let element = self.obj();
-        let pad = {
-            let mut slot = lock(&self.pose.pad);
-            if slot.is_some() {
-                return None;
-            }
-            slot.insert(pad::new::<Self>(template)).clone()
-        };
-        self.ask_whether_live();
-        // An element that runs already does not activate it.
-        let added = pad
-            .set_active(element.current_state() >= gst::State::Paused)
-            .and_then(|()| element.add_pad(&pad));
-        if let Err(error) = added {
-            gst::error!(CAT, imp = self, "{error}");
-            *lock(&self.pose.pad) = None;
-            return None;
-        }
-        Some(pad)
+        self.pose.request(self, template)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        self.pose.track.flush_pad(true);
-        *lock(&self.pose.pad) = None;
-        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
-            if let Err(error) = result {
-                gst::warning!(CAT, imp = self, "{error}");
-            }
-        }
-        self.pose.track.flush_pad(false);
+        self.pose.release(&*self.obj(), pad);
     }
 
     fn set_context(&self, context: &gst::Context) {
@@ -286,11 +308,11 @@ impl ElementImpl for Landmarks2Latents {
         match transition {
             gst::StateChange::ReadyToPaused => {
                 let looping = lock(&self.settings).pose_loop;
-                self.pose.start(looping);
+                self.pose.start(Recording::new(looping));
                 self.ask_whether_live();
             }
             // Pads are deactivated once their threads are out of here: they must not wait for each other.
-            gst::StateChange::PausedToReady => self.pose.track.stop(),
+            gst::StateChange::PausedToReady => self.pose.meeting.stop(),
             _ => (),
         }
         self.parent_change_state(transition)
@@ -358,17 +380,9 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        match event.view() {
-            gst::EventView::FlushStart(_) => self.pose.track.flush_main(true),
-            gst::EventView::FlushStop(_) => self.pose.track.flush_main(false),
-            gst::EventView::StreamStart(_) => {
-                self.pose.track.end_main(false);
-                self.ask_whether_live();
-            }
-            gst::EventView::Eos(_) => self.pose.track.end_main(true),
-            // Another segment may follow.
-            gst::EventView::SegmentDone(_) => self.pose.track.rest_main(),
-            _ => (),
+        self.pose.meeting.main_event(&event);
+        if event.type_() == gst::EventType::StreamStart {
+            self.ask_whether_live();
         }
         if Presentation::is_concerned(&event)
             && let Some(state) = lock(&self.state).as_mut()
@@ -381,17 +395,8 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
-        // The video goes where the speech goes; backwards goes neither.
-        if let gst::EventView::Seek(seek) = event.view()
-            && let Some(pose) = lock(&self.pose.pad).clone()
-            && seek.get().0 > 0.0
-        {
-            let ended = self.pose.track.expect_segment();
-            if !pose.push_event(event.clone()) {
-                gst::debug!(CAT, imp = self, "the video does not seek");
-                self.pose.track.end_pad(ended);
-            }
-        }
+        // The video goes where the speech goes.
+        self.pose.follow_seek(&event);
         let handover = Handover::read(&event).filter(|_| lock(&self.state).is_some());
         let Some(handover) = handover else { return self.parent_src_event(event) };
         // Before anybody marks a frame; then the one farthest up leads.

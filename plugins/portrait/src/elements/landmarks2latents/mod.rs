@@ -10,13 +10,11 @@ mod ease;
 mod head;
 mod imp;
 mod motion;
-mod pad;
 mod settings;
 mod state;
 mod track;
 mod transfer;
 
-pub(crate) use pad::template as pose_template;
 pub(crate) use settings::properties;
 pub use settings::{Drive, PoseMode};
 
@@ -27,6 +25,11 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Latents from landmarks"),
     )
 });
+
+/// The template of the pad `pose`.
+pub(crate) fn pose_template() -> Option<gst::PadTemplate> {
+    crate::stream::side::template(track::NAME)
+}
 
 glib::wrapper! {
     /// The element `landmarks2latents`.

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the pad `pose` has seen: the faces of the driving video, by running time.
+//! What the pad `pose` has seen: the faces of the driving video, as `facelandmarks` sends them, by running time.
 //!
-//! The pad's thread pushes, the main pad's thread asks. Without a live source the one that is ahead waits for the other,
-//! so that the same two streams give the same pictures; with one, the newest face counts and nobody waits.
+//! With a live source at either pad the newest face counts and nobody waits.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
+use crate::face::landmark::COUNT;
 use crate::face::landmark::pose::Pose;
-use crate::stream::element::lock;
+use crate::stream::meeting::{Meeting, Record, Side, Timed};
+use crate::stream::side::SidePad;
+use crate::stream::tensor::{FrameMeta, buffer, meta};
 
-/// How far the video may be ahead of the speech.
-const AHEAD: gst::ClockTime = gst::ClockTime::SECOND;
+/// Name of the pad and of its template.
+pub const NAME: &str = "pose";
 
 /// How much of a video is kept to be played again.
 const LONGEST_LOOP: gst::ClockTime = gst::ClockTime::from_seconds(600);
 
-/// Whether the pad is still linked is looked up this often while waiting: unlinking wakes nobody.
-const RECHECK: Duration = Duration::from_millis(100);
+/// The pad, and what came to it.
+pub type PosePad = SidePad<TrackedFace, Recording>;
+
+/// The faces of a driving video.
+pub type Track = Meeting<TrackedFace, Recording>;
 
 /// A tracked face in one frame of the video.
 #[derive(Debug)]
@@ -35,7 +38,66 @@ pub struct TrackedFace {
     pub face: u64,
 }
 
-/// The answer to [`Track::at`].
+impl TrackedFace {
+    /// Reads a buffer with these running times; `face` as in the field. `None` where a number is not finite.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(
+        buffer: &gst::BufferRef,
+        (start, end): (gst::ClockTime, gst::ClockTime),
+        face: impl FnOnce(bool) -> u64,
+    ) -> Result<Option<Self>, String> {
+        let mut landmarks = vec![[0.0; 3]; COUNT];
+        buffer::read_f32(buffer, landmarks.as_flattened_mut()).map_err(|e| e.to_string())?;
+        let pose = meta::read(buffer, FrameMeta::Pose).and_then(|m| m.data.try_into().ok());
+        let pose = pose.map(Pose::from_array).ok_or_else(|| {
+            "landmarks on the pad `pose` carry no head pose: link a facelandmarks to it".to_owned()
+        })?;
+        let mut numbers = landmarks.as_flattened().iter().copied().chain(pose.to_array());
+        if numbers.any(|v| !v.is_finite()) {
+            return Ok(None);
+        }
+        let lost = buffer.flags().contains(gst::BufferFlags::GAP);
+        let face = face(buffer.flags().contains(gst::BufferFlags::MARKER));
+        Ok(Some(Self { start, end, pose, landmarks, lost, face }))
+    }
+}
+
+impl Timed for TrackedFace {
+    fn span(&self) -> (gst::ClockTime, gst::ClockTime) {
+        (self.start, self.end)
+    }
+}
+
+/// All faces of a video that is to be played again.
+#[derive(Debug, Default)]
+pub struct Recording {
+    looping: bool,
+    faces: Vec<Arc<TrackedFace>>,
+}
+
+impl Recording {
+    /// None yet; `looping` as `pose-loop`: without, nothing is kept.
+    pub fn new(looping: bool) -> Self {
+        Self { looping, faces: Vec::new() }
+    }
+}
+
+impl Record<TrackedFace> for Recording {
+    fn take(&mut self, face: &Arc<TrackedFace>) {
+        let within = |first: &Arc<TrackedFace>| face.start < first.start + LONGEST_LOOP;
+        if self.looping && self.faces.first().is_none_or(within) {
+            self.faces.push(Arc::clone(face));
+        }
+    }
+
+    fn forget(&mut self) {
+        self.faces.clear();
+    }
+}
+
+/// What drives the portrait at a time.
 #[derive(Clone, Debug)]
 pub struct DrivingFace {
     pub tracked: Arc<TrackedFace>,
@@ -43,210 +105,37 @@ pub struct DrivingFace {
     pub turn: (u64, u64),
 }
 
-/// The faces of a driving video.
-#[derive(Debug, Default)]
-pub struct Track {
-    inner: Mutex<Inner>,
-    wake: Condvar,
+/// The face at a running time; waits for it while `linked` says that one may come. `None`: the video shows none yet, or is
+/// not there.
+pub fn at(track: &Track, time: gst::ClockTime, linked: impl Fn() -> bool) -> Option<DrivingFace> {
+    let is_known = |video: &Side<TrackedFace, Recording>| {
+        video.live || video.ended || video.covered > time || video.items.len() > 1
+    };
+    track.at(time, is_known, |_| !linked(), |video| driving(video, time))
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    faces: VecDeque<Arc<TrackedFace>>,
-    /// All of them, where they are to be played again.
-    record: Vec<Arc<TrackedFace>>,
-    looping: bool,
-    live: bool,
-    /// Up to here there is no other face than those in `faces`.
-    covered: gst::ClockTime,
-    /// Where the speech is.
-    asked: gst::ClockTime,
-    ended: bool,
-    flushes: u64,
-    pad_flushing: bool,
-    main_flushing: bool,
-    main_ended: bool,
-    /// The segment of the speech is over: its video goes on without waiting for anybody, up to its own end.
-    main_rests: bool,
-}
-
-impl Track {
-    /// A new life of the element: forgets everything.
-    pub fn start(&self, looping: bool) {
-        *lock(&self.inner) = Inner { looping, ..Inner::default() };
+fn driving(video: &Side<TrackedFace, Recording>, time: gst::ClockTime) -> Option<DrivingFace> {
+    let record = &video.record.faces;
+    if let (true, true, Some(first), Some(last)) =
+        (video.record.looping, video.ended, record.first(), record.last())
+        && time >= last.end
+        && last.end > first.start
+    {
+        let (length, since) = ((last.end - first.start).nseconds(), (time - first.start).nseconds());
+        let within = first.start + gst::ClockTime::from_nseconds(since % length);
+        let index = record.partition_point(|tracked| tracked.start <= within).saturating_sub(1);
+        let tracked = Arc::clone(record.get(index)?);
+        let faces = video.flushes + tracked.face;
+        return Some(DrivingFace { tracked, turn: (since / length, faces) });
     }
-
-    /// Whether a live source feeds either pad.
-    pub fn set_live(&self, live: bool) {
-        lock(&self.inner).live = live;
-        self.wake.notify_all();
-    }
-
-    /// Makes both threads return: the element stops.
-    pub fn stop(&self) {
-        let mut inner = lock(&self.inner);
-        (inner.pad_flushing, inner.main_flushing) = (true, true);
-        self.wake.notify_all();
-    }
-
-    /// The main pad begins or ends to flush.
-    pub fn flush_main(&self, flushing: bool) {
-        let mut inner = lock(&self.inner);
-        inner.main_flushing = flushing;
-        (inner.main_ended, inner.main_rests, inner.asked) = (false, false, gst::ClockTime::ZERO);
-        self.wake.notify_all();
-    }
-
-    /// The main stream is over: nobody needs the video any more.
-    pub fn end_main(&self, ended: bool) {
-        let mut inner = lock(&self.inner);
-        (inner.main_ended, inner.main_rests) = (ended, false);
-        drop(inner);
-        self.wake.notify_all();
-    }
-
-    /// The segment of the main stream is over, and another one may begin: until then nobody needs the video.
-    pub fn rest_main(&self) {
-        lock(&self.inner).main_rests = true;
-        self.wake.notify_all();
-    }
-
-    /// A segment of the video begins; the speech that asked for it waits for it, and it for the speech.
-    pub fn begin_pad_segment(&self) {
-        let mut inner = lock(&self.inner);
-        (inner.ended, inner.main_rests) = (false, false);
-        drop(inner);
-        self.wake.notify_all();
-    }
-
-    /// The video is asked for another segment: the speech waits for that. Returns whether it was over.
-    pub fn expect_segment(&self) -> bool {
-        std::mem::take(&mut lock(&self.inner).ended)
-    }
-
-    /// The pad begins or ends to flush; what it had sent is forgotten.
-    pub fn flush_pad(&self, flushing: bool) {
-        let mut inner = lock(&self.inner);
-        inner.forget();
-        inner.flushes += u64::from(flushing);
-        inner.pad_flushing = flushing;
-        self.wake.notify_all();
-    }
-
-    /// Another video begins: as if the pad had flushed.
-    pub fn forget(&self) {
-        let mut inner = lock(&self.inner);
-        inner.forget();
-        inner.flushes += 1;
-        self.wake.notify_all();
-    }
-
-    /// The video is over, or another one begins after it.
-    pub fn end_pad(&self, ended: bool) {
-        lock(&self.inner).ended = ended;
-        self.wake.notify_all();
-    }
-
-    /// Nothing new comes before that running time: the video has a gap.
-    pub fn cover(&self, until: gst::ClockTime) {
-        let mut inner = lock(&self.inner);
-        inner.covered = inner.covered.max(until);
-        self.wake.notify_all();
-    }
-
-    /// Takes a face; returns when the speech has nearly come to it.
-    ///
-    /// # Errors
-    /// Flushing, or the end of the main stream.
-    pub fn push(&self, tracked: TrackedFace) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let mut inner = lock(&self.inner);
-        inner.flow()?;
-        let start = tracked.start;
-        inner.covered = inner.covered.max(tracked.end);
-        let tracked = Arc::new(tracked);
-        inner.faces.push_back(Arc::clone(&tracked));
-        if inner.looping && inner.record.first().is_none_or(|first| start < first.start + LONGEST_LOOP) {
-            inner.record.push(tracked);
-        }
-        self.wake.notify_all();
-        while !inner.live && !inner.main_rests && start > inner.asked + AHEAD {
-            inner = self.wait(inner);
-            inner.flow()?;
-        }
-        // Live, the speech may stand still while the camera goes on.
-        if inner.live || inner.main_rests {
-            let oldest = start.saturating_sub(AHEAD * 4);
-            inner.faces.retain(|tracked| tracked.start >= oldest);
-        }
-        Ok(gst::FlowSuccess::Ok)
-    }
-
-    /// The face at a running time; waits for it while `linked` says that one may come. `None`: the video shows none yet,
-    /// or is not there.
-    pub fn at(&self, time: gst::ClockTime, linked: impl Fn() -> bool) -> Option<DrivingFace> {
-        let mut inner = lock(&self.inner);
-        inner.asked = time;
-        self.wake.notify_all();
-        loop {
-            if inner.main_flushing {
-                return None;
-            }
-            while inner.faces.get(1).is_some_and(|next| next.start <= time) {
-                inner.faces.pop_front();
-            }
-            let is_known = inner.live || inner.ended || inner.covered > time || inner.faces.len() > 1;
-            if is_known || !linked() {
-                return inner.driving(time);
-            }
-            inner = self.wait(inner);
-        }
-    }
-
-    fn wait<'a>(&self, guard: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
-        self.wake.wait_timeout(guard, RECHECK).unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
-impl Inner {
-    /// Forgets what the pad has sent.
-    fn forget(&mut self) {
-        self.faces.clear();
-        self.record.clear();
-        self.covered = gst::ClockTime::ZERO;
-        self.ended = false;
-    }
-
-    /// What the pad's thread is to do.
-    fn flow(&self) -> Result<(), gst::FlowError> {
-        if self.pad_flushing {
-            Err(gst::FlowError::Flushing)
-        } else if self.main_ended {
-            Err(gst::FlowError::Eos)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn driving(&self, time: gst::ClockTime) -> Option<DrivingFace> {
-        if let (true, true, Some(first), Some(last)) =
-            (self.looping, self.ended, self.record.first(), self.record.last())
-            && time >= last.end
-            && last.end > first.start
-        {
-            let (length, since) = ((last.end - first.start).nseconds(), (time - first.start).nseconds());
-            let within = first.start + gst::ClockTime::from_nseconds(since % length);
-            let index = self.record.partition_point(|tracked| tracked.start <= within).saturating_sub(1);
-            let tracked = Arc::clone(self.record.get(index)?);
-            let faces = self.flushes + tracked.face;
-            return Some(DrivingFace { tracked, turn: (since / length, faces) });
-        }
-        let tracked = self.faces.front().filter(|tracked| self.live || tracked.start <= time)?;
-        Some(DrivingFace { tracked: Arc::clone(tracked), turn: (0, self.flushes + tracked.face) })
-    }
+    let tracked = video.items.front().filter(|tracked| video.live || tracked.start <= time)?;
+    Some(DrivingFace { tracked: Arc::clone(tracked), turn: (0, video.flushes + tracked.face) })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
@@ -265,7 +154,7 @@ mod tests {
 
     fn track(looping: bool, faces: u64) -> Track {
         let track = Track::default();
-        track.start(looping);
+        track.start(Recording::new(looping));
         for n in 0..faces {
             track.push(tracked(n)).unwrap();
         }
@@ -273,7 +162,7 @@ mod tests {
     }
 
     fn yaw(track: &Track, time: gst::ClockTime) -> Option<f32> {
-        track.at(time, || false).map(|m| m.tracked.pose.yaw)
+        at(track, time, || false).map(|m| m.tracked.pose.yaw)
     }
 
     #[test]
@@ -289,12 +178,12 @@ mod tests {
     #[test]
     fn the_end_is_held_or_the_video_starts_again() {
         let held = track(false, 5);
-        held.end_pad(true);
+        held.end_side(true);
         assert_eq!(yaw(&held, FRAME * 100), Some(4.0));
         let looped = track(true, 5);
-        looped.end_pad(true);
+        looped.end_side(true);
         for n in 0..17 {
-            let driving = looped.at(FRAME * n, || true).unwrap();
+            let driving = at(&looped, FRAME * n, || true).unwrap();
             assert_eq!((driving.tracked.pose.yaw, driving.turn.0), ((n % 5) as f32, n / 5), "frame {n}");
         }
     }
@@ -307,9 +196,9 @@ mod tests {
             move || (0..200).try_for_each(|n| track.push(tracked(n)).map(drop))
         });
         for n in 0..90 {
-            let driving = track.at(FRAME * n, || true).unwrap();
+            let driving = at(&track, FRAME * n, || true).unwrap();
             assert_eq!(driving.tracked.pose.yaw, n as f32);
-            assert!(lock(&track.inner).faces.len() <= 28, "the video runs ahead");
+            assert!(track.waiting() <= 28, "the video runs ahead");
         }
         track.end_main(true);
         assert_eq!(pusher.join().unwrap(), Err(gst::FlowError::Eos));
@@ -331,15 +220,15 @@ mod tests {
         assert!(is_done.recv_timeout(Duration::from_millis(300)).is_err(), "it runs ahead of the speech");
         track.rest_main();
         assert_eq!(pusher.join().unwrap(), Ok(()));
-        assert!(lock(&track.inner).faces.len() <= 102, "what nobody asks for is not kept");
+        assert!(track.waiting() <= 102, "what nobody asks for is not kept");
         // Over, and again.
-        track.end_pad(true);
+        track.end_side(true);
         assert_eq!(yaw(&track, FRAME * 1000), Some(399.0), "the end is held");
         assert!(track.expect_segment());
-        track.begin_pad_segment();
+        track.begin_segment();
         let asking = std::thread::spawn({
             let track = Arc::clone(&track);
-            move || track.at(FRAME * 500, || true).map(|m| m.tracked.pose.yaw)
+            move || at(&track, FRAME * 500, || true).map(|m| m.tracked.pose.yaw)
         });
         for n in 500..510 {
             track.push(tracked(n)).unwrap();
@@ -352,13 +241,13 @@ mod tests {
         let track = Arc::new(track(false, 3));
         let waiting = std::thread::spawn({
             let track = Arc::clone(&track);
-            move || track.at(FRAME * 50, || true).is_some()
+            move || at(&track, FRAME * 50, || true).is_some()
         });
         track.stop();
         assert!(!waiting.join().unwrap());
         assert_eq!(track.push(tracked(3)), Err(gst::FlowError::Flushing));
         track.flush_main(false);
-        track.flush_pad(false);
+        track.flush_side(false);
         assert_eq!(yaw(&track, FRAME), None);
         track.push(tracked(1)).unwrap();
         assert_eq!(yaw(&track, FRAME), Some(1.0));
@@ -367,33 +256,33 @@ mod tests {
     #[test]
     fn another_video_takes_the_place_of_the_first() {
         let track = track(true, 5);
-        track.end_pad(true);
+        track.end_side(true);
         track.forget();
         assert_eq!(yaw(&track, FRAME * 3), None, "nothing of the first is shown or played again");
         track.push(tracked(0)).unwrap();
-        assert_eq!(track.at(FRAME * 3, || false).unwrap().turn, (0, 1), "the face may jump here");
+        assert_eq!(at(&track, FRAME * 3, || false).unwrap().turn, (0, 1), "the face may jump here");
     }
 
     #[test]
     fn another_face_may_jump_and_when_the_video_starts_again_the_first_one_may() {
         let track = Track::default();
-        track.start(true);
+        track.start(Recording::new(true));
         for n in 0..4 {
             track.push(TrackedFace { face: n / 2, ..tracked(n) }).unwrap();
         }
-        track.end_pad(true);
-        let turns: Vec<_> = (0..6).map(|n| track.at(FRAME * n, || true).unwrap().turn).collect();
+        track.end_side(true);
+        let turns: Vec<_> = (0..6).map(|n| at(&track, FRAME * n, || true).unwrap().turn).collect();
         assert_eq!(turns, [(0, 0), (0, 0), (0, 1), (0, 1), (1, 0), (1, 0)]);
     }
 
     #[test]
     fn live_nobody_waits() {
         let track = track(false, 0);
-        track.set_live(true);
+        track.set_live(true, true);
         for n in 0..1000 {
             track.push(tracked(n)).unwrap();
         }
-        assert!(lock(&track.inner).faces.len() <= 102);
+        assert!(track.waiting() <= 102);
         assert_eq!(yaw(&track, FRAME * 2000), Some(999.0));
     }
 }

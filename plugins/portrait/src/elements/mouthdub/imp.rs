@@ -35,15 +35,16 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::draw::State;
-use super::pad::{self, VoicePad};
 use super::settings::{Settings, properties};
+use super::voice::{self, VoicePad, Word};
 use crate::elements::facetracker::FORMATS;
 use crate::stream::element::{Description, lock, pad_templates, sync_controls, time_segment};
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
+use crate::stream::side::{self, HasSidePad, SidePad};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::marks::Drawn;
-use crate::stream::tensor::meta;
+use crate::stream::tensor::{TensorInfo, TensorKind, meta};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("mouthdub", gst::DebugColorFlags::empty(), Some("Another mouth in a video"))
@@ -68,11 +69,6 @@ pub struct MouthDub {
 }
 
 impl MouthDub {
-    /// A stream begins: before its first frame it is asked whether it is live.
-    pub(super) fn ask_whether_live(&self) {
-        *lock(&self.ask_live) = true;
-    }
-
     fn find_out_whether_live(&self) {
         let Some(voice) = lock(&self.voice.pad).clone() else { return };
         if !std::mem::take(&mut *lock(&self.ask_live)) {
@@ -81,7 +77,7 @@ impl MouthDub {
         let (video, voice) = (latency_of(self.obj().sink_pad()), latency_of(&voice));
         gst::debug!(CAT, imp = self, "video {video:?}, voice {voice:?}");
         let live = |l: Option<Latency>| l.is_some_and(|l| l.live);
-        self.voice.voice.set_live(live(voice), live(video) || live(voice));
+        self.voice.meeting.set_live(live(voice), live(video) || live(voice));
         *lock(&self.latency) = together(video, voice).min;
     }
 
@@ -91,6 +87,12 @@ impl MouthDub {
             structure.set(drawn.name(), count);
         }
         structure
+    }
+
+    /// What is said at a running time, if a voice is there.
+    fn said(&self, time: Option<gst::ClockTime>) -> Option<voice::Said> {
+        let pad = lock(&self.voice.pad).clone()?;
+        voice::at(&self.voice.meeting, time?, || voice::is_fed(&pad), || self.is_late(time))
     }
 
     /// Whether the frame of that running time would be late if it waited further.
@@ -107,6 +109,49 @@ impl MouthDub {
         if !std::mem::replace(&mut *lock(&self.marked), true) {
             self.obj().src_pad().push_event(gst::event::Tag::new(meta::modified_tags()));
         }
+    }
+}
+
+impl HasSidePad for MouthDub {
+    type Item = Word;
+    type Record = ();
+
+    fn side(&self) -> &SidePad<Word> {
+        &self.voice
+    }
+
+    fn read_side(
+        &self,
+        buffer: &gst::BufferRef,
+        span: (gst::ClockTime, gst::ClockTime),
+    ) -> Result<Option<Word>, gst::FlowError> {
+        let read = Word::read(buffer, span).map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+            gst::FlowError::Error
+        })?;
+        if read.is_none() {
+            gst::debug!(CAT, imp = self, "a mouth with a number that is not finite is left out");
+        }
+        Ok(read)
+    }
+
+    fn check_side(&self, caps: &gst::CapsRef) -> Result<(), String> {
+        TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string())
+    }
+
+    fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) | gst::QueryViewMut::Context(_) => {
+                gst::Pad::query_default(pad, Some(&*self.obj()), query)
+            }
+            // Nothing of the pictures is the voice's.
+            _ => false,
+        }
+    }
+
+    /// Before its first frame it is asked whether the stream is live.
+    fn ask_whether_live(&self) {
+        *lock(&self.ask_live) = true;
     }
 }
 
@@ -144,7 +189,7 @@ static DESCRIPTION: Description = Description::new(
     || {
         let video = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
         let mut templates = pad_templates(video.clone(), video);
-        templates.extend(pad::template());
+        templates.extend(side::template(voice::NAME));
         templates
     },
 );
@@ -196,36 +241,11 @@ impl ElementImpl for MouthDub {
         _name: Option<&str>,
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
-        let element = self.obj();
-        let pad = {
-            let mut slot = lock(&self.voice.pad);
-            if slot.is_some() {
-                return None;
-            }
-            slot.insert(pad::new(template)).clone()
-        };
-        self.ask_whether_live();
-        // An element that runs already does not activate it.
-        let added = pad
-            .set_active(element.current_state() >= gst::State::Paused)
-            .and_then(|()| element.add_pad(&pad));
-        if let Err(error) = added {
-            gst::error!(CAT, imp = self, "{error}");
-            *lock(&self.voice.pad) = None;
-            return None;
-        }
-        Some(pad)
+        self.voice.request(self, template)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        self.voice.voice.flush_pad(true);
-        *lock(&self.voice.pad) = None;
-        for result in [pad.set_active(false), self.obj().remove_pad(pad)] {
-            if let Err(error) = result {
-                gst::warning!(CAT, imp = self, "{error}");
-            }
-        }
-        self.voice.voice.flush_pad(false);
+        self.voice.release(&*self.obj(), pad);
     }
 
     fn change_state(
@@ -234,11 +254,11 @@ impl ElementImpl for MouthDub {
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
             gst::StateChange::ReadyToPaused => {
-                self.voice.start();
+                self.voice.start(());
                 self.ask_whether_live();
             }
             // Pads are deactivated once their threads are out of here: they must not wait for each other.
-            gst::StateChange::PausedToReady => self.voice.voice.stop(),
+            gst::StateChange::PausedToReady => self.voice.meeting.stop(),
             _ => (),
         }
         self.parent_change_state(transition)
@@ -321,19 +341,10 @@ impl BaseTransformImpl for MouthDub {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        let voice = &self.voice.voice;
-        match event.view() {
-            gst::EventView::FlushStart(_) => voice.flush_main(true),
-            gst::EventView::FlushStop(_) => voice.flush_main(false),
-            gst::EventView::StreamStart(_) => {
-                voice.end_main(false);
-                *lock(&self.marked) = false;
-                self.ask_whether_live();
-            }
-            gst::EventView::Eos(_) => voice.end_main(true),
-            // Another segment may follow.
-            gst::EventView::SegmentDone(_) => voice.rest_main(),
-            _ => (),
+        self.voice.meeting.main_event(&event);
+        if event.type_() == gst::EventType::StreamStart {
+            *lock(&self.marked) = false;
+            self.ask_whether_live();
         }
         if Presentation::is_concerned(&event)
             && let Some(state) = lock(&self.state).as_mut()
@@ -345,17 +356,8 @@ impl BaseTransformImpl for MouthDub {
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
-        // The voice goes where the video goes; backwards goes neither.
-        if let gst::EventView::Seek(seek) = event.view()
-            && let Some(voice) = lock(&self.voice.pad).clone()
-            && seek.get().0 > 0.0
-        {
-            let ended = self.voice.voice.expect_segment();
-            if !voice.push_event(event.clone()) {
-                gst::debug!(CAT, imp = self, "the voice does not seek");
-                self.voice.voice.end_pad(ended);
-            }
-        }
+        // The voice goes where the video goes.
+        self.voice.follow_seek(&event);
         self.parent_src_event(event)
     }
 
@@ -368,7 +370,7 @@ impl BaseTransformImpl for MouthDub {
         let segment = time_segment(self.obj().upcast_ref());
         let time = segment.to_running_time(buffer.pts());
         // The voice may keep us waiting: nothing is locked here.
-        let said = self.voice.at(time, || self.is_late(time));
+        let said = self.said(time);
         let controls = lock(&self.settings).controls;
         let timer = self.stats.time();
         let drawn = {

@@ -6,7 +6,6 @@ use gst::glib;
 mod amount;
 mod draw;
 mod imp;
-mod pad;
 mod settings;
 mod voice;
 
