@@ -69,6 +69,33 @@ fn with_property<'a>(stages: &'a [&gst::Element], name: &'a str) -> impl Iterato
     stages.iter().copied().filter(move |stage| stage.find_property(name).is_some())
 }
 
+/// Keyframes of a bin's properties take effect with the frame that reaches the stage that has them.
+///
+/// # Errors
+/// Where a stage has no sink pad.
+pub fn control(bin: &gst::Bin, stages: &[&gst::Element]) -> Result<(), glib::BoolError> {
+    for stage in stages {
+        let specs = stage.list_properties().into_iter();
+        let specs: Vec<_> = specs.filter(|s| s.flags().contains(gst::PARAM_FLAG_CONTROLLABLE)).collect();
+        let bin = bin.downgrade();
+        stage_pad(stage, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer())
+                && bin.has_active_control_bindings()
+                && let Some(segment) = pad.sticky_event::<gst::event::Segment>(0)
+                && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
+                && let Some(time) = segment.to_stream_time(buffer.pts())
+            {
+                // Not all of them at once: stages on threads of their own are at other frames.
+                for binding in specs.iter().filter_map(|spec| bin.control_binding(spec.name())) {
+                    ControlBindingExt::sync_values(&binding, &bin, time, time);
+                }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+    Ok(())
+}
+
 /// Says, where a bin is started, why its inside could not be put together.
 ///
 /// # Errors

@@ -131,7 +131,7 @@ impl FaceDub {
         self.video.set_target(Some(&bin::stage_pad(tracker, "sink")?))?;
         self.voice.set_target(Some(&bin::stage_pad(&convert, "sink")?))?;
         self.src.set_target(Some(&bin::stage_pad(mouth, "src")?))?;
-        Ok(())
+        bin::control(bin.upcast_ref(), &self.stages.all())
     }
 }
 

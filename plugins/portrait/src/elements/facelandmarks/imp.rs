@@ -47,8 +47,8 @@ use super::CAT;
 use super::absence::Absence;
 use super::measure::Tracked;
 use super::settings::{Settings, properties};
-use super::tracker::Tracker;
-use crate::face::find::{FaceChoice, Orientation, RgbView, places};
+use super::tracker::{Tracker, orientation};
+use crate::face::find::{FaceChoice, RgbView, places};
 use crate::face::landmark::COUNT;
 use crate::pack::{EMOTIONS, POSE_LEN, PackError};
 use crate::stream::complaint::Complaints;
@@ -282,15 +282,9 @@ impl BaseTransformImpl for FaceLandmarks {
             if state.presentation.starts_with_event(&event) {
                 state.restart();
             }
-            match event.view() {
-                gst::EventView::StreamStart(_) => state.tracker.set_orientation(Orientation::default()),
-                gst::EventView::Tag(tag) => {
-                    if let Some(orientation) = orientation(tag.tag()) {
-                        state.tracker.set_orientation(orientation);
-                    }
-                }
-                gst::EventView::Eos(_) if state.absence.is_due_at_end() => missing = Some(state.missing()),
-                _ => (),
+            state.tracker.heed(&event);
+            if event.type_() == gst::EventType::Eos && state.absence.is_due_at_end() {
+                missing = Some(state.missing());
             }
         }
         if let Some(missing) = missing {
@@ -437,12 +431,6 @@ impl FaceLandmarks {
 
 fn seconds(time: gst::ClockTime) -> f64 {
     std::time::Duration::from(time).as_secs_f64()
-}
-
-/// How the video is to be shown, where the tags say that.
-fn orientation(tags: &gst::TagListRef) -> Option<Orientation> {
-    let tag = tags.get::<gst::tags::ImageOrientation>()?;
-    Orientation::from_tag(tag.get())
 }
 
 /// The tags for what follows: the landmarks are upright. `None` where nothing is left of them.

@@ -16,6 +16,12 @@ use crate::face::find::{
 };
 use crate::pack::{Pack, PackError};
 
+/// How the video is to be shown, where the tags say that.
+pub fn orientation(tags: &gst::TagListRef) -> Option<Orientation> {
+    let tag = tags.get::<gst::tags::ImageOrientation>()?;
+    Orientation::from_tag(tag.get())
+}
+
 /// The square in which a face that was not seen in the whole frame is looked for, over the size of the face.
 const NEAR: f32 = 4.0;
 
@@ -106,8 +112,21 @@ impl Tracker {
         self.turns
     }
 
+    /// Heeds what an event says of how the video is to be shown: its tag, or that another video begins.
+    pub fn heed(&mut self, event: &gst::Event) {
+        match event.view() {
+            gst::EventView::StreamStart(_) => self.set_orientation(Orientation::default()),
+            gst::EventView::Tag(tag) => {
+                if let Some(orientation) = orientation(tag.tag()) {
+                    self.set_orientation(orientation);
+                }
+            }
+            _ => (),
+        }
+    }
+
     /// How the video is to be shown, as its tag says.
-    pub fn set_orientation(&mut self, tagged: Orientation) {
+    fn set_orientation(&mut self, tagged: Orientation) {
         if tagged != self.tagged {
             self.tagged = tagged;
             self.reset();

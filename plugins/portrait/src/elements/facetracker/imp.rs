@@ -34,7 +34,7 @@ use super::reduced::{Colours, Reduced, Samples};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::tracker::Tracker;
-use crate::face::find::{Orientation, RgbView};
+use crate::face::find::RgbView;
 use crate::face::landmark::COUNT;
 use crate::pack::POSE_LEN;
 use crate::photo::mouth;
@@ -230,16 +230,7 @@ impl BaseTransformImpl for FaceTracker {
             if state.presentation.starts_with_event(&event) {
                 state.restart();
             }
-            match event.view() {
-                gst::EventView::StreamStart(_) => state.tracker.set_orientation(Orientation::default()),
-                gst::EventView::Tag(tag) => {
-                    let tag = tag.tag().get::<gst::tags::ImageOrientation>();
-                    if let Some(orientation) = tag.and_then(|tag| Orientation::from_tag(tag.get())) {
-                        state.tracker.set_orientation(orientation);
-                    }
-                }
-                _ => (),
-            }
+            state.tracker.heed(&event);
         }
         self.parent_sink_event(event)
     }

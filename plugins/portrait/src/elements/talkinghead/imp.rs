@@ -99,25 +99,7 @@ impl TalkingHead {
         gst::Element::link_many(&chain)?;
         self.sink.set_target(Some(&bin::stage_pad(&convert, "sink")?))?;
         self.src.set_target(Some(&bin::stage_pad(stages[3], "src")?))?;
-        self.control(&bin::stage_pad(stages[1], "sink")?);
-        Ok(())
-    }
-
-    /// Keyframes of the bin's own properties take effect with the frame that reaches the stage that has them.
-    fn control(&self, pad: &gst::Pad) {
-        let bin = self.obj().downgrade();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            if let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer())
-                && bin.has_active_control_bindings()
-                && let Some(segment) = pad.sticky_event::<gst::event::Segment>(0)
-                && let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>()
-                && let Some(time) = segment.to_stream_time(buffer.pts())
-                && bin.sync_values(time).is_err()
-            {
-                gst::debug!(CAT, obj = bin, "a controlled property could not be set");
-            }
-            gst::PadProbeReturn::Ok
-        });
+        bin::control(bin.upcast_ref(), &stages)
     }
 }
 
