@@ -85,7 +85,9 @@ fn every_controllable_property_of_every_element_follows_its_curve() {
     let all = FIXTURES.into_iter();
     let mut names: Vec<_> = all.clone().map(|f| f.factory).collect();
     let counts: Vec<_> = all.map(|fixture| (fixture.factory, follows(fixture))).collect();
-    for (name, some) in [("facesynth", true), ("talkinghead", true), ("facedub", true), ("audiofeatures", false)] {
+    for (name, some) in
+        [("facesynth", true), ("talkinghead", true), ("facedub", true), ("audiofeatures", false)]
+    {
         assert!(counts.iter().any(|(n, count)| *n == name && (*count > 0) == some), "{counts:?}");
     }
     init();
