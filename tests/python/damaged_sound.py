@@ -172,13 +172,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         shop = sounds.Workshop(work)
-        output = work / "output"
-        output.mkdir()
         for number in numbers:
             kind, ending, data = sounds.make(number, arguments.seed, shop)
             sound = work / f"sound.{ending}"
             sound.write_bytes(data)
-            outcome = animate(program, sound, output, arguments.limit)
+            # A folder each: what a killed run leaves is not the next one's.
+            with tempfile.TemporaryDirectory(dir=work) as output:
+                outcome = animate(program, sound, pathlib.Path(output), arguments.limit)
             films += outcome.seen.startswith("film")
             wrong += not outcome.right
             mark = "right" if outcome.right else "WRONG"
