@@ -69,26 +69,36 @@ class Worker:
     """Makes films, one after the other, with models and photos kept between them."""
 
     def __init__(self, program: str, patience: int) -> None:
-        self.patience = patience
+        self.program, self.patience = program, patience
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
         # It ends with this actor: its input ends.
-        self.process = subprocess.Popen(
-            [program, "--job-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen([self.program, "--job-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def make(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Makes the film of a row and returns its line of the report."""
+        """Makes the film of a row and returns its line of the report; a process that dies is replaced."""
+        status = 0
+        for _ in range(TRIES):
+            if outcome := self._ask(job):
+                return outcome
+            self.process.kill()
+            self.process.communicate()
+            status = self.process.returncode
+            self.process = self._start()
+        reason = f"the process that rendered it died {TRIES} times, with status {status}"
+        return {"row": job["row"], "output": job["output"], "status": "failed", "error": reason}
+
+    def _ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(json.dumps({"job": job, "patience": self.patience}) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
         except BrokenPipeError:
-            line = ""
-        if not line:
-            # As an actor that died.
-            os._exit(1)
-        result: dict[str, Any] = json.loads(line)
-        return result
+            return None
+        # A line that was cut is that of a process that died.
+        return json.loads(line) if line.endswith("\n") else None
 
     def process_id(self) -> int:
         """That of the process that renders, for whoever wants to see it die."""
