@@ -5,9 +5,9 @@
 python3 run.py jobs.csv [--workers 4] [--cpus 1] [--address auto]
 
 Each worker is an actor with one process of `animate --job-worker`, which keeps models and photos between films. Rows go to
-whoever is free, two at a time to each, so that nobody waits and nothing piles up. A worker that dies is replaced and its
-row done again; what is done is done: rows whose film is there are left out, and films get their names when they are whole. All
-machines see the table's folder at the same path.
+whoever is free, those of one photo to the same worker as long as others have their own, two at a time to each, so that nobody
+waits and nothing piles up. A worker that dies is replaced and its row done again; what is done is done: rows whose film is
+there are left out, and films get their names when they are whole. All machines see the table's folder at the same path.
 """
 
 from __future__ import annotations
@@ -56,32 +56,49 @@ def plan(program: str, table: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.stdout.splitlines()]
 
 
+def choose(waiting: list[dict[str, Any]], photo: str | None, taken: set[str]) -> int:
+    """Where the next row is: one of the photo that the worker has loaded, else of one that no worker has, else the first."""
+    same = (at for at, row in enumerate(waiting) if row["photo"] == photo)
+    free = (at for at, row in enumerate(waiting) if row["photo"] not in taken)
+    return next(same, next(free, 0))
+
+
 # Ray starts an actor anew that died, waits for it, and does its rows again.
 @ray.remote(max_restarts=-1, max_task_retries=TRIES - 1)
 class Worker:
     """Makes films, one after the other, with models and photos kept between them."""
 
     def __init__(self, program: str, patience: int) -> None:
-        self.patience = patience
+        self.program, self.patience = program, patience
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
         # It ends with this actor: its input ends.
-        self.process = subprocess.Popen(
-            [program, "--job-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen([self.program, "--job-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def make(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Makes the film of a row and returns its line of the report."""
+        """Makes the film of a row and returns its line of the report; a process that dies is replaced."""
+        status = 0
+        for _ in range(TRIES):
+            if outcome := self._ask(job):
+                return outcome
+            self.process.kill()
+            self.process.communicate()
+            status = self.process.returncode
+            self.process = self._start()
+        reason = f"the process that rendered it died {TRIES} times, with status {status}"
+        return {"row": job["row"], "output": job["output"], "status": "failed", "error": reason}
+
+    def _ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(json.dumps({"job": job, "patience": self.patience}) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
         except BrokenPipeError:
-            line = ""
-        if not line:
-            # As an actor that died.
-            os._exit(1)
-        result: dict[str, Any] = json.loads(line)
-        return result
+            return None
+        # A line that was cut is that of a process that died.
+        return json.loads(line) if line.endswith("\n") else None
 
     def process_id(self) -> int:
         """That of the process that renders, for whoever wants to see it die."""
@@ -116,22 +133,24 @@ def run(arguments: argparse.Namespace) -> int:
             tell({"row": row["row"], "output": row["output"], "status": "skipped", "error": None})
         else:
             waiting.append(row)
-    waiting.reverse()
 
     ray.init(address=arguments.address, log_to_driver=False, include_dashboard=False)
     workers = [
         Worker.options(num_cpus=arguments.cpus).remote(program, arguments.patience)  # type: ignore[attr-defined]
         for _ in range(min(arguments.workers, max(1, len(waiting))))
     ]
-    flying: dict[Any, tuple[Any, dict[str, Any]]] = {}
+    flying: dict[Any, tuple[int, dict[str, Any]]] = {}
+    photos: dict[int, str] = {}
 
-    def send(worker: Any, job: dict[str, Any]) -> None:
-        flying[worker.make.remote(job)] = (worker, job)
+    def send(worker: int) -> None:
+        if waiting:
+            job = waiting.pop(choose(waiting, photos.get(worker), set(photos.values())))
+            photos[worker] = job["photo"]
+            flying[workers[worker].make.remote(job)] = (worker, job)
 
     for _ in range(IN_FLIGHT):
-        for worker in workers:
-            if waiting:
-                send(worker, waiting.pop())
+        for worker in range(len(workers)):
+            send(worker)
     while flying:
         ready, _ = ray.wait(list(flying), num_returns=1)
         for one in ready:
@@ -141,8 +160,7 @@ def run(arguments: argparse.Namespace) -> int:
             except ray.exceptions.RayActorError as error:
                 reason = f"the worker that rendered it died {TRIES} times: {error.__class__.__name__}"
                 tell({"row": job["row"], "output": job["output"], "status": "failed", "error": reason})
-            if waiting:
-                send(worker, waiting.pop())
+            send(worker)
     seconds = time.monotonic() - start
     print(
         f"{count['done']} films done, {count['skipped']} skipped, {count['failed']} failed of {len(rows)}"

@@ -4,7 +4,7 @@
 
 GET / is the page, GET and POST /properties read and change the controls, POST /whep takes a viewer's offer (SDP) and
 returns the answer with the address of the session, which DELETE ends: the way of WHEP, so that other players of it can
-watch as well.
+watch as well. GET /health counts the viewers.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(200, "text/html; charset=utf-8", PAGE.read_bytes())
         elif self.path == "/properties":
             self._json(200, controls.describe(self.server.head.element))
+        elif self.path == "/health":
+            self._json(200, {"viewers": sum(not viewer.left for viewer in list(self.server.viewers.values()))})
         else:
             self._json(404, {"error": "not here"})
 

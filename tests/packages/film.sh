@@ -13,7 +13,10 @@ quiet_apt() {
 # Every element is there, with its properties.
 inspect() {
     local element text
-    for element in audiofeatures speech2landmarks landmarks2latents facesynth facelandmarks landmarkoverlay talkinghead; do
+    # The last one's properties are looked at below.
+    local elements=(audiofeatures speech2landmarks landmarks2latents facesynth facelandmarks facetracker mouthdub facedub
+        landmarkoverlay talkinghead)
+    for element in "${elements[@]}"; do
         text=$(gst-inspect-1.0 "$element") || fail "gst-inspect-1.0 $element: $text"
         case $text in
             *"NOT USABLE"*) fail "$element: $text" ;;
@@ -22,7 +25,7 @@ inspect() {
     for property in portrait emotion framing gaze-yaw background pose-mode model-pack; do
         grep -q "^  $property  *:" <<<"$text" || fail "talkinghead has no $property: $text"
     done
-    echo "gst-inspect-1.0: 7 elements, $(gst-inspect-1.0 --version | sed -n 2p)"
+    echo "gst-inspect-1.0: ${#elements[@]} elements, $(gst-inspect-1.0 --version | sed -n 2p)"
 }
 
 # launch FILE: the film of README.md.

@@ -79,7 +79,7 @@ fn no_link_is_dead() {
 fn a_dead_link_is_seen() {
     let document = root().join("docs/concepts.md");
     assert_eq!(links("a [b](c.md#d \"t\") `[e](f)`\n```\n[g](h)\n```\n![i](j.jpg)"), ["c.md#d", "j.jpg"]);
-    assert!(leads(&document, "elements.md#talkinghead") && leads(&document, "demo.jpg"));
+    assert!(leads(&document, "elements.md#talkinghead") && leads(&document, "demo.webp"));
     for dead in ["nothing.md", "elements.md#nothing", "#nothing"] {
         assert!(!leads(&document, dead), "{dead}");
     }

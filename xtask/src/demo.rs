@@ -34,6 +34,9 @@ pub struct DemoArgs {
     /// The face alone (512x512) or the whole photo
     #[arg(long, default_value = "crop", value_parser = FRAMINGS)]
     framing: String,
+    /// Also write its first seconds as an animated WebP that loops, marked as synthetic (needs ffmpeg)
+    #[arg(long, value_name = "FILE")]
+    clip: Option<PathBuf>,
 }
 
 /// Sets up, builds, renders, and says what was done.
@@ -52,6 +55,12 @@ pub fn run(args: &DemoArgs) -> Result<()> {
         if is_same_file(&output, input) {
             bail!("--output would overwrite {}: choose another", input.display());
         }
+        if args.clip.as_deref().is_some_and(|clip| is_same_file(clip, input)) {
+            bail!("--clip would overwrite {}: choose another", input.display());
+        }
+    }
+    if args.clip.is_some() && !shell::on_path("ffmpeg") {
+        bail!("--clip needs ffmpeg: sudo apt-get install ffmpeg");
     }
     if let Some(dir) = output.parent() {
         std::fs::create_dir_all(dir)
@@ -79,6 +88,10 @@ pub fn run(args: &DemoArgs) -> Result<()> {
         length.as_secs_f64() / wall.as_secs_f64(),
         wall.as_secs_f64()
     );
+    if let Some(clip) = &args.clip {
+        media::write_clip(&output, clip)?;
+        println!("Clip     {}", clip.display());
+    }
     println!("Launch   GST_PLUGIN_PATH={} \\", workspace::display(&workspace::build_dir()?));
     println!("         {}", shell::line_of(&launch));
     Ok(())

@@ -1,12 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long a rendered file is.
+//! How long a rendered file is, and a clip of it for a page.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// Length of a clip in seconds.
+const CLIP_SECONDS: &str = "7";
+
+/// Half of the pictures, scaled, with a mark that a copy of the file does not lose.
+const CLIP_FILTER: &str = "fps=12.5,scale=360:-2:flags=lanczos,drawtext=text=synthetic:x=w-tw-8:y=h-th-8:fontsize=15:\
+                           fontcolor=white:box=1:boxcolor=black@0.55:boxborderw=4";
+
+/// Writes the beginning of a film as an animated WebP without sound, below 1 MB.
+pub fn write_clip(film: &Path, clip: &Path) -> Result<()> {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-y", "-t", CLIP_SECONDS, "-i"]).arg(film);
+    ffmpeg.args(["-an", "-vf", CLIP_FILTER]);
+    // The format is that whatever the file is called.
+    ffmpeg.args(["-c:v", "libwebp_anim", "-quality", "60", "-compression_level", "6"]);
+    ffmpeg.args(["-loop", "0", "-f", "webp"]).arg(clip);
+    shell::run(&mut ffmpeg)
+}
 
 /// Length of an MP4 file, from its movie header.
 pub fn mp4_duration(path: &Path) -> Result<Duration> {

@@ -103,6 +103,14 @@ impl Bill {
                 "licenses": [{ "license": { "name": if wheel.name == "torch" { "BSD-3-Clause" } else { "NVIDIA CUDA EULA" } } }],
             }));
         }
+        // It lies in torch's wheel, whose licence it does not share.
+        components.push(json!({
+            "type": "library",
+            "name": "libgomp",
+            "version": "1",
+            "licenses": [{ "expression": "GPL-3.0-or-later WITH GCC-exception-3.1" }],
+            "externalReferences": [{ "type": "website", "url": "https://gcc.gnu.org" }],
+        }));
         components.push(json!({
             "type": "machine-learning-model",
             "name": "lite",
@@ -219,6 +227,7 @@ mod tests {
             purls.contains(&"pkg:cargo/glib@1.0.0") && purls.contains(&"pkg:pypi/torch@2.11.0"),
             "{purls:?}"
         );
+        assert!(bill.to_string().contains("GPL-3.0-or-later WITH GCC-exception-3.1"), "{bill}");
         assert_eq!(bill["components"][0]["licenses"][0]["expression"], "MIT OR Apache-2.0");
         let no_roots = json!({ "packages": [], "resolve": { "nodes": [] } });
         assert!(linked(&no_roots).is_err());

@@ -14,6 +14,10 @@ use zip::write::SimpleFileOptions;
 
 use super::stage::{PROGRAM, Stage, files};
 
+/// Of the plugin, of libtorch, of its OpenMP run time, and of the two libraries of CUDA's.
+const LICENCE: &str = "(MIT OR Apache-2.0) AND BSD-3-Clause AND (GPL-3.0-or-later WITH GCC-exception-3.1) AND \
+                       LicenseRef-NVIDIA-CUDA-EULA";
+
 /// What of `python/pyproject.toml` goes into the wheel's metadata.
 #[derive(Deserialize)]
 struct Project {
@@ -59,6 +63,7 @@ pub fn pack(stage: &Stage, root: &Path, folder: &Path) -> Result<PathBuf> {
     }
     let doc = stage.prefix.join("share/doc/gst-portrait");
     let info = format!("{name}.dist-info");
+    let mut licences = Vec::new();
     for file in files(&stage.prefix)? {
         let bytes = fs::read(&file)?;
         let inside = relative(&file, &stage.prefix);
@@ -69,6 +74,7 @@ pub fn pack(stage: &Stage, root: &Path, folder: &Path) -> Result<PathBuf> {
                 archive.add(&format!("{info}/sboms/{document}"), &bytes, 0o644)?;
             } else if document.starts_with("LICENSE") || document.starts_with("licences/") {
                 archive.add(&format!("{info}/licenses/{document}"), &bytes, 0o644)?;
+                licences.push(document);
             }
         } else if !inside.starts_with("lib/pkgconfig/") {
             let mode = if inside.ends_with(PROGRAM) { 0o755 } else { 0o644 };
@@ -76,7 +82,7 @@ pub fn pack(stage: &Stage, root: &Path, folder: &Path) -> Result<PathBuf> {
         }
     }
     let readme = fs::read_to_string(python.join("README.md")).context("cannot read python/README.md")?;
-    archive.add(&format!("{info}/METADATA"), metadata(&project, &readme).as_bytes(), 0o644)?;
+    archive.add(&format!("{info}/METADATA"), metadata(&project, &licences, &readme).as_bytes(), 0o644)?;
     let wheel = format!("Wheel-Version: 1.0\nGenerator: gst-portrait\nRoot-Is-Purelib: false\nTag: {tag}\n");
     archive.add(&format!("{info}/WHEEL"), wheel.as_bytes(), 0o644)?;
     let scripts: String = project.scripts.iter().map(|(name, entry)| format!("{name} = {entry}\n")).collect();
@@ -93,16 +99,18 @@ fn relative(file: &Path, folder: &Path) -> String {
     file.strip_prefix(folder).unwrap_or(file).display().to_string()
 }
 
-fn metadata(project: &Table, readme: &str) -> String {
+/// `licences` are files below the folder `licenses`, all of which must be named.
+fn metadata(project: &Table, licences: &[String], readme: &str) -> String {
     let mut lines = vec![
         "Metadata-Version: 2.4".to_owned(),
         format!("Name: {}", project.name),
         format!("Version: {}", project.version),
         format!("Summary: {}", project.description),
-        "License-Expression: MIT OR Apache-2.0".to_owned(),
+        format!("License-Expression: {LICENCE}"),
         format!("Requires-Python: {}", project.requires_python),
         "Description-Content-Type: text/markdown".to_owned(),
     ];
+    lines.extend(licences.iter().map(|file| format!("License-File: {file}")));
     lines.extend(project.classifiers.iter().map(|one| format!("Classifier: {one}")));
     lines.extend(project.dependencies.iter().map(|one| format!("Requires-Dist: {one}")));
     for (extra, dependencies) in &project.optional_dependencies {
@@ -146,7 +154,12 @@ mod tests {
         let text = fs::read_to_string(root.join("python/pyproject.toml")).unwrap();
         let project = toml::from_str::<Project>(&text).unwrap().project;
         assert_eq!(project.version, env!("CARGO_PKG_VERSION"), "one version for all packages");
-        let metadata = metadata(&project, "# Read me\n");
+        let metadata = metadata(&project, &["licences/libtorch.txt".to_owned()], "# Read me\n");
+        assert!(metadata.contains("\nLicense-File: licences/libtorch.txt\n"), "{metadata}");
+        assert!(
+            metadata.contains("\nLicense-Expression: (MIT OR Apache-2.0) AND BSD-3-Clause AND (GPL"),
+            "{metadata}"
+        );
         assert!(metadata.starts_with("Metadata-Version: 2.4\nName: gst-portrait\n"), "{metadata}");
         assert!(metadata.contains("\nRequires-Dist: numpy"), "{metadata}");
         assert!(metadata.ends_with("\n\n# Read me\n"));

@@ -27,18 +27,32 @@ const BREATH: Duration = Duration::from_millis(200);
 pub const WORKER: &str = "--job-worker";
 
 /// Jobs that wait.
-pub struct Queue(Mutex<VecDeque<Job>>);
+pub struct Queue(Mutex<Waiting>);
+
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Photos that workers have loaded, one each.
+    loaded: Vec<PathBuf>,
+}
 
 impl Queue {
     pub fn new(jobs: Vec<Job>) -> Self {
-        Self(Mutex::new(jobs.into()))
+        Self(Mutex::new(Waiting { jobs: jobs.into(), loaded: Vec::new() }))
     }
 
-    /// The next job; one with the same photo as the last one, which is loaded, before others.
+    /// The next job: one with the same photo as the worker's last one, which is loaded, else with one that no worker has, so
+    /// that a photo is analysed once, else the first.
     fn take(&self, photo: Option<&Path>) -> Option<Job> {
-        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Waiting { jobs, loaded } = &mut *waiting;
         let same = jobs.iter().position(|job| Some(job.photo.as_path()) == photo);
-        jobs.remove(same.unwrap_or(0))
+        let at = same.or_else(|| jobs.iter().position(|job| !loaded.contains(&job.photo))).unwrap_or(0);
+        let job = jobs.remove(at)?;
+        if let Some(before) = loaded.iter().position(|one| Some(one.as_path()) == photo) {
+            loaded.swap_remove(before);
+        }
+        loaded.push(job.photo.clone());
+        Some(job)
     }
 }
 
@@ -141,15 +155,30 @@ impl Worker {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_worker_goes_on_with_the_photo_that_it_has() {
-        let job = |row, photo: &str| Job {
+    fn job(row: usize, photo: &str) -> Job {
+        Job {
             row,
             photo: photo.into(),
             voice: "v".into(),
             output: format!("{row}.mp4").into(),
             properties: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn workers_do_not_share_a_photo_while_there_are_others() {
+        let queue = Queue::new([(1, "a"), (2, "a"), (3, "a"), (4, "b")].map(|(row, p)| job(row, p)).into());
+        let take = |photo: Option<&str>| queue.take(photo.map(Path::new)).map(|job| job.row);
+        assert_eq!(take(None), Some(1));
+        assert_eq!(take(None), Some(4), "another worker has the photo of row 2");
+        // There is no other any more: they share.
+        assert_eq!(take(Some("b")), Some(2));
+        assert_eq!(take(Some("a")), Some(3));
+        assert_eq!(take(Some("a")), None);
+    }
+
+    #[test]
+    fn a_worker_goes_on_with_the_photo_that_it_has() {
         let queue = Queue::new(vec![job(1, "a"), job(2, "b"), job(3, "a"), job(4, "b")]);
         let rows: Vec<usize> = [None, Some("a"), Some("a"), Some("b"), Some("b")]
             .iter()
