@@ -17,13 +17,21 @@ from gi.repository import Gst  # noqa: E402
 
 JPEG_QUALITY = 95
 
+# Of a picture whose film does not tell how long it is shown.
+FRAME = Gst.SECOND // 25
+
+
+def running_time(segment: Gst.Segment, time: int) -> int:
+    """When a time of the stream is played; 0 outside of it."""
+    time = segment.to_running_time(Gst.Format.TIME, time)
+    return 0 if time == Gst.CLOCK_TIME_NONE else time
+
 
 class Dub:
     def __init__(self, o: argparse.Namespace) -> None:
         self.tail = int(o.tail * Gst.SECOND)
+        # Pictures, each with when it is played.
         self.kept: collections.deque = collections.deque()
-        self.end = 0
-        self.voice_ended = False
         # No sink waits for the others before it plays: an encoder gives nothing of a short film until its pictures have come again.
         queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
         self.pipeline = Gst.parse_launch(
@@ -41,18 +49,25 @@ class Dub:
         get("keep").connect("new-sample", self.keep)
         get("keep").connect("eos", lambda _sink: threading.Thread(target=self.more, daemon=True).start())
         self.again = get("again")
+        # How long the voice is as far as it came, and whether that is all of it.
+        self.heard, self.voice_ended = 0, False
+        self.news = threading.Condition()
         voice = get("dub").get_static_pad("voice")
         voice.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM, self.listen)
-        self.heard = 0
 
-    def listen(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
-        """How long the voice is, as far as it came."""
+    def listen(self, pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        until, ended = 0, False
         if info.type & Gst.PadProbeType.BUFFER:
             buffer = info.get_buffer()
-            if buffer.pts != Gst.CLOCK_TIME_NONE:
-                self.heard = max(self.heard, buffer.pts + buffer.duration)
-        elif info.get_event().type == Gst.EventType.EOS:
-            self.voice_ended = True
+            segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0)
+            if segment and buffer.pts != Gst.CLOCK_TIME_NONE:
+                length = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
+                until = running_time(segment.parse_segment(), buffer.pts) + length
+        else:
+            ended = info.get_event().type == Gst.EventType.EOS
+        with self.news:
+            self.heard, self.voice_ended = max(self.heard, until), self.voice_ended or ended
+            self.news.notify()
         return Gst.PadProbeReturn.OK
 
     def keep(self, sink: Gst.Element) -> Gst.FlowReturn:
@@ -60,26 +75,46 @@ class Dub:
         buffer = sample.get_buffer()
         # Whole pictures: the decoder need not look for where they begin, and keeps their times.
         self.caps = Gst.Caps.from_string(sample.get_caps().to_string() + ", parsed=true")
-        self.kept.append(buffer)
-        self.end = buffer.pts + buffer.duration
-        while self.kept[0].pts + self.tail < buffer.pts:
+        time = running_time(sample.get_segment(), buffer.pts)
+        self.kept.append((buffer, time))
+        while self.kept[0][1] + self.tail < time:
             self.kept.popleft()
         return Gst.FlowReturn.OK
 
+    def lengths(self) -> list[int]:
+        """How long each picture that is kept is shown: until the next one."""
+        times = [time for _, time in self.kept]
+        known = [after - time for time, after in zip(times, times[1:])]
+        last = self.kept[-1][0].duration
+        return [*known, last if last != Gst.CLOCK_TIME_NONE else known[-1] if known else FRAME]
+
+    def is_heard(self, time: int) -> bool:
+        """Whether the voice goes on at that time; waits until that is known."""
+        with self.news:
+            self.news.wait_for(lambda: self.heard > time or self.voice_ended)
+            return self.heard > time
+
     def more(self) -> None:
         """The last pictures backwards and forwards until the voice is over; `concat` adds what the film lasts."""
-        pictures = list(self.kept)
-        # The first and the last one are shown once each way.
-        way = pictures[-2:0:-1] + pictures if len(pictures) > 2 else pictures
-        shown, time = 0, 0
-        while way and not (self.voice_ended and self.end + time >= self.heard):
-            if shown == 0:
-                self.again.set_property("caps", self.caps)
-            picture = way[shown % len(way)].copy()
-            picture.pts, picture.dts = time, Gst.CLOCK_TIME_NONE
-            time, shown = time + picture.duration, shown + 1
-            if self.again.emit("push-buffer", picture) != Gst.FlowReturn.OK:
-                return
+        if self.kept:
+            lengths = self.lengths()
+            pictures = list(zip((buffer for buffer, _ in self.kept), lengths))
+            end = self.kept[-1][1] + lengths[-1]
+            # The first and the last one are shown once each way.
+            way = pictures[-2:0:-1] + pictures if len(pictures) > 2 else pictures
+            shown, time = 0, 0
+            picture, length = way[0]
+            # The voice ends within the last picture's first half or the second half of the one before.
+            while self.is_heard(end + time + length // 2):
+                if shown == 0:
+                    self.again.set_property("caps", self.caps)
+                # `copy` would be the same buffer: times that were written before it was shown would change.
+                picture = picture.copy_region(Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.MEMORY, 0, picture.get_size())
+                picture.pts, picture.duration = time, length
+                if self.again.emit("push-buffer", picture) != Gst.FlowReturn.OK:
+                    return
+                time, shown = time + length, shown + 1
+                picture, length = way[shown % len(way)]
         self.again.emit("end-of-stream")
 
     def run(self) -> None:

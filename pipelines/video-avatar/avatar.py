@@ -18,6 +18,9 @@ from gi.repository import GLib, Gst  # noqa: E402
 QUEUE = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
 LONGEST = 60 * Gst.SECOND
 
+# Of a picture whose clip does not tell how long it is shown.
+FRAME = Gst.SECOND // 25
+
 
 def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps]:
     """All of the clip, forwards."""
@@ -54,8 +57,11 @@ def output(where: str) -> str:
 def push(source: Gst.Element, way: list[Gst.Buffer], stop: threading.Event) -> None:
     time, shown = 0, 0
     while not stop.is_set():
-        picture = way[shown % len(way)].copy()
-        picture.pts, picture.dts = time, Gst.CLOCK_TIME_NONE
+        kept = way[shown % len(way)]
+        length = FRAME if kept.duration == Gst.CLOCK_TIME_NONE else kept.duration
+        # `copy` would be the same buffer: times that were written before it was shown would change.
+        picture = kept.copy_region(Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.MEMORY, 0, kept.get_size())
+        picture.pts, picture.duration = time, length
         time, shown = time + picture.duration, shown + 1
         if source.emit("push-buffer", picture) != Gst.FlowReturn.OK:
             return

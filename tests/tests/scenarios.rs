@@ -56,26 +56,41 @@ fn a_video_drives_the_photo() {
     assert_film(&film);
 }
 
-/// The film is shorter than the voice: it goes to and fro until that is over.
-#[test]
-fn a_film_speaks_another_voice() {
-    let dir = tempfile::tempdir().unwrap();
-    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
-    driving_video(&driver);
-    let voice = dir.path().join("voice.wav");
-    samples::write_speech(&voice, 0.4);
-    process::run(
-        script("dub").env("FILM", &driver).env("SOURCE", &voice).env("OUTPUT", &film).current_dir(dir.path()),
-    );
-    assert_film(&film);
+/// Running times of a film's pictures.
+fn times_of_pictures(film: &Path) -> Vec<gst::ClockTime> {
     let pipeline = Pipeline::parse(&format!(
         "filesrc location={} ! qtdemux ! decodebin ! video/x-raw ! appsink name=out",
         film.display()
     ));
     let recording = pipeline.record("out");
     pipeline.run().unwrap();
-    let frames = recording.frames().len();
-    assert!(frames >= 10, "the film has 10 pictures: {frames}");
+    recording.frames().iter().map(|frame| frame.pts.unwrap()).collect()
+}
+
+/// A film that is shorter than the voice goes to and fro until that is over: each picture has its own time.
+#[test]
+fn a_film_speaks_another_voice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (driver, film) = (dir.path().join("driver.mp4"), dir.path().join("film.mp4"));
+    driving_video(&driver);
+    let voice = dir.path().join("voice.wav");
+    // Seconds of the voice, and the pictures of as much: never less than the film's ten.
+    for (seconds, pictures) in [(0.2, 10), (0.4, 10), (1.4, 35)] {
+        samples::write_speech(&voice, seconds);
+        process::run(
+            script("dub")
+                .env("FILM", &driver)
+                .env("SOURCE", &voice)
+                .env("OUTPUT", &film)
+                .current_dir(dir.path()),
+        );
+        assert_film(&film);
+        let times = times_of_pictures(&film);
+        assert!(times.len().abs_diff(pictures) <= 1, "{seconds} s of a voice: {} pictures", times.len());
+        for (n, time) in times.iter().enumerate() {
+            assert!(time.nseconds().abs_diff(40_000_000 * n as u64) < 1_000_000, "{seconds} s: {times:?}");
+        }
+    }
     let location = format!("location={}", film.display());
     let line = ["-t", "filesrc", &location, "!", "decodebin", "!", "fakesink"];
     let found = process::run(process::command("gst-launch-1.0").args(line));

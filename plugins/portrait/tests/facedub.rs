@@ -334,6 +334,78 @@ fn of_two_people_the_right_mouth_moves_and_nobodys_when_its_person_left() {
     assert!(left.iter().all(|pair| halves(pair)[1] == 0));
 }
 
+/// Frame from which on the other one speaks.
+const TURN: usize = 14;
+
+#[test]
+fn of_two_behind_each_other_each_gives_its_face_its_own_voice() {
+    init();
+    let voice = |name: &str, dub: &str| {
+        format!(
+            "appsrc name={name} format=time max-bytes=0 caps=audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1 \
+             ! {dub}.voice "
+        )
+    };
+    let text = format!(
+        "appsrc name=video format=time max-bytes=0 caps={WIDE_CAPS} ! facedub name=a face=1 silence-passthrough=40 \
+         ! facedub name=b face=2 silence-passthrough=40 ! fakesink name=sink sync=false {} {}",
+        voice("first", "a"),
+        voice("second", "b")
+    );
+    let pipeline: gst::Pipeline = gst::parse::launch(&text).unwrap().downcast().unwrap();
+    let get = |name: &str| pipeline.by_name(name).unwrap();
+    let keep = |pad: gst::Pad| {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&kept);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            into.lock().unwrap().extend(info.buffer().map(|b| b.copy_deep().unwrap()));
+            gst::PadProbeReturn::Ok
+        });
+        kept
+    };
+    let inputs = keep(get("a").static_pad("video").unwrap());
+    let outputs = keep(get("sink").static_pad("sink").unwrap());
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let push = |name: &str, buffer: gst::Buffer| {
+        let _ = get(name).emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
+    };
+    for n in 0..34 {
+        push("video", common::at(n, couple(n.min(LEAVES - 1)).copy()));
+        for (name, speaks) in [("first", n < TURN as u64), ("second", n >= TURN as u64)] {
+            let said = if speaks { speech } else { silence };
+            push(name, common::at(n, buffer::from_f32(&said(n as usize * FRAME_SAMPLES, FRAME_SAMPLES))));
+        }
+    }
+    for name in ["video", "first", "second"] {
+        let _ = get(name).emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    }
+    let bus = pipeline.bus().unwrap();
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(120), &kinds).expect("the film ends");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    pipeline.set_state(gst::State::Null).unwrap();
+    let (inputs, outputs) = (inputs.lock().unwrap(), outputs.lock().unwrap());
+    let info = gst_video::VideoInfo::from_caps(&WIDE_CAPS.parse::<gst::Caps>().unwrap()).unwrap();
+    let touched: Vec<[usize; 2]> = inputs
+        .iter()
+        .zip(outputs.iter())
+        .map(|(input, output)| {
+            halves(&Pair { input: input.clone(), output: output.clone(), info: info.clone() })
+        })
+        .collect();
+    assert_eq!(touched.len(), 34);
+    let busy = |range: std::ops::Range<usize>, side: usize| {
+        touched[range].iter().filter(|halves| halves[side] > 100).count()
+    };
+    // A voice is heard a little before it speaks, and its mouth is eased out.
+    assert_eq!((busy(3..TURN, 0) > 8, busy(0..TURN - 5, 1)), (true, 0), "first the left one: {touched:?}");
+    assert_eq!(
+        (busy(TURN + 12..34, 0), busy(TURN + 3..33, 1) > 10),
+        (0, true),
+        "then the right: {touched:?}"
+    );
+}
+
 #[test]
 fn another_shot_begins_with_its_first_frame() {
     const CUT: u64 = 14;

@@ -35,6 +35,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::draw::State;
+use super::fed::is_fed;
 use super::settings::{Settings, properties};
 use super::voice::{self, VoicePad, Word};
 use crate::elements::facetracker::FORMATS;
@@ -92,7 +93,7 @@ impl MouthDub {
     /// What is said at a running time, if a voice is there.
     fn said(&self, time: Option<gst::ClockTime>) -> Option<voice::Said> {
         let pad = lock(&self.voice.pad).clone()?;
-        voice::at(&self.voice.meeting, time?, || voice::is_fed(&pad), || self.is_late(time))
+        voice::at(&self.voice.meeting, time?, || is_fed(&pad), || self.is_late(time))
     }
 
     /// Whether the frame of that running time would be late if it waited further.

@@ -5,6 +5,7 @@ use gst::glib;
 
 mod amount;
 mod draw;
+mod fed;
 mod imp;
 mod settings;
 mod voice;

@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use gst::prelude::*;
-
 use crate::face::landmark::COUNT;
 use crate::stream::meeting::{Meeting, Side, Timed};
-use crate::stream::side::{SidePad, peer_of};
+use crate::stream::side::SidePad;
 use crate::stream::tensor::{FrameMeta, buffer, meta};
 
 /// Name of the pad and of its template.
@@ -95,20 +93,6 @@ fn said(voice: &Side<Word>, time: gst::ClockTime) -> Option<Said> {
         (Arc::clone(next), way as f32 / length.max(1) as f32)
     });
     Some(Said { word: Arc::clone(word), next })
-}
-
-/// Whether something feeds a pad: a source lies at the other end of its elements and bins.
-pub fn is_fed(pad: &gst::Pad) -> bool {
-    let mut pad = pad.clone();
-    loop {
-        let Ok(peer) = peer_of(&pad) else { return false };
-        let target = peer.downcast_ref::<gst::GhostPad>().and_then(GhostPadExt::target);
-        let element = target.as_ref().unwrap_or(&peer).parent_element();
-        let Some(next) = element.and_then(|element| element.sink_pads().into_iter().next()) else {
-            return true;
-        };
-        pad = next;
-    }
 }
 
 #[cfg(test)]
