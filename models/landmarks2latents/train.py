@@ -12,7 +12,6 @@ OUT/landmarks2latents.ckpt.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from generator.geometry import INNER, OUTER, affine_inverse
 from generator.weights import keep
 
 from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
+from .sound import features_of, wave_of
 
 BAD_SOUND = {"o239", "o042", "o270", "o272", "o024"}
 LOWER = [k for k in LIPS if k in (146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324)]
@@ -42,27 +42,6 @@ class Sequence:
     features: np.ndarray
     emotion: np.ndarray
     weight: float
-
-
-def wave_of(path: Path) -> np.ndarray:
-    """A recording as 16 kHz mono, decoded by ffmpeg."""
-    raw = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", "16000", "-"],
-        capture_output=True,
-        check=True,
-    )
-    return np.frombuffer(raw.stdout, np.float32)
-
-
-def features_of(front: torch.jit.ScriptModule, size: int, ahead: int, wave: np.ndarray, frames: int) -> np.ndarray:
-    """Log-mel [frames,4,80] of a recording: each frame's window ends `ahead` samples after the frame."""
-    out = []
-    pad = np.pad(wave.astype(np.float32), (size, size + ahead + frames * 640))
-    with torch.no_grad():
-        for i in range(frames):
-            end = size + (i + 1) * 640 + ahead
-            out.append(front(torch.from_numpy(pad[end - size : end].copy())).numpy()[:, :80])
-    return np.stack(out)
 
 
 def load(a: argparse.Namespace, split: str) -> list[Sequence]:
