@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Track every clip of the manifest with MediaPipe's face mesh (478 points) -> OUT/ID.npz.
 
-Run: python track.py --data DATA --out TRACKS          (DATA holds manifest.tsv and clips/)
+Run: python -m models.data.track --data DATA --out TRACKS          (DATA holds manifest.tsv and clips/)
 Each file holds `lm` [n,478,3] float32 in picture units of the square frame (x = px/W, y = px/H, z in the unit of x)
 and `ok` [n] bool (False where no face was found: those rows repeat the nearest tracked frame).
 Real clips come first, then generated ones; a file appears only when its clip is complete, so the run resumes.

@@ -16,8 +16,8 @@ from __future__ import annotations
 import torch
 import torch.nn as nn
 
-from generator.geometry import INNER, KPS, OUTER, Geo, affine_inverse
-from generator.painters import CODE_ROWS, LEARNED, anchors
+from models.generator.geometry import INNER, KPS, OUTER, Geo, affine_inverse
+from models.generator.painters import CODE_ROWS, LEARNED, anchors
 
 from .film import Film
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains landmarks2latents: predicts the painter's mouth code, and repairs corrupted lips from the sound.
 
-    python -m landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \
+    python -m models.landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \
         BUILD [--smoke]
 
-(from models/; needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors against
+(needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors against
 three baselines: the code's variance over all clips and in the window, and the photo's own code. Resumes from
 OUT/landmarks2latents.ckpt.
 """
@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from data.labels import EMOTIONS
-from generator.data import manifest
-from generator.geometry import INNER, OUTER, affine_inverse
-from generator.weights import keep
+from models.data.labels import EMOTIONS
+from models.generator.data import manifest
+from models.generator.geometry import INNER, OUTER, affine_inverse
+from models.generator.weights import keep
 
 from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
 from .sound import features_of, wave_of
