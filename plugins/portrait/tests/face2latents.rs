@@ -3,12 +3,17 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{
-    FACE2LATENTS, FRAME, VIDEO_CAPS, at, bus_error, init, neural_pack, neural_portrait, video, warnings,
+    FACE2LATENTS, FRAME, VIDEO_CAPS, at, bus_error, init, neural_pack, neural_portrait, photo, video,
+    warnings,
 };
 use gst::prelude::*;
 use gst_check::Harness;
-use gstportrait::photo::context;
+use gstportrait::pack::Pack;
+use gstportrait::photo::handover::Handover;
+use gstportrait::photo::{Portrait, context};
 use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
 
 /// Numbers of the pack's latents, and the row of its keypoint at the chin.
@@ -155,8 +160,8 @@ fn frames_without_a_face_hold_the_photo_and_then_the_last_face() {
 fn another_face_begins_anew_and_is_marked() {
     let (mut harness, _) = harness(&[("face", "left")]);
     let two = |n: u64, levels: u8| {
-        let face = darker(n, levels);
-        let (left, right) = (face.map_readable().unwrap(), video(0).map_readable().unwrap().to_vec());
+        let [left, right] =
+            [darker(n, levels), darker(n, 60)].map(|face| face.map_readable().unwrap().to_vec());
         let row = 320 * 3;
         let both = left.chunks_exact(row).zip(right.chunks_exact(row)).flat_map(|(l, r)| [l, r].concat());
         at(n, gst::Buffer::from_slice(both.collect::<Vec<u8>>()))
@@ -172,6 +177,25 @@ fn another_face_begins_anew_and_is_marked() {
     assert!((other[CHIN][2] - rest[CHIN][2]).abs() < 0.02, "{:?}", other[CHIN]);
     let out = harness.push_and_pull(two(3, 50)).unwrap();
     assert!(!out.flags().contains(gst::BufferFlags::MARKER));
+}
+
+/// Nobody before this element needs the photo: it takes the new one with its next frame and marks its frames.
+#[test]
+fn a_photo_that_is_set_while_playing_is_driven_on() {
+    let (mut harness, _) = harness(&[]);
+    harness.push_and_pull(darker(0, 0)).unwrap();
+    let pack = Pack::open(neural_pack()).unwrap();
+    let other = Portrait::analyse(&photo("portrait-astronaut.png"), &pack, tch::Device::Cpu).unwrap();
+    let handover = Handover::new(Arc::clone(&other).into());
+    handover.announce(&harness.sinkpad().unwrap());
+    assert!(handover.is_led());
+    let out = harness.push_and_pull(darker(1, 0)).unwrap();
+    assert!(handover.made(&out, None), "the frame is marked");
+    let rest = other.source_latents.as_chunks::<3>().0;
+    assert!(apart(&latents(&out), rest) < 0.05 && apart(rest, &at_rest()) > 0.1);
+    // What it remembers of the video's first frame stays.
+    let dark = latents(&harness.push_and_pull(darker(2, 50)).unwrap());
+    assert!(dark[CHIN][2] - rest[CHIN][2] < -0.05);
 }
 
 #[test]
