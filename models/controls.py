@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Does the picture do what a control asks? Measured in rendered pictures by MediaPipe's own tracker.
 
-Run: GST_PLUGIN_PATH=../target/debug python evaluate.py --controls --data DATA --blocks BLOCKS --speech SPEECH.wav --out OUT
+Run: GST_PLUGIN_PATH=target/debug python -m models.evaluate --controls --data DATA --blocks BLOCKS --speech SPEECH.wav --out OUT
 
 Ten faces of split dev (first frames of clips; training saw none of these people) speak through `talkinghead`, once a
 setting. MediaPipe's face mesh tracks the pictures: the network with which the plugin reads photos, but in another
@@ -15,7 +15,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -23,9 +22,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-sys.path[:0] = [str(Path(__file__).parent / d) for d in ("speech2landmarks", "data")]
-from emotions import EMOTIONS, NAMES, scores  # noqa: E402
-from normalise import aperture, decompose  # noqa: E402
+from models.data.normalise import aperture, decompose
+from models.speech2landmarks.emotions import EMOTIONS, NAMES, scores
 
 SIDE = 512
 FPS = 25

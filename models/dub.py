@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """How well does a dubbed video say its voice, and what of it is left as it was? Measured in the frames of `facedub`.
 
-Run: GST_PLUGIN_PATH=../target/debug python dub.py --data DATA --out OUT [--identity FOLDER] [--clips N]
-     python evaluate.py --dub … is the same
+Run: GST_PLUGIN_PATH=target/debug python -m models.dub --data DATA --out OUT [--identity FOLDER] [--clips N]
+     python -m models.evaluate --dub … is the same
 
 Every real clip of split dev that has a voice is dubbed twice: with its own voice, where the clip itself is the truth, and
 with that of the next clip, where the mouth of the clip that the voice is from is. Frames go to this program raw, so that no
@@ -165,8 +165,9 @@ class Identity:
     def __init__(self, folder: Path | None) -> None:
         if folder:
             sys.path.insert(0, str(folder))
-        import dlib
         import importlib.util
+
+        import dlib
 
         spec = importlib.util.find_spec("face_recognition_models")
         models = Path(spec.submodule_search_locations[0]) / "models"

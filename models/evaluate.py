@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Score the exported speech stages on split dev.
 
-Run: python evaluate.py --data DATA --norm NORM --tts TTS --work WORK --build BUILD
-     python evaluate.py --controls …   measures the elements' controls instead (see controls.py)
-     python evaluate.py --dub …        measures dubbed videos (see dub.py)
+Run: python -m models.evaluate --data DATA --norm NORM --tts TTS --work WORK --build BUILD
+     python -m models.evaluate --controls …   measures the elements' controls instead (see controls.py)
+     python -m models.evaluate --dub …        measures dubbed videos (see dub.py)
 
 Prints a Markdown table beside the feasibility prototype's numbers. Ours use no oracle: the identity is one tracked
 frame (the most closed of the first 25, as a photo would show), the sound keeps its recorded level, the face is
@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-sys.path[:0] = [str(Path(__file__).parent / d) for d in ("speech2landmarks", "data")]
-from dataset import CLASSES, LIPS, aperture, logmel, prepare, shift, wave  # noqa: E402
-from emotions import EMOTIONS  # noqa: E402
-from normalise import STABLE  # noqa: E402
-from paths import sibling  # noqa: E402
+from models.data.normalise import STABLE
+from models.features import model as features
+from models.speech2landmarks.dataset import CLASSES, LIPS, aperture, logmel, prepare, shift, wave
+from models.speech2landmarks.emotions import EMOTIONS
+from models.speech2landmarks.model import LOW_AHEAD
 
 
 def corr(a: np.ndarray, b: np.ndarray) -> float:
@@ -45,12 +45,10 @@ def lagged(p: np.ndarray, g: np.ndarray, span: int = 6) -> tuple[float, int]:
 
 class Stages:
     def __init__(self, build: Path, name: str = "speech2landmarks") -> None:
-        self.features = sibling("features", "model")
+        self.features = features
         self.front = self.features.load(build)
         self.net = torch.jit.load(str(build / name / f"{name}.pt"))
-        self.ahead = (
-            sibling("speech2landmarks", "model").LOW_AHEAD if name.endswith("-low") else self.features.LOOK_AHEAD
-        )
+        self.ahead = LOW_AHEAD if name.endswith("-low") else self.features.LOOK_AHEAD
         self.pose = torch.jit.load(str(build / "pose" / "pose.pt")) if (build / "pose" / "pose.pt").exists() else None
         with torch.no_grad():
             self.s1 = next(v for k, v in self._shapes(build / name).items() if k == "state")
@@ -192,7 +190,7 @@ def closures(s: Stages, tts: Path, engine: str, neutral: np.ndarray) -> dict:
 
 def heads(s: Stages, clips: list, norm: Path) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Simulated and real head spread per axis (windows of at most 10 s, equally long on both sides), and its jitter."""
-    train = sibling("pose", "train")
+    from models.pose import train
     real, fake, jerk, true = [], [], [], []
     for i, c in enumerate(clips):
         real += [p.std(0) for p in train.windows(train.motion(norm, c.name))]

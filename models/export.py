@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Assemble a model pack from stage folders.
 
-Run: python export.py --build BUILD --blocks BLOCKS --out packs/lite [--partial]
+Run: python -m models.export --build BUILD --blocks BLOCKS --out models/packs/lite [--partial]
 
 Convention: every stage's own exporter leaves in BUILD/<stage>/
   <stage>.pt                     TorchScript, CPU, float32, frozen where possible
@@ -22,9 +22,10 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from data import mesh
-from data.labels import EMOTIONS
 from safetensors.numpy import load_file, save_file
+
+from models.data import mesh
+from models.data.labels import EMOTIONS
 
 OPTIONAL = ["speech2landmarks-low"]
 STAGES = [

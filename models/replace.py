@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Put stages that were made anew into a pack, the others left as they are to the bit.
 
-Run: python replace.py --build BUILD --pack packs/lite
+Run: python -m models.replace --build BUILD --pack models/packs/lite
 
 BUILD holds the folders that the stages' exporters leave (see export.py). Golden tensors, digests and shapes follow.
 """
@@ -10,8 +10,9 @@ import argparse
 import tomllib
 from pathlib import Path
 
-from export import STAGES, put, sha256, table, value
 from safetensors.numpy import load_file, save_file
+
+from models.export import STAGES, put, sha256, table, value
 
 
 def text(pack: dict) -> str:

@@ -24,7 +24,7 @@ TOLERANCE = 1e-3
 
 @dataclass
 class Stage:
-    """One stage of a pack: the network, what it is given in the golden run, the names of what it gives; whether its file stores
+    """One stage of a pack: the network (scripted already, where it has to be frozen), what it is given in the golden run, the names of what it gives; whether its file stores
     half precision, and in which it is always to run.
     """
 
@@ -72,7 +72,8 @@ class Writer:
         """Writes one stage and runs it from its file; returns its outputs by name."""
         file = self.folder / f"{name}.pt"
         net = stage.net.half() if stage.half else stage.net.float()
-        script = torch.jit.script(net.eval().requires_grad_(False))
+        frozen = isinstance(net, torch.jit.ScriptModule)
+        script = net if frozen else torch.jit.script(net.eval().requires_grad_(False))
         script.save(str(file))
         loaded = torch.jit.load(str(file)).float()
         with torch.no_grad():

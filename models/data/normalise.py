@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Pose removal, mean face and per-clip tables. Run: python normalise.py --data DATA --tracks TRACKS --out NORM
+"""Pose removal, mean face and per-clip tables. Run: python -m models.data.normalise --data DATA --tracks TRACKS --out NORM
 
 posed P = scale * (N @ R(yaw, pitch, roll)) + (tx, ty, tz); N is what Procrustes of the STABLE points of P onto the mean
 face gives, so the decomposition is a similarity and posing N again gives back P.

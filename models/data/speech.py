@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Synthetic speech with phone times, made by espeak-ng and festival.
 
-Run: python speech.py --out TTS [--count N]
+Run: python -m models.data.speech --out TTS [--count N]
 
 Writes TTS/{train,test}_{e,f}_NNN.npz: `wav` (16 kHz, RMS 0.06) and `seg` [n,3] (class, start, end). The test
 sentences are rich in p, b, m against open vowels and are never used for training. Training sentences come from the

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export the stage. Run: python export.py --work WORK --samples SPEECH.wav --build BUILD"""
+"""Export the stage. Run: python -m models.features.export --work WORK --samples SPEECH.wav --build BUILD"""
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
-from dataset import wave  # noqa: E402
-from paths import sibling  # noqa: E402
-
-m = sibling("features", "model")
+from models.features import model as m
+from models.speech2landmarks.dataset import wave
 
 
 def main() -> None:

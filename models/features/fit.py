@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Take what the front end needs of a speech recogniser's encoder, and fit the projection of its tokens.
 
-Run: python fit.py --data DATA --blocks BLOCKS --work WORK
+Run: python -m models.features.fit --data DATA --blocks BLOCKS --work WORK
 
 BLOCKS/whisper_tiny_en_encoder.pt is the encoder as a traced TorchScript module: its weights are constants, in the order
 in which they are used. The projection whitens the TOKEN largest directions of the tokens over the training split's
@@ -10,24 +10,22 @@ speech. Writes WORK/ear.safetensors.
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
-from dataset import wave  # noqa: E402
-from paths import sibling  # noqa: E402
+from models.features import model as m
+from models.generator.stage import constants
+from models.speech2landmarks.dataset import wave
 
-m = sibling("features", "model")
 # every so manieth recording is enough for the directions
 STRIDE = 3
 
 
 def encoder(path: Path) -> m.Ear:
-    ear, found = m.Ear(), sibling("generator", "stage").constants(path)
+    ear, found = m.Ear(), constants(path)
     names = ["window", "bank", "conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "position"]
     names += [f"layers.{i}.{k}" for i in range(m.LAYERS) for k in m.LAYER]
     state = dict(zip(names, found))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Measures the generator on held-out persons and writes a table and contact sheets.
 
-    python -m generator.evaluate --frames FRAMES --data DATA --weights BUILD_OR_PACK --matte selfie_seg_256.pt --out OUT \
+    python -m models.generator.evaluate --frames FRAMES --data DATA --weights BUILD_OR_PACK --matte selfie_seg_256.pt --out OUT \
         [--pairs 4] [--l2l packs/lite/landmarks2latents.pt] [--identity DLIB]
 
-(from models/). Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; clips of 512 px
+. Pairs as in the prototype: half of them opening, a quarter closing, a quarter middling; clips of 512 px
 give 2 * PAIRS of them, smaller ones PAIRS / 2. Then every real clip is driven through time from its first frame: how
 restless is the background where the truth stands still, and (with --identity, see identity.py) how far does the face
 get from the photo's. Columns of the sheets: photo, truth, analytic warp, painted (code

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Exports appearance, mouth and eyes with their golden tensors, and those of the geometry.
 
-    python -m generator.export --weights BUILD_OF_TRAINING --samples SAMPLES --build models/build
+    python -m models.generator.export --weights BUILD_OF_TRAINING --samples SAMPLES --build models/build
 
-(from models/). SAMPLES (tests/data will do) holds portrait-grace-hopper.jpg and portrait-astronaut.png: goldens come from
+. SAMPLES (tests/data will do) holds portrait-grace-hopper.jpg and portrait-astronaut.png: goldens come from
 nothing else.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Cuts training frames out of the clips and tracks them: ID.npz with im [n,512,512,3] uint8, lm [n,478,3], idx, src.
 
-python -m generator.frames --data DATA --out FRAMES        (from models/; DATA holds manifest.tsv and clips/)
+python -m models.generator.frames --data DATA --out FRAMES        (DATA holds manifest.tsv and clips/)
 """
 
 from __future__ import annotations

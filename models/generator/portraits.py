@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Crops and tracks the still portraits: ID.npz with im [1,512,512,3], lm [1,478,3], src, beside those of frames.py.
 
-python -m generator.portraits --data DATA --out FRAMES        (from models/)
+python -m models.generator.portraits --data DATA --out FRAMES
 """
 
 from __future__ import annotations

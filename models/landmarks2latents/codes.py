@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Writes the mouth code of every frame of the clips, as the generator's encoder sees it: CODES/ID.npz (code [n,6]).
 
-python -m landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD_OR_PACK --out CODES     (from models/)
+python -m models.landmarks2latents.codes --data DATA --tracks TRACKS --weights BUILD_OR_PACK --out CODES
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from generator.data import manifest
-from generator.weights import load_part
+from models.generator.data import manifest
+from models.generator.weights import load_part
 
 PIXELS = 512  # of a picture as the encoder takes it
 

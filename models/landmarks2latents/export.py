@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export the stage. Run (from models/):
+"""Export the stage. Run:
 
-    python -m landmarks2latents.export --weights PAINT --samples SAMPLES --build BUILD
+    python -m models.landmarks2latents.export --weights PAINT --samples SAMPLES --build BUILD
 
 BUILD holds the features and appearance stages already. SAMPLES (tests/data will do) holds portrait-grace-hopper.jpg and
 speech-af_heart.wav: goldens come from nothing else. Leaves BUILD/landmarks2latents/.
@@ -10,22 +10,18 @@ speech-af_heart.wav: goldens come from nothing else. Leaves BUILD/landmarks2late
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 
-from generator.geometry import KPS
-from generator.golden import crop, driven
-from generator.painters import CODE_ROWS
-from generator.stage import write_stage
-from generator.weights import checkpoint
+from models.generator.geometry import KPS
+from models.generator.golden import crop, driven
+from models.generator.painters import CODE_ROWS
+from models.generator.stage import write_stage
+from models.generator.weights import checkpoint
+from models.speech2landmarks.dataset import wave
 
 from .model import Landmarks2Latents
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
-from dataset import wave  # noqa: E402
-from paths import sibling  # noqa: E402
 
 FRAMES = 5
 
@@ -37,13 +33,13 @@ def main() -> None:
     a = ap.parse_args()
     torch.set_num_threads(1)
     net = Landmarks2Latents()
-    net.load_state_dict(checkpoint(a.weights, "landmarks2latents", "landmarks2latents.train")["net"])
+    net.load_state_dict(checkpoint(a.weights, "landmarks2latents", "models.landmarks2latents.train")["net"])
     script = torch.jit.freeze(torch.jit.script(net.eval().requires_grad_(False)))
 
     photo, S = crop(a.samples / "portrait-grace-hopper.jpg")
     with torch.no_grad():
         latents, _, _ = torch.jit.load(str(a.build / "appearance" / "appearance.pt"))(photo[None].float() / 255, S[None])
-    features = sibling("features", "model")
+    from models.features import model as features
     sound = features.stream(features.load(a.build), wave(a.samples / "speech-af_heart.wav"))[50 : 50 + FRAMES].contiguous()
     posed = torch.stack([driven(S, 0.02 * t, 2.0 * t, 1.0 * t, close_eye=False) for t in range(FRAMES)])
     emotion, state = torch.zeros(8), torch.zeros(net.state_size)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Mixes what several trainings made of a pack with the pack itself: the mean of their weights, which start from one place.
 
-    python -m landmarks2latents.mean --pack packs/lite --runs PAINT1 PAINT2 --share 0.5 --out PAINT
+    python -m models.landmarks2latents.mean --pack models/packs/lite --runs PAINT1 PAINT2 --share 0.5 --out PAINT
 
-(from models/). RUNS are folders of landmarks2latents.together; --share is theirs, the rest the pack's. OUT gets mouth.ckpt,
+. RUNS are folders of landmarks2latents.together; --share is theirs, the rest the pack's. OUT gets mouth.ckpt,
 eyes.ckpt (the pack's) and landmarks2latents.ckpt, which the exports read.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from generator.recover import begin, recover
-from generator.weights import checkpoint, keep
+from models.generator.recover import begin, recover
+from models.generator.weights import checkpoint, keep
 
 from . import together
 
@@ -36,7 +36,7 @@ def main() -> None:
     ap.add_argument("--out", type=Path, required=True)
     a = ap.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
-    how = "landmarks2latents.together"
+    how = "models.landmarks2latents.together"
     mouths = [checkpoint(run, "mouth", how)["mean"] for run in a.runs]
     mouth = mixed(recover(a.pack, "mouth").state_dict(), mouths, a.share)
     nets = [checkpoint(run, "landmarks2latents", how)["net"] for run in a.runs]

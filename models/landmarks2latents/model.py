@@ -16,8 +16,10 @@ from __future__ import annotations
 import torch
 import torch.nn as nn
 
-from generator.geometry import INNER, KPS, OUTER, Geo, affine_inverse
-from generator.painters import CODE_ROWS, LEARNED, anchors
+from models.generator.geometry import INNER, KPS, OUTER, Geo, affine_inverse
+from models.generator.painters import CODE_ROWS, LEARNED, anchors
+
+from .film import Film
 
 LIPS = OUTER + INNER
 SHAPE = LIPS + [152, 175, 199, 18, 2, 4]
@@ -27,19 +29,6 @@ LIMIT = 0.02
 CODE_GAIN = 1.2
 """Of the learned numbers when the net is used: half of their variance can be predicted, and a painter that is told the mean
 of teeth and dark paints grey. 1.4 would spread them as the true ones are; see README.md for what each costs."""
-
-
-class Film(nn.Module):
-    """Scale and shift by the emotion; the neutral (zero) vector leaves x as it is."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.table = nn.Linear(8, 2 * width, bias=False)
-        nn.init.zeros_(self.table.weight)
-
-    def forward(self, x: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
-        a, b = self.table(emotion).chunk(2, -1)
-        return x * (1 + a) + b
 
 
 class Landmarks2Latents(nn.Module):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains mouth painter and landmarks2latents together, end to end: the code is what makes the best picture.
 
-    python -m landmarks2latents.together --start packs/lite/landmarks2latents.pt --frames FRAMES --data DATA --out PAINT \
+    python -m models.landmarks2latents.together --start models/packs/lite/landmarks2latents.pt --frames FRAMES --data DATA --out PAINT \
         --minutes 60 [--smoke] [--features EFF]
 
-(from models/). PAINT holds mouth.ckpt (from generator.train, or from a pack by generator.recover), which is trained on.
+. PAINT holds mouth.ckpt (from generator.train, or from a pack by generator.recover), which is trained on.
 A regression of the code says the mean of teeth and dark where it does not know, and a painter that is told the mean paints grey.
 Here the picture's losses, the critic's among them, reach the net that predicts the code. It hears nothing: see README.md.
 Resumes from PAINT/mouth.ckpt and PAINT/landmarks2latents.ckpt.
@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from generator.geometry import affine_inverse
-from generator.recover import pairs, take, weights
-from generator.train import Average, Trainer, options, prepare
-from generator.weights import keep
+from models.generator.geometry import affine_inverse
+from models.generator.recover import pairs, take, weights
+from models.generator.train import Average, Trainer, options, prepare
+from models.generator.weights import keep
 
 from .model import HIDDEN, SHAPE, Landmarks2Latents
 

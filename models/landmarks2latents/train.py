@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains landmarks2latents: predicts the painter's mouth code, and repairs corrupted lips from the sound.
 
-    python -m landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \
+    python -m models.landmarks2latents.train --data DATA --tracks TRACKS --codes CODES --features FEATURES.pt --out \
         BUILD [--smoke]
 
-(from models/; needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors against
+(needs ffmpeg). FEATURES.pt is the pack's audio front end. Prints the development split's errors against
 three baselines: the code's variance over all clips and in the window, and the photo's own code. Resumes from
 OUT/landmarks2latents.ckpt.
 """
@@ -12,7 +12,6 @@ OUT/landmarks2latents.ckpt.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,13 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from data.labels import EMOTIONS
-from generator.data import manifest
-from generator.geometry import INNER, OUTER, affine_inverse
-from generator.weights import keep
+from models.data.labels import EMOTIONS
+from models.generator.data import manifest
+from models.generator.geometry import INNER, OUTER, affine_inverse
+from models.generator.weights import keep
 
 from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
+from .sound import features_of, wave_of
 
 BAD_SOUND = {"o239", "o042", "o270", "o272", "o024"}
 LOWER = [k for k in LIPS if k in (146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324)]
@@ -42,27 +42,6 @@ class Sequence:
     features: np.ndarray
     emotion: np.ndarray
     weight: float
-
-
-def wave_of(path: Path) -> np.ndarray:
-    """A recording as 16 kHz mono, decoded by ffmpeg."""
-    raw = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", "16000", "-"],
-        capture_output=True,
-        check=True,
-    )
-    return np.frombuffer(raw.stdout, np.float32)
-
-
-def features_of(front: torch.jit.ScriptModule, size: int, ahead: int, wave: np.ndarray, frames: int) -> np.ndarray:
-    """Log-mel [frames,4,80] of a recording: each frame's window ends `ahead` samples after the frame."""
-    out = []
-    pad = np.pad(wave.astype(np.float32), (size, size + ahead + frames * 640))
-    with torch.no_grad():
-        for i in range(frames):
-            end = size + (i + 1) * 640 + ahead
-            out.append(front(torch.from_numpy(pad[end - size : end].copy())).numpy()[:, :80])
-    return np.stack(out)
 
 
 def load(a: argparse.Namespace, split: str) -> list[Sequence]:

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export the stage. Run: python export.py --work WORK --samples SPEECH.wav --build BUILD"""
+"""Export the stage. Run: python -m models.pose.export --work WORK --samples SPEECH.wav --build BUILD"""
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speech2landmarks"))
-from checkpoint import load  # noqa: E402
-from dataset import wave  # noqa: E402
-from paths import sibling  # noqa: E402
+from models.speech2landmarks.checkpoint import load
+from models.speech2landmarks.dataset import wave
+from models.speech2landmarks.model import Level
 
 
 def main() -> None:
@@ -21,17 +19,17 @@ def main() -> None:
         a.add_argument(f"--{k}", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
-    m = sibling("pose", "model")
+    from models.pose import model as m
     z = load(o.work / "pose.pt")
     drive = m.Drive()
     drive.load_state_dict(z["drive"])
-    whole = m.Pose(sibling("speech2landmarks", "model").Level(), drive, z["tables"]).eval()
+    whole = m.Pose(Level(), drive, z["tables"]).eval()
     net = torch.jit.freeze(torch.jit.script(whole))
     out = o.build / "pose"
     out.mkdir(parents=True, exist_ok=True)
     net.save(str(out / "pose.part"))
     (out / "pose.part").rename(out / "pose.pt")
-    features = sibling("features", "model")
+    from models.features import model as features
     x = features.stream(features.load(o.build), wave(o.samples))
     first = torch.tensor([3.0, -2.0, 1.0, 0.5, 0.55, -0.1, 0.3])
     noise = torch.randn(25, 8, generator=torch.Generator().manual_seed(0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Train the head pose generator. Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--smoke]
+"""Train the head pose generator. Run: python -m models.pose.train --data DATA --norm NORM --tts TTS --work WORK [--smoke]
 
 1. A GRU learns from loudness how fast the head moves (likelihood of the whitened velocities of real talking clips).
 2. Two damped oscillators per axis are fitted to the autocovariance of the clips' head motion.
@@ -9,7 +9,6 @@ Writes WORK/pose.pt (checkpoint with all parts; a rerun resumes step 1).
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +17,15 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
-HERE = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(HERE / "speech2landmarks"))
-from dataset import prepare  # noqa: E402
-from paths import sibling  # noqa: E402
+from models.pose.model import SMOOTH
+from models.speech2landmarks.dataset import prepare
+from models.speech2landmarks.model import Level
 
 LAGS = [0, 1, 2, 3, 5, 8, 12, 18, 25, 37, 50, 75, 100]
 
 
 def level() -> torch.nn.Module:
-    return sibling("speech2landmarks", "model").Level()
+    return Level()
 
 
 def motion(norm: Path, name: str) -> np.ndarray:
@@ -85,7 +83,7 @@ def cluster(x: np.ndarray, names: list[str], rng: np.random.Generator) -> np.nda
 
 def impulse(k: torch.Tensor, c: torch.Tensor, n: int = 700) -> torch.Tensor:
     """Response of the oscillators to a unit push [n,2,7]."""
-    smooth = sibling("pose", "model").SMOOTH
+    smooth = SMOOTH
     v, z, out = torch.zeros_like(k), torch.zeros_like(k), []
     for i in range(n):
         v = v * (1 - c) - k * z + smooth * (1 - smooth) ** i
@@ -130,7 +128,7 @@ def main() -> None:
     clips = [c for c in t["clips"] if c.split == "train" and c.kind == "real" and len(c.y) > 70]
     if o.smoke:
         clips, o.steps = clips[:6], 10
-    m = sibling("pose", "model")
+    from models.pose import model as m
     moves = {c.name: motion(o.norm, c.name)[: len(c.y)] for c in clips}
     parts = [p for x in moves.values() for p in windows(x)]
     # a few very lively clips must not set the spread for everyone

@@ -11,10 +11,11 @@ points as now); less of the penalty gains little.
 """
 
 import numpy as np
-from dataset import LIPS, PAIRS, Clip, aperture, gap_inputs
-from listen import listen
-from mirror import Mirror
-from model import Net
+
+from models.speech2landmarks.dataset import LIPS, PAIRS, Clip, aperture, gap_inputs
+from models.speech2landmarks.listen import listen
+from models.speech2landmarks.mirror import Mirror
+from models.speech2landmarks.model import Net
 
 PHOTOS, PENALTY = 12, 150.0
 

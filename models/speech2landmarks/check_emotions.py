@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Compare the emotions with labelled dev clips, never used in training, and with a blendshape network.
 
-Run: python check_emotions.py --data DATA --norm NORM --work WORK --build BUILD --sound SPEECH.wav --blocks BLOCKS
+Run: python -m models.speech2landmarks.check_emotions --data DATA --norm NORM --work WORK --build BUILD --sound SPEECH.wav --blocks BLOCKS
 
 First, the mean score of each emotion's own blendshapes over the speaking face of several dev persons, at intensity
 0, 0.5 and 1: every step must raise it.
@@ -14,17 +14,14 @@ at intensity 1 minus 0. Prints cosine and size ratio over brow and mouth points,
 import argparse
 import csv
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from dataset import BROWS, LIPS, aperture, prepare, wave  # noqa: E402
-from emotions import EMOTIONS, NAMES, scores  # noqa: E402
-
-from evaluate import Stages  # noqa: E402
+from models.evaluate import Stages
+from models.speech2landmarks.dataset import BROWS, LIPS, aperture, prepare, wave
+from models.speech2landmarks.emotions import EMOTIONS, NAMES, scores
 
 LABEL = dict(
     angry="angry",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """How the mouth behaves where no voice is: after speech that is cut off anywhere, and to sounds that are not speech.
 
-Run: python cuts.py --data DATA --pack packs/lite [--build BUILD] [--count 20]
+Run: python -m models.speech2landmarks.cuts --data DATA --pack models/packs/lite [--build BUILD] [--count 20]
 
 `count` cuts in each of ten voices (the two that are bundled, espeak-ng, festival, flite, development clips), at places where
 the voice sounds, followed by seconds of digital silence, comfort noise or a room. The opening is the distance of the inner
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dataset import wave
-from model import LOW_AHEAD
-from paths import sibling
 from safetensors.torch import load_file
 
-features = sibling("features", "model")
+from models.features import model as features
+from models.speech2landmarks.dataset import wave
+from models.speech2landmarks.model import LOW_AHEAD
+
 RATE, FRAME = features.RATE, features.FRAME
 NETS = {"speech2landmarks": features.LOOK_AHEAD, "speech2landmarks-low": LOW_AHEAD}
 SPEECH = Path(__file__).resolve().parents[2] / "tests" / "data"

@@ -5,21 +5,17 @@ WORK/tables.pt.
 
 import csv
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from augment import interp
 from scipy.ndimage import gaussian_filter1d
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
-from normalise import BROWS, EYES, INNER, JAW, LIPS, PAIRS, aperture  # noqa: E402
-from paths import sibling  # noqa: E402
-from speech import CLASSES  # noqa: E402
-
-logmel = sibling("features", "model").rows
+from models.data.normalise import BROWS, EYES, INNER, JAW, LIPS, PAIRS, aperture
+from models.data.speech import CLASSES
+from models.features.model import rows as logmel
+from models.speech2landmarks.augment import interp
 
 BAD = {"o239", "o042"}
 COEFS, IDS = 40, 8

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Emotion displacements [8,478,3] in normalised units.
 
-Run: python emotions.py --data DATA --tracks T --norm NORM --blocks B --out WORK
+Run: python -m models.speech2landmarks.emotions --data DATA --tracks T --norm NORM --blocks B --out WORK
 
 No clip of the train split shows all emotions of one person against a neutral take, so directions are measured
 instead: the 52 blendshape scores of every tracked frame (a network over landmarks) are regressed on within-clip
@@ -13,7 +13,6 @@ to lip closures).
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,9 @@ import torch
 from safetensors.numpy import load_file
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
-from labels import EMOTIONS  # noqa: E402
-from mirror import Mirror  # noqa: E402
-from normalise import EYES, PAIRS  # noqa: E402
+from models.data.labels import EMOTIONS
+from models.data.normalise import EYES, PAIRS
+from models.speech2landmarks.mirror import Mirror
 
 NAMES = """
 _neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export the stage. Run: python export.py --work WORK --checkpoint one --samples SPEECH.wav --build BUILD [--low]
+"""Export the stage. Run: python -m models.speech2landmarks.export --work WORK --checkpoint one --samples SPEECH.wav --build BUILD [--low]
 
 Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}; with --low the
 net with 80 ms of look-ahead in BUILD/speech2landmarks-low/, under that name.
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from calm import fit
-from dataset import IDS, LIPS, PAIRS, prepare, wave
-from listen import attach
-from model import LOW_AHEAD, STATE, Net, Speech2Landmarks
-from paths import sibling
 from safetensors.torch import save_file
-from train import Heads, weights
+
+from models.speech2landmarks.calm import fit
+from models.speech2landmarks.dataset import IDS, LIPS, PAIRS, prepare, wave
+from models.speech2landmarks.listen import attach
+from models.speech2landmarks.model import LOW_AHEAD, STATE, Net, Speech2Landmarks
+from models.speech2landmarks.train import Heads, weights
 
 # lip pairs from corner to corner: share of the closing pull
 PULL = [0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 0.9, 0.6, 0.3]
@@ -125,7 +125,7 @@ def main() -> None:
     a.add_argument("--build", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
-    features = sibling("features", "model")
+    from models.features import model as features
     k, ahead = ("speech2landmarks-low", LOW_AHEAD) if o.low else ("speech2landmarks", features.LOOK_AHEAD)
     net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows, ahead)
     rows = features.stream(features.load(o.build), wave(o.samples), ahead)

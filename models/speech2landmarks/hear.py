@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Encoder tokens of every sound that the nets are trained on, as it is and disturbed.
 
-Run: python hear.py --data DATA --norm NORM --tts TTS --work WORK -> WORK/tokens.npz (a rerun resumes)
+Run: python -m models.speech2landmarks.hear --data DATA --norm NORM --tts TTS --work WORK -> WORK/tokens.npz (a rerun resumes)
 
 Rows of log-mel are disturbed while training; tokens are not a picture of the sound that could be, so the sound itself
 is: louder or softer by up to 20 dB, through another channel, with noise. `quiet-<i>` are rooms without speech: digital
@@ -12,12 +12,12 @@ import csv
 
 import numpy as np
 import torch
-from dataset import logmel, wave
-from paths import sibling
 from tqdm import tqdm
-from train import options, tables
 
-features = sibling("features", "model")
+from models.features import model as features
+from models.speech2landmarks.dataset import logmel, wave
+from models.speech2landmarks.train import options, tables
+
 CLIP_COPIES, OTHER_COPIES, ROOMS = 2, 1, 40
 WIDTH = features.TOKENS * features.TOKEN
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dataset import Clip
-from model import HIDDEN, Level, Net
+
+from models.speech2landmarks.dataset import Clip
+from models.speech2landmarks.model import HIDDEN, Level, Net
 
 
 def attach(t: dict, clips: list[Clip], work: Path) -> list[Clip]:

@@ -6,7 +6,6 @@ twice.
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-
 FLIP = np.array([-1, 1, 1], np.float32)
 
 

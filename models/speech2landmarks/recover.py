@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Take up training from a pack whose checkpoints are lost: WORK/<name>.pt, to be named by `train.py --start`.
 
-Run: python recover.py --work WORK --stage packs/lite/speech2landmarks.pt --gain 1.05 --brows 2.5 --name shipped
+Run: python -m models.speech2landmarks.recover --work WORK --stage models/packs/lite/speech2landmarks.pt --gain 1.05 --brows 2.5 --name shipped
 
 A frozen stage holds its weights as constants, told apart by their shapes and, among equal ones, by their order. Coefficients and
 identity codes are brought from the stage's tables to those of WORK (the same people, another run of the basis), and the
@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dataset import IDS, prepare
-from export import lively
-from model import LOW_AHEAD, Net, Speech2Landmarks
-from paths import sibling
-from train import feel
+
+from models.features.model import LOOK_AHEAD
+from models.generator.stage import constants as stored
+from models.speech2landmarks.dataset import IDS, prepare
+from models.speech2landmarks.export import lively
+from models.speech2landmarks.model import LOW_AHEAD, Net, Speech2Landmarks
+from models.speech2landmarks.train import feel
 
 # The second among constants of one shape, in the order of their use.
 SECOND = ("heard.bias", "rnn.bias_hh_l0")
@@ -28,7 +30,7 @@ LEFT_OUT = ("phone.weight", "phone.bias")
 def constants(path: Path) -> dict[tuple, list[torch.Tensor]]:
     """Tensors of a frozen stage by their shapes, in the order of their use."""
     found: dict[tuple, list[torch.Tensor]] = {}
-    for value in sibling("generator", "stage").constants(path):
+    for value in stored(path):
         found.setdefault(tuple(value.shape), []).append(value)
     return found
 
@@ -42,13 +44,13 @@ USED += "heard.bias out.weight out.bias emo.weight one rest basis mean-face calm
 
 def stage(path: Path) -> Speech2Landmarks:
     """The module that was frozen into a pack's stage, with its own tables: it gives the same numbers."""
-    found = sibling("generator", "stage").constants(path)
+    found = stored(path)
     parts = dict(zip(USED.split(), found, strict=True))
     net = Net(len(parts["basis"]), len(parts["ids"]))
     state = net.state_dict()
     net.load_state_dict({k: parts.get(k, v) for k, v in state.items()})
     tables = {k: parts[k] for k in [*TABLES.split(), "rest", "basis", "calm", "basis_calm", "pull"]}
-    ahead = LOW_AHEAD if path.stem.endswith("-low") else sibling("features", "model").LOOK_AHEAD
+    ahead = LOW_AHEAD if path.stem.endswith("-low") else LOOK_AHEAD
     return Speech2Landmarks(net.eval(), tables | dict(basis_rest=parts["basis"]), ahead).eval()
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Teach the nets of a pack that where no voice is the mouth shuts, and nothing else.
 
-Run: python settle.py --data DATA --tts TTS --pack packs/lite --work WORK [--steps N] [--low]
+Run: python -m models.speech2landmarks.settle --data DATA --tts TTS --pack models/packs/lite --work WORK [--steps N] [--low]
      -> WORK/settled.pt (or settled-low.pt)
-     python settle.py … --build BUILD [--steps 0: as it ships] -> the stage in BUILD, for `../replace.py`
+     python -m models.speech2landmarks.settle … --build BUILD [--steps 0: as it ships] -> the stage in BUILD, for models/replace.py
 
 The net learns from itself: what it says of speech (as it ships) stays its target, cut off or not, with music behind it or not, a
 part of a frame early (a net that has not heard the rest of a sound answers late: `EARLY`). Where speech is cut into what the stage itself takes for silence, the target shuts when the stage does (`Pause` in model.py), so that pauses
@@ -19,19 +19,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from checkpoint import load
-from cuts import SPEECH, Listener
-from dataset import wave
-from export import leave
-from model import HIDDEN, LOW_AHEAD, Level, Net
-from noises import coloured, noise
-from paths import sibling
-from recover import stage
 from safetensors.torch import load_file
 from tqdm import tqdm
-from train import Heads, seed
 
-features = sibling("features", "model")
+from models.features import model as features
+from models.speech2landmarks.checkpoint import load
+from models.speech2landmarks.cuts import SPEECH, Listener
+from models.speech2landmarks.dataset import wave
+from models.speech2landmarks.export import leave
+from models.speech2landmarks.model import HIDDEN, LOW_AHEAD, Level, Net
+from models.speech2landmarks.noises import coloured, noise
+from models.speech2landmarks.recover import stage
+from models.speech2landmarks.train import Heads, seed
+
 RATE, FRAME, LOOK_AHEAD = features.RATE, features.FRAME, features.LOOK_AHEAD
 # frames of a piece; how many of speech, of other sounds, of both at once, and of cuts
 LONG, PIECES, BEDS, MIXED, CUTS = 125, 90, 90, 25, 700

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Contact sheets of an exported stage.
 
-Run: python sheet.py --work WORK --build BUILD --sound FILE.wav|TTS.npz --out SHEET.png
+Run: python -m models.speech2landmarks.sheet --work WORK --build BUILD --sound FILE.wav|TTS.npz --out SHEET.png
 
 Frames of one recording with the phone under way where it is known; the last row shows all emotions at one open
 frame.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from dataset import CLASSES, aperture, prepare, wave  # noqa: E402
-from draw import face, sheet  # noqa: E402
-from emotions import EMOTIONS  # noqa: E402
-
-from evaluate import Stages  # noqa: E402
+from models.evaluate import Stages
+from models.speech2landmarks.dataset import CLASSES, aperture, prepare, wave
+from models.speech2landmarks.draw import face, sheet
+from models.speech2landmarks.emotions import EMOTIONS
 
 
 def main() -> None:

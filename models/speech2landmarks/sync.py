@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Out-of-fold sync check of the training clips.
 
-Run: python sync.py (the options of train.py) -> WORK/lags.json
+Run: python -m models.speech2landmarks.sync (the options of train.py) -> WORK/lags.json
 
 Two nets, each trained on half of the identities, predict the other half. A clip's lag is the mean of the manifest's
 and the predicted one where both exist; clips that nothing can predict get weight 0 and are left out of training.
@@ -11,10 +11,11 @@ import json
 
 import numpy as np
 import torch
-from dataset import IDS, shift, viseme_track
-from listen import attach, listen
-from model import Net
-from train import Batches, options, run, seed, tables, targets, visemes
+
+from models.speech2landmarks.dataset import IDS, shift, viseme_track
+from models.speech2landmarks.listen import attach, listen
+from models.speech2landmarks.model import Net
+from models.speech2landmarks.train import Batches, options, run, seed, tables, targets, visemes
 
 
 def corr(a: np.ndarray, b: np.ndarray) -> float:

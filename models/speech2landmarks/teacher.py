@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Train the teachers of Speech2Landmarks and write what they hear.
 
-Run: python teacher.py --data DATA --norm NORM --tts TTS --work WORK --blocks BLOCKS --lags WORK/lags.json [--smoke]
+Run: python -m models.speech2landmarks.teacher --data DATA --norm NORM --tts TTS --work WORK --blocks BLOCKS --lags WORK/lags.json [--smoke]
      and once more with --lags WORK/heard.json --name again
 
 A teacher may do what a stream cannot: it hears the whole sentence (a recurrent net in both directions) and a speech
@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from augment import distort, interp
-from checkpoint import load
-from dataset import Clip, logmel, shift, wave
-from sync import best, between, corr
 from torch import nn
 from tqdm import tqdm
-from train import clip_loss, options, seed, tables
+
+from models.speech2landmarks.augment import distort, interp
+from models.speech2landmarks.checkpoint import load
+from models.speech2landmarks.dataset import Clip, logmel, shift, wave
+from models.speech2landmarks.sync import best, between, corr
+from models.speech2landmarks.train import clip_loss, options, seed, tables
 
 FOLDS, FRAMES, BATCH, WIDE = 4, 100, 20, 384
 RATE = 16000

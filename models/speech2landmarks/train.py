@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Train Speech2Landmarks.
 
-Run: python train.py --data DATA --norm NORM --tts TTS --work WORK [--steps N] [--smoke]
+Run: python -m models.speech2landmarks.train --data DATA --norm NORM --tts TTS --work WORK [--steps N] [--smoke]
 
 1. phone classifier on synthetic speech;
 2. its posteriors on real talking clips give the mean mouth shape of each viseme;
@@ -19,14 +19,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from augment import crop
-from checkpoint import load
-from dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, sounds, viseme_track
-from listen import attach, listen
-from mirror import Mirror
-from model import HIDDEN, Level, Net
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
+
+from models.speech2landmarks.augment import crop
+from models.speech2landmarks.checkpoint import load
+from models.speech2landmarks.dataset import BROWS, CLASSES, IDS, JAW, LIPS, PAIRS, Clip, prepare, shift, sounds, viseme_track
+from models.speech2landmarks.listen import attach, listen
+from models.speech2landmarks.mirror import Mirror
+from models.speech2landmarks.model import HIDDEN, Level, Net
 
 SUB = sorted(set(LIPS + JAW + BROWS))
 # A net that has not heard the rest of a sound answers late, by a fifth of a frame on people whom training has not seen:

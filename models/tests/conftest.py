@@ -2,7 +2,6 @@
 """Paths for the tests, and the stages that they replay: the pack's that ships, or those of MODELS_BUILD."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[1]
-for d in ("data", "speech2landmarks"):
-    sys.path.insert(0, str(ROOT / d))
-
-
 PACK = ROOT / "packs" / "lite"
 
 Stage = tuple[torch.jit.ScriptModule, dict[str, torch.Tensor]]

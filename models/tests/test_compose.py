@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The reference compositor. Run from models/: python -m pytest tests"""
+"""The reference compositor. Run: python -m pytest models"""
 
 import torch
 
-from generator.compose import Compositor
-from generator.geometry import INNER, LIP_INNER_LOWER, LIP_INNER_UPPER, LIP_OUTER_LOWER
+from models.generator.compose import Compositor
+from models.generator.geometry import INNER, LIP_INNER_LOWER, LIP_INNER_UPPER, LIP_OUTER_LOWER
 
 
 def opened(L: torch.Tensor, gap: float) -> torch.Tensor:

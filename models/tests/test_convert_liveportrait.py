@@ -32,7 +32,7 @@ from models.data.normalise import rotation
 
 torch.set_num_threads(1)
 OPERATORS = Path(__file__).resolve().parents[2] / "plugins" / "portrait" / "src" / "pack" / "operators.txt"
-STAGES = ["appearance", "source", "landmarks2latents", "render"]
+STAGES = ["appearance", "source", "face2latents", "landmarks2latents", "render"]
 Pack = tuple[Path, dict[str, torch.jit.ScriptModule]]
 
 
@@ -99,7 +99,7 @@ def test_small_networks_give_what_upstream_gives(official: Path, golden: dict[st
     at = golden["from"].view(1, -1)
     near(latents.lip(torch.cat([at, golden["lip_ratios"]], 1)).view(1, -1, 3), golden["lip"], 1e-4)
     near(latents.eye(torch.cat([at, golden["eye_ratios"]], 1)).view(1, -1, 3), golden["eye"], 1e-4)
-    moved = latents.stitch(torch.cat([at, golden["to"].view(1, -1)], 1))
+    moved = latents.stitch.net(torch.cat([at, golden["to"].view(1, -1)], 1))
     shift = torch.cat([moved[:, -2:], torch.zeros(1, 1)], 1)
     near(golden["to"] + moved[:, :-2].view(1, -1, 3) + shift, golden["stitched"], 1e-4)
 
@@ -219,6 +219,67 @@ def test_sliders_are_those_of_upstreams_page(face: Face, official: Path) -> None
     assert (smile[20, 1], smile[14, 1], smile[17, 1], smile[17, 2]) == (-0.013, -0.026, 0.00845, 0.0039)
 
 
+class Video:
+    """What `face2latents` makes of the frames of a video, without stitching, and what the motion network sees in them."""
+
+    def __init__(self, face: Face, pack: Pack) -> None:
+        self.face, self.stage, self.source = face, pack[1]["face2latents"], pack[1]["source"]
+        self.state = torch.zeros(1, 1 + 3 * MINIATURE.points)
+
+    def __call__(self, frame: torch.Tensor, drive: list[float], pose: torch.Tensor | None = None) -> torch.Tensor:
+        f = self.face
+        pose = f.pose if pose is None else pose
+        saved = {k: v.clone() for k, v in self.stage.state_dict().items()}
+        try:
+            self.stage.load_state_dict({k: v * 0 if k.startswith("stitch.") else v for k, v in saved.items()})
+            given = (frame, torch.tensor([drive]).float(), pose, f.pose[0], torch.zeros(1), f.source, f.kp, f.expression, f.head, self.state)
+            latents, self.state = self.stage(*given)
+        finally:
+            self.stage.load_state_dict(saved)
+        return latents
+
+    def expression(self, frame: torch.Tensor) -> torch.Tensor:
+        return self.source(frame)[2]
+
+
+@pytest.fixture
+def video(face: Face, pack: Pack) -> Video:
+    return Video(face, pack)
+
+
+def frames() -> tuple[torch.Tensor, torch.Tensor]:
+    photo = sample.photo(MINIATURE.image)
+    return photo.flip(3), (photo * 0.6).roll(5, 2)
+
+
+def test_a_video_drives_the_expression_by_what_changes_since_its_first_frame(face: Face, video: Video) -> None:
+    first, second = frames()
+    near(video(first, [1, 1, 1, 0]), face.source, 1e-5)
+    change = video.expression(second) - video.expression(first)
+    assert float(change.abs().max()) > 1e-4
+    near(video(second, [1, 1, 1, 0]) - face.source, face.head[0, 6] * change, 1e-5)
+    absolute = video.expression(second) - face.expression
+    near(video(second, [1, 1, 1, 1]) - face.source, face.head[0, 6] * absolute, 1e-5)
+    near(video(second, [0, 0, 0, 1]), face.source, 1e-5)
+
+
+def test_regions_of_a_video_drive_their_keypoints(face: Face, video: Video) -> None:
+    first, second = frames()
+    video(first, [1, 1, 1, 0])
+    whole = video(second, [1, 1, 1, 0]) - face.source
+    lips, eyes = [6, 12, 14, 17, 19, 20], [11, 13, 15, 16, 18]
+    rest = sorted(set(range(MINIATURE.points)) - {*lips, *eyes})
+    for drive, points in (([1, 0, 0, 0], lips), ([0, 1, 0, 0], eyes), ([0, 0, 1, 0], rest), ([0, 0.5, 0, 0], eyes)):
+        due = torch.zeros_like(whole)
+        due[:, points] = whole[:, points] * max(drive)
+        near(video(second, drive) - face.source, due, 1e-5)
+
+
+def test_the_head_of_a_video_is_turned_as_that_of_landmarks_is(face: Face, video: Video) -> None:
+    pose = sample.turned(face.pose)
+    near(video(frames()[0], [1, 1, 1, 0], pose), face.bare(face.neutral, pose), 1e-5)
+
+
 def test_stages_use_listed_operators_alone(pack: Pack) -> None:
     listed = set(OPERATORS.read_text().split())
     used = set()
@@ -275,7 +336,7 @@ def test_half_precision_is_half_as_large_and_near(
 ) -> None:
     convert(official, tmp_path / "half", MINIATURE, half=True)
     whole = tomllib.loads((tmp_path / "half" / "pack.toml").read_text())
-    assert [s.get("weights") for s in whole["stages"].values()] == ["float16", "float16", None, "float16"]
+    assert [s.get("weights") for s in whole["stages"].values()] == ["float16", "float16", "float16", None, "float16"]
     stored = torch.jit.load(str(tmp_path / "half" / "render.pt"))
     assert {p.dtype for p in stored.parameters()} == {torch.float16}
     wide = stored.float()(golden["volume"], golden["from"], golden["to"])

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The mouth where no voice is. Run from models/: python -m pytest tests"""
+"""The mouth where no voice is. Run: python -m pytest models"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from cuts import NETS, RATE, SPEECH, Listener, late, opening
-from dataset import wave
-from model import BANDS, FLOOR, HIDDEN, MORE, PAST, SCALE, STATE, VOICE, Pause
-from noises import coloured, drums, midi, noise
-from recover import stage as module
-from settle import BEFORE, BEHIND, CLOSING, LONG, WAITING, Batches, targets, through
+
+from models.speech2landmarks.cuts import NETS, RATE, SPEECH, Listener, late, opening
+from models.speech2landmarks.dataset import wave
+from models.speech2landmarks.model import BANDS, FLOOR, HIDDEN, MORE, PAST, SCALE, STATE, VOICE, Pause
+from models.speech2landmarks.noises import coloured, drums, midi, noise
+from models.speech2landmarks.recover import stage as module
+from models.speech2landmarks.settle import BEFORE, BEHIND, CLOSING, LONG, WAITING, Batches, targets, through
 
 PACK = Path(__file__).resolve().parents[1] / "packs" / "lite"
 # of the inner lips, in inter-ocular distances

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 import numpy as np
 import torch
-from paths import sibling
 
-m = sibling("features", "model")
+from models.features import model as m
 
 
 def front() -> torch.nn.Module:

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Invariants of the generator's geometry. Run from models/: python -m pytest tests"""
+"""Invariants of the generator's geometry. Run: python -m pytest models"""
 
-import sys
-from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from generator.fastflow import fast_flow  # noqa: E402
-from generator.geometry import (
+from models.generator.fastflow import fast_flow
+from models.generator.geometry import (
     EYE_L,
     EYE_R,
     INNER,

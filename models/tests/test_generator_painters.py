@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Painters, appearance and landmarks2latents: shapes, scripted = eager, streaming = whole. Run from models/:
-python -m pytest tests
+"""Painters, appearance and landmarks2latents: shapes, scripted = eager, streaming = whole. Run:
+python -m pytest models
 """
 
-import sys
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from test_generator_geometry import face  # noqa: E402
 
-from generator.export import Appearance, frozen  # noqa: E402
-from generator.geometry import KPS  # noqa: E402
-from generator.model import Critic, Part  # noqa: E402
-from generator.painters import (  # noqa: E402
+from models.generator.export import Appearance, frozen
+from models.generator.geometry import KPS
+from models.generator.metrics import restlessness
+from models.generator.model import Critic, Part
+from models.generator.painters import (
     CODE,
     CODE_ROWS,
     EYE_APPEARANCE,
@@ -24,9 +21,8 @@ from generator.painters import (  # noqa: E402
     anchors,
     restoration,
 )
-from generator.metrics import restlessness  # noqa: E402
-from generator.train import Average  # noqa: E402
-from landmarks2latents.model import LIMIT, Landmarks2Latents  # noqa: E402
+from models.generator.train import Average
+from models.landmarks2latents.model import LIMIT, Landmarks2Latents
 
 
 def alive(m: torch.nn.Module) -> torch.nn.Module:

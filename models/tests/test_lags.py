@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 import numpy as np
 import pytest
-from dataset import shift
-from sync import best, between
+
+from models.speech2landmarks.dataset import shift
+from models.speech2landmarks.sync import best, between
 
 
 def test_a_track_moves_by_whole_frames_and_by_parts():

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The mesh of the pack sees a photo's face as the tracker of the training clips does. Run from models/:
-python -m pytest tests
+"""The mesh of the pack sees a photo's face as the tracker of the training clips does. Run:
+python -m pytest models
 """
 
 import torch
 import torch.nn.functional as F
 from conftest import PACK
 
-from data.mesh import EYE_LEFT, EYE_RIGHT, LIPS, SIZE
+from models.data.mesh import EYE_LEFT, EYE_RIGHT, LIPS, SIZE
 
 
 def test_heads_stand_for_points_of_their_own() -> None:

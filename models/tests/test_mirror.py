@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 from conftest import PACK
-from mirror import Mirror
-from normalise import LIPS, aperture
 from safetensors.numpy import load_file
+
+from models.data.normalise import LIPS, aperture
+from models.speech2landmarks.mirror import Mirror
 
 
 @pytest.fixture

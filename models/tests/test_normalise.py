@@ -3,7 +3,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from normalise import STABLE, angles, decompose, mean_face, pose, rotation
+
+from models.data.normalise import STABLE, angles, decompose, mean_face, pose, rotation
 
 
 def faces(n: int = 20) -> tuple[np.ndarray, np.ndarray]:

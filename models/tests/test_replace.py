@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""One stage of a pack made anew. Run from models/: python -m pytest tests"""
+"""One stage of a pack made anew. Run: python -m pytest models"""
 
 import hashlib
 import shutil
@@ -17,14 +17,14 @@ def test_replacing_a_stage_leaves_the_others_as_they_are(tmp_path: Path) -> None
     pack, build = tmp_path / "pack", tmp_path / "build" / "pose"
     shutil.copytree(PACK, pack)
     build.mkdir(parents=True)
-    run = [sys.executable, "replace.py", "--build", str(build.parent), "--pack", str(pack)]
-    subprocess.run(run, cwd=ROOT, check=True)
+    run = [sys.executable, "-m", "models.replace", "--build", str(build.parent), "--pack", str(pack)]
+    subprocess.run(run, cwd=ROOT.parent, check=True)
     for name in ("pack.toml", "golden.safetensors"):
         assert (pack / name).read_bytes() == (PACK / name).read_bytes(), "nothing was made anew"
     (build / "pose.pt").write_bytes(b"another")
     (build / "stage.toml").write_text('inputs = [{name = "state", shape = [7]}]\noutputs = []\n')
     save_file({"pose.in.0": np.zeros(7, np.float32)}, str(build / "golden-pose.safetensors"))
-    subprocess.run(run, cwd=ROOT, check=True)
+    subprocess.run(run, cwd=ROOT.parent, check=True)
     old, new = (tomllib.loads((p / "pack.toml").read_text()) for p in (PACK, pack))
     made = new["stages"].pop("pose")
     assert made["sha256"] == hashlib.sha256(b"another").hexdigest() and (pack / "pose.pt").read_bytes() == b"another"

@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 import torch
-from normalise import aperture
+
+from models.data.normalise import aperture
 
 
 def quiet(stage) -> torch.Tensor:

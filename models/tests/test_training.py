@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Weights out of the pack that ships, and a few steps of the trainings that go on from them. Run from models/:
-python -m pytest tests
+"""Weights out of the pack that ships, and a few steps of the trainings that go on from them. Run:
+python -m pytest models
 """
 
 import argparse
@@ -11,12 +11,12 @@ import pytest
 import torch
 from conftest import PACK
 
-from generator import recover
-from generator.data import mouth_closed
-from generator.train import Trainer, options
-from generator.weights import load_part
-from landmarks2latents import together
-from landmarks2latents.mean import mixed
+from models.generator import recover
+from models.generator.data import mouth_closed
+from models.generator.train import Trainer, options
+from models.generator.weights import load_part
+from models.landmarks2latents import together
+from models.landmarks2latents.mean import mixed
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@
 //!
 //! Its stages are TorchScript's own text, so that no trained network and no Python is needed: `appearance` makes a volume of
 //! features and keeps the photo, `source` the keypoints that give it back, `landmarks2latents` those of a frame, and `render`
-//! moves volume and photo by keypoints and draws. It draws darker than the photo is, so that whoever pastes it has colours to match.
+//! moves volume and photo by keypoints and draws. `face2latents` moves the keypoints as landmarks of a video's face do, and the chin's by how
+//! the face's colours differ from those of its first frame. It draws darker than the photo is, so that whoever pastes it has colours to match.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -17,7 +18,7 @@ use zip::write::SimpleFileOptions;
 pub const SIDE: usize = 128;
 
 /// Its stages: name, arguments, what they give, and the body of the function.
-const STAGES: [(&str, &str, &str, &str); 4] = [
+const STAGES: [(&str, &str, &str, &str); 5] = [
     (
         "appearance",
         "photo: Tensor",
@@ -49,6 +50,22 @@ const STAGES: [(&str, &str, &str, &str); 4] = [
     points = torch.tensor([1, 10, 13, 14, 33, 61, 70, 107, 133, 145, 152, 159, 263, 291, 300, 336, 362, 374, 386, 234, 454])
     moved = torch.index_select(torch.sub(posed, source_landmarks), 1, points)
     return torch.add(source_latents, torch.mul(moved, 2.))
+",
+    ),
+    (
+        "face2latents",
+        "frame: Tensor, source_latents: Tensor, posed: Tensor, source_landmarks: Tensor, drive: Tensor, state: Tensor",
+        "Tuple[Tensor, Tensor]",
+        "
+    points = torch.tensor([1, 10, 13, 14, 33, 61, 70, 107, 133, 145, 152, 159, 263, 291, 300, 336, 362, 374, 386, 234, 454])
+    head = torch.index_select(torch.sub(posed, source_landmarks), 1, points)
+    now = torch.reshape(torch.adaptive_avg_pool2d(frame, [2, 2]), [1, 12])
+    begun = torch.narrow(state, 1, 0, 1)
+    first = torch.add(torch.mul(torch.narrow(state, 1, 1, 12), begun), torch.mul(now, torch.sub(1., begun)))
+    chin = torch.mul(torch.mean(torch.sub(now, first)), torch.select(drive, 1, 0))
+    row = torch.reshape(torch.eq(torch.arange(21), 10), [1, 21, 1])
+    latents = torch.add(torch.add(source_latents, torch.mul(head, 2.)), torch.mul(row, torch.reshape(chin, [1, 1, 1])))
+    return (latents, torch.cat([torch.ones([1, 1]), first], 1))
 ",
     ),
     (
@@ -130,6 +147,12 @@ file = "landmarks2latents.pt"
 sha256 = "DIGEST:landmarks2latents"
 inputs = [{ name = "source_latents", shape = [1, 21, 3] }, { name = "posed", shape = [1, 478, 3] }, { name = "source_landmarks", shape = [1, 478, 3] }]
 outputs = [{ name = "latents", shape = [1, 21, 3] }]
+
+[stages.face2latents]
+file = "face2latents.pt"
+sha256 = "DIGEST:face2latents"
+inputs = [{ name = "frame", shape = [1, 3, 64, 64] }, { name = "source_latents", shape = [1, 21, 3] }, { name = "posed", shape = [1, 478, 3] }, { name = "source_landmarks", shape = [1, 478, 3] }, { name = "drive", shape = [1, 4] }, { name = "state", shape = [1, 13] }]
+outputs = [{ name = "latents", shape = [1, 21, 3] }, { name = "state", shape = [1, 13] }]
 
 [stages.render]
 file = "render.pt"

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use portrait_tests::mini::Mini;
 use portrait_tests::{data, process, root, samples};
 
 /// Sinks that need a screen or a loudspeaker, and what stands for them here.
@@ -24,8 +25,9 @@ fn lines_between(text: &str, open: &str, close: &str) -> Vec<String> {
         .collect()
 }
 
-/// The files that the lines name, two seconds each at most.
-fn make_files(dir: &Path) {
+/// The files that the lines name, two seconds each at most, and a pack in place of LivePortrait's; gives back the digest that is to
+/// be trusted.
+fn make_files(dir: &Path) -> String {
     std::fs::copy(data("portrait-grace-hopper.jpg"), dir.join("photo.jpg")).unwrap();
     std::fs::copy(data("portrait-astronaut.png"), dir.join("photo.png")).unwrap();
     samples::write_speech(&dir.join("speech.wav"), 1.0);
@@ -38,11 +40,12 @@ fn make_files(dir: &Path) {
     for name in ["driver.mp4", "driving.mp4"] {
         std::fs::copy(dir.join("video.mp4"), dir.join(name)).unwrap();
     }
+    Mini::default().write(dir, "liveportrait").1
 }
 
 fn try_lines(origin: &Path, lines: &[String]) {
     let dir = tempfile::tempdir().unwrap();
-    make_files(dir.path());
+    let digest = make_files(dir.path());
     for line in lines {
         if DEVICES.iter().any(|device| line.contains(device)) {
             continue;
@@ -50,6 +53,7 @@ fn try_lines(origin: &Path, lines: &[String]) {
         let line = SINKS.iter().fold(line.clone(), |line, (from, to)| line.replace(from, to));
         // As a reader does: pasted into a shell.
         let mut shell = process::command("bash");
+        shell.env("GST_PORTRAIT_TRUSTED_PACKS", &digest);
         let output = shell.args(["-c", &line]).current_dir(dir.path()).output().unwrap();
         assert!(
             output.status.success(),

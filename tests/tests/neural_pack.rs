@@ -367,3 +367,100 @@ fn controls_that_the_pack_cannot_follow_are_told_once() {
         assert!(warning.contains(name) && warning.contains("mini/1"), "{warning}");
     }
 }
+
+/// The other bundled photo stands for a video of a face; then `rest`.
+fn video(frames: usize, rest: &str) -> String {
+    format!(
+        "filesrc location={} ! pngdec ! videoconvert ! imagefreeze num-buffers={frames} ! video/x-raw,framerate=25/1 \
+         ! videoscale ! video/x-raw,width=256,height=256 ! videoconvert ! {rest}",
+        data("portrait-astronaut.png").display()
+    )
+}
+
+/// `face2latents` and what draws, with that pack.
+fn driven(pack: &str, properties: &str) -> String {
+    let pack = PACKS.join(pack).display().to_string();
+    format!("face2latents model-pack={pack} {properties} ! facesynth model-pack={pack} portrait={}", photo())
+}
+
+fn played(launch: &str) -> Vec<Frame> {
+    let pipeline = Pipeline::parse(&format!("{launch} ! appsink name=out sync=false"));
+    let recording = pipeline.record("out");
+    pipeline.run().unwrap();
+    recording.frames()
+}
+
+#[test]
+fn the_face_of_a_video_drives_the_photo_through_the_packs_motion_extractor() {
+    let all = played(&video(8, &driven("mini", "")));
+    assert_eq!(all.len(), 8);
+    for (n, frame) in (0u64..).zip(&all) {
+        assert_eq!((frame.pts, frame.duration), (Some(FRAME * n), Some(FRAME)), "frame {n}");
+        assert_eq!(frame.size, 128 * 128 * 3);
+    }
+    let turned = played(&video(8, &driven("mini", "yaw=20 drive=eyes")));
+    assert!(turned.iter().zip(&all).all(|(a, b)| a.hash != b.hash), "the offsets of the pose are added");
+    let nobody = format!(
+        "videotestsrc num-buffers=3 pattern=smpte ! video/x-raw,width=320,height=240,framerate=25/1 ! videoconvert ! {}",
+        driven("mini", "")
+    );
+    assert_eq!(played(&nobody).len(), 3, "a video of nobody");
+}
+
+/// A seek begins with a first face of its own, as a fresh pipeline does.
+#[test]
+fn a_seek_in_a_video_that_drives_gives_the_pictures_of_a_fresh_pipeline() {
+    let player = || {
+        let pipeline = Pipeline::parse(&format!(
+            "{} ! appsink name=out sync=false max-buffers=1",
+            video(40, &driven("mini", ""))
+        ));
+        pipeline.go(gst::State::Paused).unwrap();
+        pipeline
+    };
+    let after_seek = |pipeline: &Pipeline, frame: u64| {
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        pipeline.object().seek_simple(flags, FRAME * frame).unwrap();
+        pipeline.wait_for(gst::MessageType::AsyncDone).unwrap();
+        let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
+        Frame::of(sink.pull_preroll().unwrap().buffer().unwrap())
+    };
+    let fresh = [20, 5].map(|frame| (frame, after_seek(&player(), frame)));
+    let pipeline = player();
+    for (frame, expected) in fresh.iter().chain(&fresh[..1]) {
+        assert_eq!(after_seek(&pipeline, *frame), *expected, "frame {frame}");
+        assert_eq!(expected.pts, Some(FRAME * *frame));
+    }
+}
+
+/// They share networks, photo and cores.
+#[test]
+fn streams_of_a_neural_pack_beside_each_other_draw_what_each_draws_alone() {
+    let voice = |stream: usize| {
+        let pipeline = Pipeline::parse(&format!(
+            "appsrc name=in format=time caps={SPEECH_CAPS} ! {} ! appsink name=out sync=false",
+            head("mini", &portrait(""))
+        ));
+        let recording = pipeline.record("out");
+        pipeline.play();
+        pipeline.feed("in", &samples::speech(START + 4000 * stream, 9600), 1000);
+        pipeline.wait_for(gst::MessageType::Eos).unwrap();
+        recording.frames()
+    };
+    let face = |yaw: i32| played(&video(12, &driven("mini", &format!("yaw={yaw}"))));
+    let all = |together: bool| {
+        let run = |stream: usize| if stream < 2 { voice(stream) } else { face(8) };
+        if !together {
+            return [0, 1, 2].map(run);
+        }
+        std::thread::scope(|scope| {
+            [0, 1, 2].map(|stream| scope.spawn(move || run(stream))).map(|stream| stream.join().unwrap())
+        })
+    };
+    let (together, alone) = (all(true), all(false));
+    for (stream, (drawn, expected)) in together.iter().zip(&alone).enumerate() {
+        assert!(expected.len() >= 12, "stream {stream}");
+        assert_eq!(drawn, expected, "stream {stream}");
+    }
+    assert_ne!(alone[0], alone[1]);
+}

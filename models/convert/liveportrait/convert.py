@@ -83,11 +83,29 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
         }
         return Stage(nets["landmarks2latents"], given, ["latents"], precision="fp32")
 
+    def face(known: dict[str, Tensor]) -> Stage:
+        given = {
+            "frame": photo.flip(3),
+            "drive": torch.tensor([[1.0, 1.0, 1.0, 0.5]]),
+            "pose": sample.turned(pose),
+            "source_pose": pose[0],
+            "crop_angle": torch.tensor([3.0]),
+            **{k: known[k] for k in ("source_latents", "kp_canonical", "expression", "head")},
+            "state": torch.zeros(1, 1 + 3 * c.points),
+        }
+        return Stage(nets["face2latents"], given, ["latents", "state"], half, precision="fp32")
+
     def render(known: dict[str, Tensor]) -> Stage:
         given = {k: known[k] for k in ("volume", "source_latents", "latents")}
         return Stage(nets["render"], given, ["picture"], half)
 
-    return [("appearance", appearance), ("source", source), ("landmarks2latents", latents), ("render", render)]
+    return [
+        ("appearance", appearance),
+        ("source", source),
+        ("face2latents", face),
+        ("landmarks2latents", latents),
+        ("render", render),
+    ]
 
 
 def card(c: Config, pack_id: str, version: str, half: bool, tensors: dict[str, dict[str, Tensor]]) -> str:

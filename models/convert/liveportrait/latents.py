@@ -11,13 +11,11 @@ been fitted to anything.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from .config import Config
-from .geometry import aside, placed, rotation
+from .geometry import Head, aside, placed
 from .networks import Perceptron
 
 # Keypoint, axis, move of the expression for one unit of a slider: facts of upstream's page.
@@ -65,9 +63,6 @@ UPPER_LIDS, LOWER_LIDS = [159, 386], [145, 374]
 LEFT_CORNERS, RIGHT_CORNERS = [33, 362], [133, 263]
 IRISES = [468, 473]
 BROWS = [70, 63, 105, 66, 107, 300, 293, 334, 296, 336]
-# What a head turns about, in normalised coordinates: as the plugin's own offsets of the pose. LivePortrait's origin is taken
-# to lie as deep.
-PIVOT_DEPTH = 1.1
 
 
 def directions(points: int) -> Tensor:
@@ -77,6 +72,19 @@ def directions(points: int) -> Tensor:
         for k, axis, value in direction:
             out[i, k, axis] = value
     return out
+
+
+class Stitch(nn.Module):
+    """Holds the shoulders. forward(source_latents [1,K,3], wanted [B,K,3]) -> latents [B,K,3]"""
+
+    def __init__(self, net: Perceptron, points: int) -> None:
+        super().__init__()
+        self.net, self.points = net, points
+
+    def forward(self, source_latents: Tensor, wanted: Tensor) -> Tensor:
+        n, k = wanted.size(0), 3 * self.points
+        held = self.net(torch.cat([source_latents.view(1, -1).expand(n, -1), wanted.view(n, -1)], 1))
+        return wanted + held[:, :k].view(n, self.points, 3) + aside(held[:, k:])
 
 
 class Latents(nn.Module):
@@ -89,9 +97,9 @@ class Latents(nn.Module):
 
     def __init__(self, stitch: Perceptron, lip: Perceptron, eye: Perceptron, c: Config) -> None:
         super().__init__()
-        self.stitch, self.lip, self.eye, self.points = stitch, lip, eye, c.points
+        self.stitch, self.lip, self.eye, self.points = Stitch(stitch, c.points), lip, eye, c.points
         self.directions = nn.Parameter(directions(c.points).view(len(DIRECTIONS), -1), requires_grad=False)
-        self.radian, self.depth, self.most_open = math.pi / 180, PIVOT_DEPTH, MOST_OPEN
+        self.head, self.most_open = Head(), MOST_OPEN
         self.upper_lip, self.lower_lip, self.corners, self.brows = UPPER_LIP, LOWER_LIP, CORNERS, BROWS
         self.upper_lids, self.lower_lids, self.irises = UPPER_LIDS, LOWER_LIDS, IRISES
         self.left_corners, self.right_corners = LEFT_CORNERS, RIGHT_CORNERS
@@ -156,10 +164,6 @@ class Latents(nn.Module):
         still = self.eye(torch.cat([source, eyes, before], 1))
         return out + self.eye(torch.cat([source.expand(count, -1), eyes.expand(count, -1), now], 1)) - still
 
-    def seen(self, pose: Tensor, square: Tensor) -> Tensor:
-        """Where a pose [B,7] has its origin in the generator's square, 0 to 1, [B,2]; `square` [2,2] turns the picture to it."""
-        return torch.matmul(pose[:, 3:5] - 0.5, square) + 0.5
-
     def forward(
         self,
         landmarks: Tensor,
@@ -173,25 +177,9 @@ class Latents(nn.Module):
         head: Tensor,
     ) -> Tensor:
         n = landmarks.size(0)
-        before = source_pose.view(1, 7)
-        own = rotation(head[:, 1], head[:, 0], head[:, 2])
-        was = rotation(before[:, 0], before[:, 1], before[:, 2])
-        now = rotation(pose[:, 0], pose[:, 1], pose[:, 2])
-        # The turn since the photo is the head's own: how the square lies in the picture does not matter to it.
-        turned = torch.matmul(torch.matmul(now, was.transpose(1, 2)), own)
-        c, s = torch.cos(crop_angle.view(1) * self.radian), torch.sin(crop_angle.view(1) * self.radian)
-        square = torch.stack([torch.cat([c, -s]), torch.cat([s, c])])
-        # Where upstream's origin lies in our face, and where the new pose takes it. Upstream's square is 2 wide.
-        off = ((head[:, 3:5] + 1) / 2 - self.seen(before, square)) / before[:, 6:]
-        off = torch.cat([torch.matmul(off, square.transpose(0, 1)), torch.full_like(off[:, :1], self.depth)], 1)
-        origin = torch.matmul(torch.matmul(off.unsqueeze(1), was.transpose(1, 2)), now).squeeze(1)
-        shift = 2 * (pose[:, 6:] * torch.matmul(origin[:, :2], square) + self.seen(pose, square)) - 1
-        grown = pose[:, 6:] / before[:, 6:]
+        turned, shift, scale, since, grown = self.head(pose, source_pose, crop_angle, head)
         along = torch.matmul(self.sliders(landmarks, neutral), self.directions).view(n, self.points, 3)
-        wanted = placed(kp_canonical, turned, expression + along, shift, head[:, 6:] * grown)
+        wanted = placed(kp_canonical, turned, expression + along, shift, scale)
         # What the networks add holds for the photo's pose: it turns and grows with the head.
         add = self.opened(landmarks, neutral, source_latents.view(1, -1)).view(n, self.points, 3)
-        wanted = wanted + grown.unsqueeze(2) * torch.matmul(add, torch.matmul(own.transpose(1, 2), turned))
-        k = 3 * self.points
-        held = self.stitch(torch.cat([source_latents.view(1, -1).expand(n, -1), wanted.view(n, -1)], 1))
-        return wanted + held[:, :k].view(n, self.points, 3) + aside(held[:, k:])
+        return self.stitch(source_latents, wanted + grown.unsqueeze(2) * torch.matmul(add, since))

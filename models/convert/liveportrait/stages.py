@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from ..vid2vid import Appearance, AppearanceStage, Generator, RenderStage, Warping
 from ..weights import Weights
 from .config import Config
+from .face import Face
 from .geometry import placed, rotation
 from .latents import Latents
 from .layouts import LAST, RETARGETING, SECTIONS
@@ -38,10 +41,12 @@ def build(tensors: dict[str, dict[str, Tensor]], c: Config) -> dict[str, nn.Modu
     weights = {name: Weights({k.removeprefix("module."): v for k, v in found.items()}) for name, found in tensors.items()}
     small = {k: Perceptron(weights[f"{RETARGETING}/{section}"]) for k, section in SECTIONS.items()}
     latents = Latents(small["stitching"], small["lip"], small["eye"], c)
+    motion = Motion(weights["motion_extractor"], c)
     stages = {
         "appearance": AppearanceStage(Appearance(weights["appearance_feature_extractor"], c.volume, c.depth, c.blocks3d)),
-        "source": SourceStage(Motion(weights["motion_extractor"], c)),
+        "source": SourceStage(motion),
         "landmarks2latents": latents,
+        "face2latents": Face(*copy.deepcopy((motion, small["stitching"])), c),
         "render": RenderStage(
             Warping(weights["warping_module"], c.points, c.flow_steps), Generator(weights["spade_generator"], c.middle, LAST)
         ),

@@ -138,4 +138,5 @@ elements! {
     facetracker: "GstFaceTrackerAbsent",
     mouthdub: "GstMouthDubAbsent",
     facedub: "GstFaceDubAbsent",
+    face2latents: "GstFace2LatentsAbsent",
 }

@@ -22,6 +22,7 @@ macro_rules! for_each_element {
         mod landmarkoverlay { $(#[test] fn $name() { super::$check(super::common::LANDMARKOVERLAY); })+ }
         mod facetracker { $(#[test] fn $name() { super::$check(super::common::FACETRACKER); })+ }
         mod mouthdub { $(#[test] fn $name() { super::$check(super::common::MOUTHDUB); })+ }
+        mod face2latents { $(#[test] fn $name() { super::$check(super::common::FACE2LATENTS); })+ }
         mod talkinghead { $(#[test] fn $name() { super::$check(super::common::TALKINGHEAD); })+ }
     };
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The elements, in the order of the data: from sound to features, landmarks, latents and pictures; landmarks of a video
-//! and landmarks drawn; and all of it in one bin.
+//! The elements, in the order of the data: from sound to features, landmarks, latents and pictures; landmarks and latents of
+//! a video, and landmarks drawn; and all of it in one bin.
 #![allow(clippy::type_complexity, reason = "the table of elements is one of names and types")]
 
 pub mod audiofeatures;
+pub mod face2latents;
 pub mod facedub;
 pub mod facelandmarks;
 pub mod facesynth;
@@ -21,7 +22,7 @@ use gst::prelude::*;
 pub type Class = fn() -> glib::Type;
 
 /// Name and type of every element.
-pub const ELEMENTS: [(&str, Class); 10] = [
+pub const ELEMENTS: [(&str, Class); 11] = [
     ("audiofeatures", audiofeatures::AudioFeatures::static_type),
     ("speech2landmarks", speech2landmarks::Speech2Landmarks::static_type),
     ("landmarks2latents", landmarks2latents::Landmarks2Latents::static_type),
@@ -32,6 +33,7 @@ pub const ELEMENTS: [(&str, Class); 10] = [
     ("facetracker", facetracker::FaceTracker::static_type),
     ("mouthdub", mouthdub::MouthDub::static_type),
     ("facedub", facedub::FaceDub::static_type),
+    ("face2latents", face2latents::Face2Latents::static_type),
 ];
 
 /// Registers every element. None is chosen by itself.

@@ -58,6 +58,9 @@ pub const POSE_LEN: usize = 7;
 /// gain, brow gain, mouth base.
 pub const FACE_LEN: usize = 7;
 
+/// Numbers that tell what of a face in a video drives.
+pub const DRIVE_LEN: usize = 4;
+
 /// Most packs that extend each other.
 const MAX_CHAIN: usize = 8;
 
@@ -160,6 +163,12 @@ pub enum PackError {
         /// The stage.
         stage: String,
     },
+    /// The pack has nothing that sees the motion of a face in a video.
+    #[error(
+        "model pack {0} has no stage of the role face2latents (a motion extractor): use facelandmarks ! landmarks2latents in the \
+         place of face2latents, or set `model-pack` to a pack that has one, as python -m models.convert.liveportrait makes it"
+    )]
+    NoMotion(String),
     /// The pack was trained for one look-ahead only.
     #[error(
         "model pack {0} has no low-latency models: set `look-ahead` to quality, or use another `model-pack`"

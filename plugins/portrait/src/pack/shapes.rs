@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::manifest::{Between, Manifest, RendererKind, StageEntry, TensorEntry};
 use super::roles::{self, PICTURE, Port, Role};
-use super::{FACE_LEN, LANDMARKS, POSE_LEN};
+use super::{DRIVE_LEN, FACE_LEN, LANDMARKS, POSE_LEN};
 use crate::render::{MAP_CHANNELS, Part};
 
 /// Most numbers of one tensor: a quarter of a gigabyte.
@@ -248,6 +248,7 @@ fn sizes(manifest: &Manifest) -> Result<Sizes, String> {
         ("EMOTIONS", manifest.emotions.len()),
         ("POSE", POSE_LEN),
         ("FACE", FACE_LEN),
+        ("DRIVE", DRIVE_LEN),
         ("LATENTS", manifest.latents.count),
         ("DIMS", manifest.latents.dims),
         ("CODE-ROWS", manifest.latents.code_rows),

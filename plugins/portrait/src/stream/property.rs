@@ -299,8 +299,8 @@ impl<S: 'static> Table<S> {
 mod tests {
     use super::*;
     use crate::elements::{
-        audiofeatures, facelandmarks, facesynth, facetracker, landmarkoverlay, landmarks2latents, mouthdub,
-        speech2landmarks,
+        audiofeatures, face2latents, facelandmarks, facesynth, facetracker, landmarkoverlay,
+        landmarks2latents, mouthdub, speech2landmarks,
     };
 
     /// A value that a property does not begin with.
@@ -366,6 +366,7 @@ mod tests {
         check(landmarkoverlay::properties());
         check(facetracker::properties());
         check(mouthdub::properties());
+        check(face2latents::properties());
     }
 
     #[derive(Default)]

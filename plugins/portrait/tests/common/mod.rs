@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub mod live;
+#[path = "../../../../tests/src/mini.rs"]
+pub mod mini;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Once};
@@ -21,6 +23,7 @@ pub const FRAME_SAMPLES: usize = 640;
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        neural_pack();
         gst::init().unwrap();
         gstportrait::plugin_register_static().unwrap();
     });
@@ -43,6 +46,37 @@ pub fn portrait_path() -> String {
 pub fn portrait() -> Arc<Portrait> {
     static PORTRAIT: LazyLock<Arc<Portrait>> =
         LazyLock::new(|| Portrait::analyse(Path::new(&portrait_path()), &pack(), tch::Device::Cpu).unwrap());
+    PORTRAIT.clone()
+}
+
+/// The miniature of a neural pack, written and trusted.
+pub fn neural_pack() -> &'static str {
+    static PACK: LazyLock<String> = LazyLock::new(|| {
+        /// Nothing that is static is dropped.
+        extern "C" fn remove() {
+            let _ = std::fs::remove_dir_all(folder());
+        }
+        fn folder() -> PathBuf {
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("neural-{}", std::process::id()))
+        }
+        let (dir, digest) = mini::Mini::default().write(&folder(), "mini");
+        // SAFETY: all tests of a program wait here first ([`init`]), so no other thread reads or writes the environment now; the
+        // function takes and gives nothing.
+        unsafe {
+            std::env::set_var("GST_PORTRAIT_TRUSTED_PACKS", digest);
+            libc::atexit(remove);
+        }
+        dir.display().to_string()
+    });
+    &PACK
+}
+
+/// The photo, analysed with that pack.
+pub fn neural_portrait() -> Arc<Portrait> {
+    static PORTRAIT: LazyLock<Arc<Portrait>> = LazyLock::new(|| {
+        let pack = Pack::open(neural_pack()).unwrap();
+        Portrait::analyse(Path::new(&portrait_path()), &pack, tch::Device::Cpu).unwrap()
+    });
     PORTRAIT.clone()
 }
 
@@ -75,7 +109,7 @@ pub enum Input {
     Tensors,
 }
 
-pub const FIXTURES: [Fixture; 10] = [
+pub const FIXTURES: [Fixture; 11] = [
     AUDIO_FEATURES,
     SPEECH2LANDMARKS,
     LANDMARKS2LATENTS,
@@ -86,6 +120,7 @@ pub const FIXTURES: [Fixture; 10] = [
     FACETRACKER,
     MOUTHDUB,
     FACEDUB,
+    FACE2LATENTS,
 ];
 
 pub const AUDIO_FEATURES: Fixture = Fixture {
@@ -243,6 +278,20 @@ pub const FACEDUB: Fixture = Fixture {
     wrong_caps: "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1",
     input: video,
     prepare: |_| (),
+    delay: 0,
+    input_kind: Input::Pictures,
+};
+
+pub const FACE2LATENTS: Fixture = Fixture {
+    factory: "face2latents",
+    klass: "Inference/Converter/Video/Metadata",
+    input_caps: || VIDEO_CAPS.parse().unwrap(),
+    wrong_caps: "video/x-raw,format=GRAY8,width=320,height=240,framerate=25/1",
+    input: video,
+    prepare: |element| {
+        element.set_property("model-pack", neural_pack());
+        element.set_context(&context::make(&neural_portrait().into()));
+    },
     delay: 0,
     input_kind: Input::Pictures,
 };

@@ -41,19 +41,16 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use gst_video::prelude::*;
 
 use super::CAT;
-use super::absence::Absence;
 use super::measure::Tracked;
 use super::settings::{Settings, properties};
-use super::tracker::{Tracker, orientation};
-use crate::face::find::{FaceChoice, RgbView, places};
+use super::tracker::Tracker;
+use super::watch::{Sight, Watch, forwarded};
 use crate::face::landmark::COUNT;
-use crate::pack::{EMOTIONS, POSE_LEN, PackError};
+use crate::pack::{EMOTIONS, POSE_LEN};
 use crate::stream::complaint::Complaints;
 use crate::stream::element::{Description, carry_rate, lock, pad_templates, tensor_caps, time_segment};
-use crate::stream::presentation::Presentation;
 use crate::stream::settings::{ModelSettings, pack_error_message};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
@@ -66,20 +63,9 @@ const PAYLOAD_BYTES: usize = COUNT * 3 * size_of::<f32>();
 
 /// What exists from start to stop.
 struct State {
-    /// Finds and follows the face.
-    tracker: Tracker,
+    watch: Watch,
     /// The properties as they were at the start.
     settings: ModelSettings,
-    /// Whether a frame belongs to another presentation than the one before.
-    presentation: Presentation,
-    /// Geometry of the frames, from the caps.
-    info: Option<gst_video::VideoInfo>,
-    /// Whether the last frame showed a face, for the log.
-    seen: bool,
-    /// How long no face was seen.
-    absence: Absence,
-    /// Whether it was said that the video is turned.
-    told_turn: bool,
 }
 
 #[derive(Default)]
@@ -100,12 +86,6 @@ impl FaceLandmarks {
         lock(&self.pack)
             .as_deref()
             .map_or_else(|| kind.template_caps(), |pack| tensor_caps(kind, &SHAPE, pack))
-    }
-
-    fn pack_failed(&self, error: &PackError) -> gst::FlowError {
-        gst::error!(CAT, imp = self, "{error}");
-        gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
-        gst::FlowError::Error
     }
 }
 
@@ -185,15 +165,7 @@ impl BaseTransformImpl for FaceLandmarks {
         })?;
         self.stats.reset();
         *lock(&self.pack) = Some(id);
-        *lock(&self.state) = Some(State {
-            tracker,
-            settings,
-            presentation: Presentation::default(),
-            info: None,
-            seen: false,
-            absence: Absence::default(),
-            told_turn: false,
-        });
+        *lock(&self.state) = Some(State { watch: Watch::new(tracker), settings });
         Ok(())
     }
 
@@ -218,14 +190,9 @@ impl BaseTransformImpl for FaceLandmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = gst_video::VideoInfo::from_caps(incaps)
-            .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        // Where the face was is in pixels of the old size.
-        state.tracker.reset();
-        state.info = Some(info);
-        Ok(())
+        state.watch.set_caps(incaps).map(drop)
     }
 
     fn transform_size(
@@ -265,38 +232,16 @@ impl BaseTransformImpl for FaceLandmarks {
         inbuf: &'a gst::BufferRef,
     ) -> bool {
         // A video that we animated carries what was known of its frames: this face's landmarks take their place.
-        let ours = meta
-            .try_as_custom_meta()
-            .is_some_and(|m| FrameMeta::ALL.iter().any(|kind| m.structure().name() == kind.name()));
-        !ours && self.parent_transform_meta(outbuf, meta, inbuf)
+        !meta::is_of_frame(&meta) && self.parent_transform_meta(outbuf, meta, inbuf)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        let mut missing = None;
-        let concerned = Presentation::is_concerned(&event)
-            || matches!(
-                event.type_(),
-                gst::EventType::StreamStart | gst::EventType::Tag | gst::EventType::Eos
-            );
-        if concerned && let Some(state) = lock(&self.state).as_mut() {
-            if state.presentation.starts_with_event(&event) {
-                state.restart();
-            }
-            state.tracker.heed(&event);
-            if event.type_() == gst::EventType::Eos && state.absence.is_due_at_end() {
-                missing = Some(state.missing());
-            }
+        if Watch::is_concerned(&event) {
+            let heard = lock(&self.state).as_mut().map(|state| state.watch.hear(&event));
+            let choice = lock(&self.settings).face.choice;
+            heard.unwrap_or_default().report.post(&*self.obj(), choice);
         }
-        if let Some(missing) = missing {
-            self.tell_missing(&missing);
-        }
-        match event.view() {
-            gst::EventView::Tag(tag) => match upright(tag) {
-                Some(event) => self.parent_sink_event(event),
-                None => true,
-            },
-            _ => self.parent_sink_event(event),
-        }
+        forwarded(event).is_none_or(|event| self.parent_sink_event(event))
     }
 
     fn submit_input_buffer(
@@ -322,125 +267,17 @@ impl BaseTransformImpl for FaceLandmarks {
         let choice = lock(&self.settings).face.choice;
         let mut guard = lock(&self.state);
         let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
-        if state.presentation.starts_with_frame(&segment, inbuf.pts()) {
-            state.restart();
-        }
-        let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
         let _threads = state.settings.limit_threads();
-        let (width, height) = (info.width() as usize, info.height() as usize);
-        let time = segment.to_running_time(inbuf.pts());
-        let gap = inbuf.flags().contains(gst::BufferFlags::GAP);
-        let tracked = if gap {
-            Ok(state.tracker.hold(width, height))
-        } else {
-            let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(inbuf, &info).ok();
-            let view = frame.as_ref().and_then(|frame| {
-                let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
-                RgbView::new(frame.plane_data(0).ok()?, stride, width, height)
-            });
-            let Some(view) = view else {
-                drop(guard);
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Format,
-                    ("a buffer of {} bytes is no frame of {width}x{height} pixels", inbuf.size())
-                );
-                return Err(gst::FlowError::Error);
-            };
-            state.tracker.track(&view, choice, time.map(seconds))
-        };
-        let (found, written) = match tracked {
-            Ok(tracked) => (tracked.found, write(tracked, outbuf)),
-            Err(error) => {
-                drop(guard);
-                return Err(self.pack_failed(&error));
-            }
-        };
-        if std::mem::replace(&mut state.seen, found) != found {
-            let what = if found { "found" } else { "lost" };
-            gst::info!(CAT, imp = self, "{what} the face at {:?}", inbuf.pts());
-        }
-        let missing = (!gap && state.absence.is_due(found, time)).then(|| state.missing());
-        let turned = state.tell_turn();
+        let write = |sight: Sight<'_>| write(sight.tracked, outbuf);
+        let looked = state.watch.look(&*self.obj(), inbuf, &segment, choice, write);
         drop(guard);
-        if let Some(missing) = missing {
-            self.tell_missing(&missing);
-        }
-        if let Some(degrees) = turned {
-            gst::element_imp_info!(
-                self,
-                gst::StreamError::Format,
-                ("the face lies on its side: the video is taken as turned by {degrees} degrees clockwise (said once)")
-            );
-        }
+        let (written, report) = looked.map_err(|blind| blind.post(&*self.obj()))?;
+        report.post(&*self.obj(), choice);
         written.map(|()| gst::FlowSuccess::Ok).map_err(|error| {
             gst::element_imp_error!(self, gst::ResourceError::Write, ("{error}"));
             gst::FlowError::Error
         })
     }
-}
-
-impl State {
-    /// Another presentation begins.
-    fn restart(&mut self) {
-        self.tracker.reset();
-        self.absence.restart();
-    }
-
-    /// Degrees by which the video is turned, where that is to be said.
-    fn tell_turn(&mut self) -> Option<u32> {
-        let turned = self.tracker.turned();
-        (turned != 0 && !std::mem::replace(&mut self.told_turn, true)).then_some(turned)
-    }
-
-    /// What the faces are that are there instead of the one that is missing.
-    fn missing(&self) -> Missing {
-        let (faces, size) = self.tracker.faces();
-        Missing { count: faces.len(), places: places(&faces, size), was_seen: self.absence.was_seen() }
-    }
-}
-
-/// What there is to say of a face that is not there.
-struct Missing {
-    count: usize,
-    places: String,
-    was_seen: bool,
-}
-
-impl FaceLandmarks {
-    fn tell_missing(&self, missing: &Missing) {
-        let choice = lock(&self.settings).face.choice;
-        let name = self.obj().name();
-        let text = match (choice, missing) {
-            (FaceChoice::Number(number), Missing { count: 1.., .. }) => format!(
-                "{name} finds no face {number} in the video, only {} (x,y of the frame): the portrait holds still; set `face` to \
-                 one of these numbers, largest, left, right or x,y",
-                missing.places
-            ),
-            (_, Missing { was_seen: true, .. }) => format!(
-                "{name} has found no face in the video for a while: the portrait holds its last pose until one comes (said once)"
-            ),
-            _ => format!(
-                "{name} finds no face in the video: the portrait holds still until one comes; use a video of a person who looks \
-                 towards the camera, well lit, whose face takes up a tenth of the frame or more"
-            ),
-        };
-        gst::element_imp_warning!(self, gst::StreamError::WrongType, ("{text}"));
-    }
-}
-
-fn seconds(time: gst::ClockTime) -> f64 {
-    std::time::Duration::from(time).as_secs_f64()
-}
-
-/// The tags for what follows: the landmarks are upright. `None` where nothing is left of them.
-fn upright(event: &gst::event::Tag) -> Option<gst::Event> {
-    let mut tags = event.tag_owned();
-    if orientation(&tags).is_none() {
-        return Some(event.to_owned().into());
-    }
-    tags.make_mut().remove::<gst::tags::ImageOrientation>();
-    (tags.n_tags() > 0).then(|| gst::event::Tag::builder(tags).seqnum(event.seqnum()).build())
 }
 
 /// Fills an output buffer: payload, metadata, GAP flag.

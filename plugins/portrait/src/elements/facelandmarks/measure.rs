@@ -67,6 +67,11 @@ impl Measure {
         self.tracked.insert(held)
     }
 
+    /// What was said last.
+    pub fn last(&self) -> Option<&Tracked> {
+        self.tracked.as_ref()
+    }
+
     fn resting(&self, upright: Orientation, size: (usize, usize)) -> Tracked {
         let (width, height) = upright.size(size);
         let (width, height) = (width as f32, height as f32);

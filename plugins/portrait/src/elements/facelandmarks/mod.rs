@@ -12,6 +12,7 @@ mod imp;
 pub(crate) mod measure;
 pub(crate) mod settings;
 pub(crate) mod tracker;
+pub(crate) mod watch;
 
 #[cfg(test)]
 pub(crate) use settings::properties;

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::face::find::FaceProperty;
-use crate::stream::property::{Table, parsed};
+use crate::stream::property::{Property, Table, parsed};
 use crate::stream::settings::ModelSettings;
 use crate::stream::stats;
 
@@ -24,19 +24,22 @@ pub fn properties() -> &'static Table<Settings> {
 
 /// A table of them: each element that tracks a face has one of its own.
 pub fn table() -> Table<Settings> {
-    Table::new(ModelSettings::properties(|s: &mut Settings| &mut s.model).chain([
-        parsed(
-            [
-                "face",
-                "Face",
-                "Which face of the video is followed: largest, left, right, a number (counted from the left where the \
+    let model = ModelSettings::properties(|s: &mut Settings| &mut s.model);
+    Table::new(model.chain([face().within(|s: &mut Settings| &mut s.face), stats::property()]))
+}
+
+/// Which face is followed.
+pub fn face() -> Property<FaceProperty> {
+    parsed(
+        [
+            "face",
+            "Face",
+            "Which face of the video is followed: largest, left, right, a number (counted from the left where the \
                  first faces are seen, then as they come; a face keeps its number until it is away for a second; anew \
                  after a cut) or x,y (the one nearest to that point: 0 to 1 of the width and the height, from the upper \
                  left corner)",
-            ],
-            |s: &Settings| Some(s.face.text().to_owned()),
-            |s: &mut Settings, text| s.face.set(text),
-        ),
-        stats::property(),
-    ]))
+        ],
+        |face: &FaceProperty| Some(face.text().to_owned()),
+        |face: &mut FaceProperty, text| face.set(text),
+    )
 }

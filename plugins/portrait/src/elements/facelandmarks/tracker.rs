@@ -138,6 +138,16 @@ impl Tracker {
         (360 + self.upright.degrees() - self.tagged.degrees()) % 360
     }
 
+    /// How the frames stand upright.
+    pub fn upright(&self) -> Orientation {
+        self.upright
+    }
+
+    /// What was said of the last frame.
+    pub fn last(&self) -> Option<&Tracked> {
+        self.measure.last()
+    }
+
     /// The faces that are there, by their numbers, and the size of the picture that they lie in; known only where the choice
     /// is not the largest.
     pub fn faces(&self) -> (Vec<(usize, Spot)>, (f32, f32)) {

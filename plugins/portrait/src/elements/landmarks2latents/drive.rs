@@ -30,6 +30,7 @@ pub struct Blend {
     regions: Regions,
     /// Mouth, eyes, the rest, then how absolute the driven shape is.
     shares: Ease<4>,
+    applied: [f32; 4],
 }
 
 /// Normalised landmarks of a face.
@@ -46,12 +47,18 @@ pub struct Driving<'a> {
 impl Blend {
     /// A blend of the regions of the mean face.
     pub fn new(mean_face: &[[f32; 3]]) -> Self {
-        Self { regions: Regions::new(mean_face), shares: Ease::default() }
+        Self { regions: Regions::new(mean_face), shares: Ease::default(), applied: [0.0; 4] }
     }
 
     /// Back to the first frame.
     pub fn reset(&mut self) {
         self.shares = Ease::default();
+    }
+
+    /// The shares of the last frame, 0 to 1: how far mouth, eyes and the rest are driven, and how absolute that is. Nothing is
+    /// driven by a face that was not seen yet.
+    pub fn shares(&self) -> [f32; 4] {
+        self.applied
     }
 
     /// One frame of `dt` seconds: moves the driven regions of `face`, whose shape at rest is `neutral`.
@@ -68,7 +75,9 @@ impl Blend {
         let absolute = f32::from(u8::from(!controls.drive_relative));
         let asked = [share(Drive::MOUTH), share(Drive::EYES), share(Drive::EXPRESSION), absolute];
         let [mouth, eyes, rest, absolute] = self.shares.step(asked, [0.0; 4], dt);
+        self.applied = [0.0, 0.0, 0.0, absolute];
         let Some((now, first)) = driving.and_then(|d| d.seen) else { return };
+        self.applied = [mouth, eyes, rest, absolute];
         let gains = [mouth, eyes, rest];
         if gains == [0.0; 3] {
             return;

@@ -42,10 +42,10 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::CAT;
+use super::notice::Notice;
 use super::settings::{Settings, properties};
-use super::state::{FrameInput, Notice, State};
+use super::state::{FrameInput, Role, State};
 use super::track::{self, PosePad, Recording, TrackedFace};
-use crate::face::landmark::pose::Pose;
 use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
@@ -125,35 +125,8 @@ impl Landmarks2Latents {
         }
         let (pose, notices) =
             state.step(&input, driving.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
-        buffer::write_f32(outbuf, &state.latents).map_err(|e| e.to_string())?;
-        attach(outbuf, state.has_landmarks().then_some(&*state.landmarks), pose);
-        state.handover.iter().for_each(|handover| handover.mark(outbuf));
+        state.write(pose, outbuf).map_err(|e| e.to_string())?;
         Ok(notices)
-    }
-
-    fn warn_of(&self, notice: Notice) {
-        match notice {
-            Notice::Clamped => gst::element_imp_warning!(
-                self,
-                gst::StreamError::Failed,
-                ("the head was to turn farther than a photo can show: clamped (said once)")
-            ),
-            Notice::Style => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Settings,
-                ("the pack has fewer styles of head motion than `pose-style` asks for: its last one is taken (said once)")
-            ),
-            Notice::NoGenerator => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Settings,
-                ("`pose-mode` is generated but the model pack has no stage of the role pose: the head stays still (said once)")
-            ),
-            Notice::Undriven => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Settings,
-                ("`pose-mode` is transferred but no face drives the pose: link a facelandmarks to the pad `pose` (said once)")
-            ),
-        }
     }
 }
 
@@ -219,15 +192,6 @@ impl HasSidePad for Landmarks2Latents {
     fn ask_whether_live(&self) {
         *lock(&self.ask_live) = true;
     }
-}
-
-/// Landmarks, where there are any, and pose as applied.
-fn attach(outbuf: &mut gst::BufferRef, landmarks: Option<&[f32]>, pose: Pose) {
-    if let Some(landmarks) = landmarks {
-        meta::attach(outbuf, FrameMeta::Landmarks, &[landmarks.len() / 3, 3], landmarks);
-    }
-    let pose = pose.to_array();
-    meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
 }
 
 static DESCRIPTION: Description = Description::new(
@@ -332,7 +296,8 @@ impl BaseTransformImpl for Landmarks2Latents {
             )
         })?;
         let settings = lock(&self.settings).clone();
-        let state = State::new(&settings, photos.portrait).map_err(|e| pack_error_message(&e))?;
+        let state =
+            State::new(&settings, photos.portrait, Role::Landmarks).map_err(|e| pack_error_message(&e))?;
         self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
         *lock(&self.caps) = Some(state.caps.clone());
@@ -422,7 +387,7 @@ impl BaseTransformImpl for Landmarks2Latents {
         let _timer = self.stats.time();
         match self.run(inbuf, outbuf) {
             Ok(notices) => {
-                notices.into_iter().for_each(|notice| self.warn_of(notice));
+                notices.into_iter().for_each(|notice| notice.post(&*self.obj()));
                 Ok(gst::FlowSuccess::Ok)
             }
             Err(error) => {

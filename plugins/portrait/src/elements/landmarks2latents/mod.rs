@@ -10,8 +10,10 @@ mod ease;
 mod head;
 mod imp;
 mod motion;
-mod settings;
-mod state;
+pub(crate) mod notice;
+pub(crate) mod settings;
+mod sight;
+pub(crate) mod state;
 mod track;
 mod transfer;
 

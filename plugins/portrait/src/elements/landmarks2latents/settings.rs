@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use gst::glib;
 
-use crate::stream::property::{Property, Table, choice, choices, number, switch, whole};
+use crate::stream::property::{Place, Property, Table, choice, choices, number, switch, whole};
 use crate::stream::settings::{ModelSettings, seed};
 use crate::stream::stats;
 
@@ -123,9 +123,15 @@ pub fn properties() -> &'static Table<Settings> {
     static PROPERTIES: LazyLock<Table<Settings>> = LazyLock::new(|| {
         let model = ModelSettings::properties(|s: &mut Settings| &mut s.model);
         let all = [seed(|s: &mut Settings| &mut s.seed), stats::property()];
-        Table::new(model.chain(all).chain(offsets()).chain(motion()).chain(driving()))
+        Table::new(model.chain(all).chain(offsets()).chain(motion()).chain(transfer()).chain(driving()))
     });
     &PROPERTIES
+}
+
+/// The rows of an element whose settings hold these and that knows no voice: what is added to the pose, how that of a face in a
+/// video is transferred, what of the face drives.
+pub fn of_video<S: 'static>(place: Place<S, Settings>) -> impl Iterator<Item = Property<S>> {
+    offsets().into_iter().chain(transfer()).chain(driving()).map(move |row| row.within(place))
 }
 
 /// What is added to the pose in every mode.
@@ -170,7 +176,7 @@ fn offsets() -> [Property<Settings>; 6] {
 }
 
 /// Where the pose comes from.
-fn motion() -> [Property<Settings>; 6] {
+fn motion() -> [Property<Settings>; 3] {
     [
         choice(
             [
@@ -179,15 +185,6 @@ fn motion() -> [Property<Settings>; 6] {
                 "Where the head pose comes from; a change eases in within about half a second",
             ],
             |s| &mut s.controls.mode,
-        ),
-        number(
-            [
-                "pose-gain",
-                "Pose gain",
-                "Factor on generated and transferred head motion, around the photo's pose",
-            ],
-            (0.0, MAX_GAIN),
-            |s| &mut s.controls.gain,
         ),
         whole(
             [
@@ -209,6 +206,21 @@ fn motion() -> [Property<Settings>; 6] {
             |s: &mut Settings| &mut s.pose_loop,
         )
         .in_ready(),
+    ]
+}
+
+/// How a pose is transferred.
+fn transfer() -> [Property<Settings>; 3] {
+    [
+        number(
+            [
+                "pose-gain",
+                "Pose gain",
+                "Factor on generated and transferred head motion, around the photo's pose",
+            ],
+            (0.0, MAX_GAIN),
+            |s| &mut s.controls.gain,
+        ),
         whole(
             [
                 "pose-smoothing",

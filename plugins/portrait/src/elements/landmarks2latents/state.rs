@@ -8,17 +8,20 @@ use tch::Tensor;
 use super::drive::{Blend, Driver, Driving};
 use super::head::{HeadPoser, Within};
 use super::motion::PoseGenerator;
+use super::notice::Notice;
 use super::settings::{Controls, Drive, PoseMode, Settings};
+use super::sight::Sight;
 use super::track::DrivingFace;
-use super::transfer::{Manner, Transfer};
+use super::transfer::{MAX_TURN_DEG, Manner, Transfer};
+use crate::elements::facelandmarks::measure::Tracked;
 use crate::face::emotion::EMOTION_LEN;
 use crate::face::landmark::pose::{Pose, turned_to};
-use crate::pack::{Between, FACE_LEN, Pack, PackError, Stage};
+use crate::pack::{Between, FACE_LEN, Pack, PackError, RendererKind, Stage};
 use crate::photo::Portrait;
 use crate::photo::handover::Handover;
 use crate::stream::element::StageCaps;
 use crate::stream::presentation::Presentation;
-use crate::stream::tensor::{FrameMeta, TensorKind, meta};
+use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
 
 /// What the landmarks of one frame come with.
 pub struct FrameInput {
@@ -36,6 +39,20 @@ pub struct FrameInput {
 }
 
 impl FrameInput {
+    /// Of a frame of a video without a voice.
+    pub fn of_face(tracked: &Tracked) -> Self {
+        Self {
+            features: None,
+            emotion: [0.0; EMOTION_LEN],
+            pose: Some(tracked.pose),
+            lost: !tracked.found,
+            face: UNMOVED,
+            is_other: tracked.is_other,
+            awaited: false,
+        }
+    }
+
+    /// Of a frame of landmarks.
     pub fn read(inbuf: &gst::BufferRef, awaited: bool) -> Self {
         let numbers = |kind| meta::read(inbuf, kind).map(|m| m.data);
         Self {
@@ -53,17 +70,23 @@ impl FrameInput {
 /// Controls of a face that nobody steers.
 const UNMOVED: [f32; FACE_LEN] = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
 
-/// What the user is told once a life.
+/// Which stage makes the latents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The pose was clamped.
-    Clamped,
-    /// The pack has fewer styles.
-    Style,
-    /// No video drives the pose though the mode says so.
-    Undriven,
-    /// The pack generates no poses though the mode says so.
-    NoGenerator,
+pub enum Role {
+    /// The one that takes landmarks, or what else flows between the stages.
+    Landmarks,
+    /// The one that sees the frames of a video; landmarks of its face come along.
+    Frames,
+}
+
+impl Role {
+    /// Its name in manifests.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Landmarks => "landmarks2latents",
+            Self::Frames => "face2latents",
+        }
+    }
 }
 
 /// Where the pose of a frame came from: the head may jump where this changes.
@@ -80,6 +103,12 @@ struct Source {
 /// See the module.
 pub struct State {
     stage: Arc<Stage>,
+    role: Role,
+    between: Between,
+    /// Of [`Role::Frames`]: what the stage sees.
+    pub sight: Option<Sight>,
+    /// Farthest turns of a transferred pose, degrees.
+    limits: [f32; 3],
     pub caps: StageCaps,
     pub presentation: Presentation,
     portrait: Arc<Portrait>,
@@ -112,17 +141,19 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(settings: &Settings, portrait: Arc<Portrait>) -> Result<Self, PackError> {
+    pub fn new(settings: &Settings, portrait: Arc<Portrait>, role: Role) -> Result<Self, PackError> {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
-        let stage = pack.stage("landmarks2latents", device)?;
+        let stage = pack.stage(role.name(), device)?;
         let manifest = pack.manifest();
         let (points, latents) = (manifest.landmarks.count, manifest.latents.shape().to_vec());
-        let between = manifest.between.shape();
-        let generator = manifest
-            .stages
-            .contains_key("pose")
-            .then(|| PoseGenerator::new(&pack, device, &portrait.pose, settings.seed));
+        let between = if role == Role::Frames { Between::Landmarks } else { manifest.between };
+        let limits = match manifest.picture.renderer {
+            RendererKind::Warp => [MAX_TURN_DEG; 3],
+            RendererKind::Neural => manifest.pose.limits,
+        };
+        let generates = role == Role::Landmarks && manifest.stages.contains_key("pose");
+        let generator = generates.then(|| PoseGenerator::new(&pack, device, &portrait.pose, settings.seed));
         Ok(Self {
             generator: generator.transpose()?,
             main: Transfer::default(),
@@ -133,10 +164,10 @@ impl State {
             blend: Blend::new(pack.mean_face()),
             source: None,
             hidden: stage.first_state()?,
-            landmarks: vec![0.0; between.iter().product()],
+            landmarks: vec![0.0; between.shape().iter().product()],
             latents: vec![0.0; latents.iter().product()],
             caps: StageCaps {
-                input: (TensorKind::Landmarks, between),
+                input: (TensorKind::Landmarks, between.shape()),
                 output: (TensorKind::Latents, latents),
                 pack: pack.id(),
             },
@@ -148,6 +179,10 @@ impl State {
             frame: 0.0,
             driving: vec![[0.0; 3]; points],
             posed: vec![[0.0; 3]; points],
+            sight: (role == Role::Frames).then(|| Sight::new(&stage, manifest.crop.as_ref())),
+            role,
+            between,
+            limits,
             portrait,
             handover: None,
             stage,
@@ -181,6 +216,7 @@ impl State {
         self.head.reset();
         self.blend.reset();
         self.source = None;
+        self.sight.iter_mut().for_each(Sight::forget);
         self.hidden = self.stage.first_state()?;
         Ok(())
     }
@@ -203,6 +239,10 @@ impl State {
         if input.is_other {
             self.main = Transfer::default();
             self.faces += 1;
+            // What the stage remembers of a face is not the other one's.
+            if self.role == Role::Frames {
+                self.hidden = self.stage.first_state()?;
+            }
         }
         let mut notices = Vec::new();
         let (base, source, within) = self.base_pose(input, driving, controls, features, &mut notices)?;
@@ -224,7 +264,11 @@ impl State {
         }
         let (stage, portrait) = (&self.stage, &self.portrait);
         let emotion = self.pack.manifest().own_emotions(&input.emotion);
+        // Before the first face there is nothing that drives, and nothing to remember.
+        let begun = self.role == Role::Landmarks || self.main.has_started();
         let outputs = stage.run_with(|name, index| match name {
+            "frame" => stage.input(index, self.sight.as_ref().map_or(&[], Sight::pixels)),
+            "drive" => stage.input(index, &self.blend.shares()),
             "posed" => stage.input(index, self.posed.as_flattened()),
             "landmarks" | "coefficients" => stage.input(index, &self.landmarks),
             "pose" => stage.input(index, &pose.to_array()),
@@ -242,13 +286,28 @@ impl State {
             name => portrait.sources.input(stage, name, index),
         })?;
         stage.read(outputs.get("latents")?, &mut self.latents)?;
-        self.hidden = outputs.find("state").map(Tensor::shallow_clone);
+        if begun {
+            self.hidden = outputs.find("state").map(Tensor::shallow_clone);
+        }
         Ok((pose, notices))
     }
 
     /// Whether landmarks flow, and not the coefficients of a face model.
     pub fn has_landmarks(&self) -> bool {
-        self.pack.manifest().between == Between::Landmarks
+        self.between == Between::Landmarks
+    }
+
+    /// Writes the frame: latents; landmarks, where there are any, and pose as applied; whose photo it is made for.
+    pub fn write(&self, pose: Pose, outbuf: &mut gst::BufferRef) -> Result<(), buffer::SizeError> {
+        buffer::write_f32(outbuf, &self.latents)?;
+        if self.has_landmarks() {
+            let landmarks = &*self.landmarks;
+            meta::attach(outbuf, FrameMeta::Landmarks, &[landmarks.len() / 3, 3], landmarks);
+        }
+        let pose = pose.to_array();
+        meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
+        self.handover.iter().for_each(|handover| handover.mark(outbuf));
+        Ok(())
     }
 
     /// The pose that the mode gives, before gain and offsets.
@@ -293,6 +352,7 @@ impl State {
             relative: controls.relative,
             smoothing: controls.smoothing as f32 / 1000.0,
             dt: self.frame,
+            limits: self.limits,
         };
         let (base, within) = match mode {
             PoseMode::Auto | PoseMode::Generated => {

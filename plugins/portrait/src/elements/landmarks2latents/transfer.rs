@@ -4,8 +4,9 @@
 use super::head::Within;
 use crate::face::landmark::pose::Pose;
 
-/// Farthest that a transferred pose turns the head away from the photo's, in degrees: a warped photo shows no more.
-const MAX_TURN_DEG: f32 = 20.0;
+/// Farthest that a transferred pose turns the head away from the photo's, in degrees, where the photo is warped: it shows no
+/// more.
+pub const MAX_TURN_DEG: f32 = 20.0;
 
 /// Farthest that a transferred pose moves the head, in head scales (inter-ocular distances).
 const MAX_SHIFT: f32 = 0.6;
@@ -32,6 +33,8 @@ pub struct Manner {
     pub smoothing: f32,
     /// Duration of a frame, seconds.
     pub dt: f32,
+    /// Farthest turns away from the photo's pose, degrees.
+    pub limits: [f32; ANGLES],
 }
 
 impl Transfer {
@@ -60,18 +63,18 @@ impl Transfer {
         // Moves of the driving head are in units of its own size.
         let unit = from.scale.max(f32::EPSILON);
         let turns = if manner.relative { turned(&from, &driving) } else { turned(rest, &driving) };
-        let turn = |value: f32| value.clamp(-MAX_TURN_DEG, MAX_TURN_DEG);
+        let turn = |axis: usize| turns[axis].clamp(-manner.limits[axis], manner.limits[axis]);
         let shift = |value: f32| (value / unit).clamp(-MAX_SHIFT, MAX_SHIFT) * rest.scale;
         let pose = Pose {
-            yaw: rest.yaw + turn(turns[0]),
-            pitch: rest.pitch + turn(turns[1]),
-            roll: rest.roll + turn(turns[2]),
+            yaw: rest.yaw + turn(0),
+            pitch: rest.pitch + turn(1),
+            roll: rest.roll + turn(2),
             x: rest.x + shift(driving.x - from.x),
             y: rest.y + shift(driving.y - from.y),
             z: rest.z,
             scale: rest.scale * (driving.scale / unit).clamp(SCALE_RANGE.0, SCALE_RANGE.1),
         };
-        let clamped = turns.iter().any(|t| t.abs() > MAX_TURN_DEG);
+        let clamped = turns.iter().zip(manner.limits).any(|(t, limit)| t.abs() > limit);
         (pose, if clamped { Within::Clamped } else { Within::Range })
     }
 
@@ -115,7 +118,7 @@ fn shorter(turn: f32) -> f32 {
 mod tests {
     use super::*;
 
-    const PLAIN: Manner = Manner { relative: true, smoothing: 0.0, dt: 0.04 };
+    const PLAIN: Manner = Manner { relative: true, smoothing: 0.0, dt: 0.04, limits: [MAX_TURN_DEG; ANGLES] };
 
     fn pose(yaw: f32, x: f32, scale: f32) -> Pose {
         Pose { yaw, pitch: 0.0, roll: 0.0, x, y: 0.5, z: 0.0, scale }

@@ -102,6 +102,12 @@ impl FrameMeta {
     }
 }
 
+/// Whether a metadata is one of these kinds.
+pub fn is_of_frame(meta: &gst::MetaRef<'_, gst::Meta>) -> bool {
+    meta.try_as_custom_meta()
+        .is_some_and(|meta| FrameMeta::ALL.iter().any(|kind| meta.structure().name() == kind.name()))
+}
+
 /// Name of the metadata that marks a picture as synthetic: fields `generator`, `pack` (strings).
 pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
 
