@@ -20,6 +20,8 @@ pub struct Stage {
     arguments: Vec<usize>,
     results: Vec<usize>,
     compute: Computing,
+    /// Whether libtorch runs the code as it is written.
+    plain: bool,
 }
 
 /// How a stage computes; what goes in and comes out is float32.
@@ -93,7 +95,7 @@ impl Stage {
                 reason: format!("its numbers cannot be converted to {kind:?}"),
             })?;
         }
-        let stage = Self {
+        let mut stage = Self {
             name: name.to_owned(),
             module,
             device,
@@ -102,6 +104,7 @@ impl Stage {
             arguments: entry.arguments.clone(),
             results: entry.results.clone(),
             compute,
+            plain: device == Device::Cpu,
         };
         let zeros: Vec<Tensor> = stage
             .inputs
@@ -109,9 +112,15 @@ impl Stage {
             .map(|t| Tensor::f_zeros(&*t.shape, (Kind::Float, device)))
             .collect::<Result<_, _>>()
             .map_err(|e| torch(name, &e))?;
-        // The profiling executor specializes on its second run: do both here.
-        stage.run(&zeros)?;
-        let outputs = stage.run(&zeros)?;
+        let outputs = match stage.run(&zeros) {
+            // Code that only runs once it is optimized, as where traced numbers are of two precisions.
+            Err(_) if stage.plain => {
+                stage.plain = false;
+                stage.settle(&zeros)?
+            }
+            found if stage.plain => found?,
+            _ => stage.settle(&zeros)?,
+        };
         for (tensor, entry) in outputs.iter().zip(&stage.outputs) {
             if tensor.size() != entry.shape {
                 let reason =
@@ -120,6 +129,12 @@ impl Stage {
             }
         }
         Ok(stage)
+    }
+
+    /// Runs it until libtorch's profiling executor has specialized the code, which is on the second run.
+    fn settle(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, PackError> {
+        self.run(inputs)?;
+        self.run(inputs)
     }
 
     /// Runs the stage. Inputs and outputs are those of `pack.toml`, in the order of the stage's role, on [`Stage::device`]. Waits
@@ -141,6 +156,7 @@ impl Stage {
         let values: Vec<IValue> =
             given.map(|tensor| value(tensor).map(IValue::Tensor)).collect::<Result<_, _>>()?;
         let pass = gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1));
+        let _plain = self.plain.then(Plain::new);
         let forward = || self.module.forward_is(&values);
         let output = match self.compute {
             Computing::Mixed => tch::autocast(true, forward),
@@ -310,4 +326,22 @@ fn torch(stage: &str, error: &TchError) -> PackError {
     let text = error.to_string();
     let reason = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("unknown error").trim().to_owned();
     PackError::Torch { stage: stage.to_owned(), reason }
+}
+
+/// While it lives, this thread runs models as they are written. On a CPU libtorch's optimizer does not make a frozen model
+/// quicker, gives the same bits, and takes most of the time of a start. Not `Send`: it belongs to its thread.
+struct Plain(std::marker::PhantomData<*const ()>);
+
+impl Plain {
+    fn new() -> Self {
+        // Does not fail; a model that is optimized runs as well.
+        let _ = tch::jit::f_set_graph_executor_optimize(false);
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        let _ = tch::jit::f_set_graph_executor_optimize(true);
+    }
 }
