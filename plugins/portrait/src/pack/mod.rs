@@ -12,6 +12,7 @@ pub mod gate;
 mod locate;
 mod manifest;
 mod pickle;
+pub mod profile;
 mod promise;
 mod roles;
 mod script;

@@ -5,7 +5,7 @@ use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
-use super::{PackError, gate};
+use super::{PackError, gate, profile};
 
 /// A stage of a pack on a device.
 #[derive(Debug)]
@@ -146,6 +146,7 @@ impl Stage {
         if is_called_off() {
             return Err(PackError::Torch { stage: self.name.clone(), reason: "called off".to_owned() });
         }
+        let _span = profile::span_of(|| format!("network {}", self.name).into());
         // Gradients are a per-thread setting; the guard restores it.
         let _no_grad = tch::no_grad_guard();
         let value = |tensor: &Tensor| match self.compute {
