@@ -52,6 +52,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
+    // What users get: the tests' single precision comes from cargo's settings.
+    command.env("GST_PORTRAIT_PRECISION", "auto");
     if args.release {
         command.arg("--release");
     }

@@ -32,6 +32,8 @@ enum Computing {
     Mixed,
     /// All of it, converted.
     Whole(Kind),
+    /// Its layers in bfloat16, as the file was changed to (`narrow`).
+    Narrow,
 }
 
 impl Computing {
@@ -41,6 +43,14 @@ impl Computing {
             Precision::Fp16 if device.is_cuda() => Self::Mixed,
             Precision::Fp16 => Self::Whole(Kind::Half),
             Precision::Bf16 => Self::Whole(Kind::BFloat16),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Single => "fp32",
+            Self::Mixed | Self::Whole(Kind::Half) => "fp16",
+            Self::Whole(_) | Self::Narrow => "bf16",
         }
     }
 }
@@ -75,18 +85,19 @@ impl Outputs<'_> {
 
 impl Stage {
     /// Loads a stage from the checked bytes of its file (`archive::rebuild`) and runs it on zeros, so that a model of the wrong shape is an error here
-    /// and not in the middle of a stream.
+    /// and not in the middle of a stream. `narrow` says that the file was changed to compute in bfloat16.
     pub(super) fn load(
         name: &str,
         entry: &StageEntry,
         bytes: &[u8],
         device: Device,
         precision: Precision,
+        narrow: bool,
     ) -> Result<Self, PackError> {
         let mut module =
             CModule::load_data_on_device(&mut &bytes[..], device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
-        let compute = Computing::new(precision, device);
+        let compute = if narrow { Computing::Narrow } else { Computing::new(precision, device) };
         if let Computing::Whole(kind) = compute {
             // tch has no variant that returns an error.
             let convert = std::panic::AssertUnwindSafe(|| module.to(device, kind, false));
@@ -262,6 +273,11 @@ impl Stage {
             let reason = format!("gives {found} tensors where {N} are needed");
             PackError::Torch { stage: self.name.clone(), reason }
         })
+    }
+
+    /// What it computes in: `fp32`, `fp16` or `bf16`.
+    pub fn precision(&self) -> &'static str {
+        self.compute.name()
     }
 
     /// Where the stage runs.

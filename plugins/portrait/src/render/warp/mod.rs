@@ -140,6 +140,10 @@ impl Renderer for Warp {
         self.timings
     }
 
+    fn precision(&self) -> &'static str {
+        self.painters.mouth.precision()
+    }
+
     fn draw(
         &mut self,
         source: &Source<'_>,

@@ -68,6 +68,11 @@ impl Painter {
         &self.patches
     }
 
+    /// What its network computes in.
+    pub fn precision(&self) -> &'static str {
+        self.stage.precision()
+    }
+
     /// Length of the code of a frame that its network takes.
     pub fn code_len(&self) -> usize {
         self.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
