@@ -66,6 +66,19 @@ class Mesh(nn.Module):
         return torch.cat([flat, torch.cat([depth, deep])[:, None]], 1), presence.view(1)
 
 
+def single(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """The same with all its traced numbers in single precision, which libtorch takes them for only where it optimizes."""
+    graph = module.graph
+    for node in list(graph.findAllNodes("prim::Constant")):
+        value = node.output().toIValue()
+        if isinstance(value, torch.Tensor) and value.dtype == torch.float64:
+            new = graph.create("prim::Constant", 1)
+            new.t_("value", value.float())
+            new.insertBefore(node)
+            node.output().replaceAllUsesWith(new.output())
+    return module
+
+
 def build(block: Path) -> torch.jit.ScriptModule:
     """The stage, from the block face_mesh_attention_478.pt."""
-    return torch.jit.freeze(torch.jit.script(Mesh(torch.jit.load(str(block))).eval()))
+    return single(torch.jit.freeze(torch.jit.script(Mesh(torch.jit.load(str(block))).eval())))

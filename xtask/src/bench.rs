@@ -24,6 +24,9 @@ pub struct BenchArgs {
     /// Length of the live measurement; above 120 only the pipeline with an encoder is measured
     #[arg(long, default_value_t = 30, requires = "live")]
     seconds: u64,
+    /// Tell where the time of a frame goes instead: each part's time and allocations
+    #[arg(long, conflicts_with_all = ["write", "live", "streams", "against"])]
+    profile: bool,
     /// Compare with the plugin in that folder instead: both play the same pipelines in turns
     #[arg(long, conflicts_with_all = ["write", "live", "streams"], value_name = "FOLDER")]
     against: Option<PathBuf>,
@@ -49,6 +52,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let mut command = shell::cargo(&root);
     command.args(["run", "--package", "portrait-tests", "--bin", "bench"]);
+    // What users get: the tests' single precision comes from cargo's settings.
+    command.env("GST_PORTRAIT_PRECISION", "auto");
     if args.release {
         command.arg("--release");
     }
@@ -58,6 +63,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     if args.write {
         command.arg("--write").arg(root.join("BENCHMARKS.md"));
+    }
+    if args.profile {
+        command.arg("--profile");
     }
     if let Some(count) = args.streams {
         command.arg("--streams").arg(count.to_string());

@@ -12,7 +12,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::pickle::{self, Pickle};
 use super::script::{self, Program, Refusal};
-use super::{PackError, float16};
+use super::{PackError, float16, narrow};
 
 /// Most files in an archive.
 const MAX_FILES: usize = 1 << 16;
@@ -41,13 +41,42 @@ struct Files {
     numbers: [BTreeMap<String, Vec<u8>>; 2],
 }
 
-/// Checks a model and returns it as it is to be loaded. Where `widen` is set, numbers of half precision become float32.
+/// Checks a model and returns it as it is to be loaded. Where `widen` is set, numbers of half precision become float32; where
+/// `narrow` is, those that convolutions and linear layers multiply with become bfloat16 ([`mod@narrow`]).
 ///
 /// # Errors
 /// The first thing in it that a pack's models may not hold; `path` is for the message.
-pub fn rebuild(path: &Path, bytes: &[u8], widen: bool) -> Result<Vec<u8>, PackError> {
+pub fn rebuild(path: &Path, bytes: &[u8], widen: bool, narrow: bool) -> Result<Vec<u8>, PackError> {
     let wrong = |reason: String| PackError::Model { path: path.to_owned(), reason };
     let mut files = read(bytes).map_err(|reason| wrong(format!("its archive holds {reason}")))?;
+    let (program, [mut data, mut constants]) = check(path, &files, widen)?;
+    for (numbers, Pickle { half, .. }) in files.numbers.iter_mut().zip([&data, &constants]) {
+        for key in half {
+            if let Some(stored) = numbers.get_mut(key) {
+                *stored = float16::widen(stored);
+            }
+        }
+    }
+    (files.data, files.constants) = (std::mem::take(&mut data.bytes), std::mem::take(&mut constants.bytes));
+    if narrow {
+        // Read again: widening moved what the pickles refer to.
+        let (_, [data, constants]) = check(path, &files, false)?;
+        let changes = narrow::Changes::new(&program, &data, &constants);
+        for source in files.sources.values_mut() {
+            *source = narrow::rewrite(source);
+        }
+        files.data = changes.recast(0, &data);
+        files.constants = changes.recast(1, &constants);
+        changes.narrow(&mut files.numbers);
+        // What runs is what is checked.
+        check(path, &files, false)?;
+    }
+    write(&files).map_err(|e| wrong(format!("it cannot be written anew ({e})")))
+}
+
+/// Checks what an archive holds: its code, `data.pkl`, `constants.pkl`.
+fn check(path: &Path, files: &Files, widen: bool) -> Result<(Program, [Pickle; 2]), PackError> {
+    let wrong = |reason: String| PackError::Model { path: path.to_owned(), reason };
     let mut program = Program::default();
     for (module, source) in &files.sources {
         script::parse(source, module, &mut program).map_err(|refusal| refused(path, module, refusal))?;
@@ -66,15 +95,7 @@ pub fn rebuild(path: &Path, bytes: &[u8], widen: bool) -> Result<Vec<u8>, PackEr
         return Err(wrong(format!("its {class} has no forward")));
     }
     script::check(&program, count).map_err(|refusal| refused(path, "code", refusal))?;
-    for (numbers, Pickle { half, .. }) in files.numbers.iter_mut().zip([&data, &constants]) {
-        for key in half {
-            if let Some(stored) = numbers.get_mut(key) {
-                *stored = float16::widen(stored);
-            }
-        }
-    }
-    write(&files, &data.bytes, &constants.bytes)
-        .map_err(|e| wrong(format!("it cannot be written anew ({e})")))
+    Ok((program, [data, constants]))
 }
 
 fn refused(path: &Path, module: &str, refusal: Refusal) -> PackError {
@@ -204,15 +225,15 @@ fn module(file: &str) -> Option<String> {
 }
 
 /// A new archive, with nothing compressed and no comments.
-fn write(files: &Files, data: &[u8], constants: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
+fn write(files: &Files) -> zip::result::ZipResult<Vec<u8>> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mut put = |name: &str, content: &[u8]| -> zip::result::ZipResult<()> {
         zip.start_file(format!("model/{name}"), options)?;
         Ok(zip.write_all(content)?)
     };
-    put("data.pkl", data)?;
-    put("constants.pkl", constants)?;
+    put("data.pkl", &files.data)?;
+    put("constants.pkl", &files.constants)?;
     put("version", format!("{}\n", files.version.unwrap_or(*VERSIONS.start())).as_bytes())?;
     put("byteorder", b"little")?;
     for (module, source) in &files.sources {
@@ -235,7 +256,7 @@ mod tests {
     #[test]
     fn the_new_archive_holds_what_was_checked() {
         let path = Pack::open(DEFAULT_PACK).unwrap().dir().join("pose.pt");
-        let found = rebuild(&path, &std::fs::read(&path).unwrap(), false).unwrap();
+        let found = rebuild(&path, &std::fs::read(&path).unwrap(), false, false).unwrap();
         let mut archive = ZipArchive::new(Cursor::new(&found)).unwrap();
         let mut names: Vec<String> = archive.file_names().map(str::to_owned).collect();
         names.sort();
@@ -253,7 +274,7 @@ mod tests {
             assert_eq!(archive.by_index(index).unwrap().compression(), CompressionMethod::Stored);
         }
         // Again: it is an archive like another.
-        assert_eq!(rebuild(&path, &found, false).unwrap(), found);
+        assert_eq!(rebuild(&path, &found, false, false).unwrap(), found);
     }
 
     #[test]

@@ -9,17 +9,14 @@ pub fn widen(half: &[u8]) -> Vec<u8> {
 
 /// IEEE 754 binary16.
 fn from_bits(bits: u16) -> f32 {
-    const FRACTION_BITS: u32 = 10;
-    const BIAS: i32 = 15;
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> FRACTION_BITS & 0x1f);
-    let fraction = f32::from(bits & 0x3ff) / 1024.0;
-    sign * match exponent {
-        0 => fraction * 2f32.powi(1 - BIAS),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => (1.0 + fraction) * 2f32.powi(exponent - BIAS),
-    }
+    /// Its exponent of infinities and of what is no number.
+    const LAST: u32 = 0x1f << 10;
+    /// 2 to the difference of both biases.
+    const SCALE: f32 = f32::from_bits((127 + 127 - 15) << 23);
+    let (sign, size) = (u32::from(bits >> 15) << 31, u32::from(bits & 0x7fff));
+    let wide = size << 13;
+    let wide = if size >= LAST { wide | 0xff << 23 } else { (f32::from_bits(wide) * SCALE).to_bits() };
+    f32::from_bits(sign | wide)
 }
 
 #[cfg(test)]

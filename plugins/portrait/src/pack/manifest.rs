@@ -330,6 +330,8 @@ pub struct StageEntry {
     pub role: Option<String>,
     /// What it computes in, whatever `[compute]` says.
     pub precision: Option<Precision>,
+    /// What its convolutions and linear layers compute in where the CPU is quicker at it and all else would be float32.
+    pub fast: Option<Fast>,
     /// Tensors that go in: as the file orders them; once checked, as the stage's role does.
     pub inputs: Vec<TensorEntry>,
     /// Tensors that come out, in the same way.
@@ -354,6 +356,14 @@ pub enum Weights {
     Float32,
     /// Half of the size, for a large stage: numbers of half precision are widened as the stage is loaded.
     Float16,
+}
+
+/// A precision that a stage was found to bear, for the sake of speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fast {
+    /// Half the bits with single precision's range.
+    Bf16,
 }
 
 /// Name and shape of a stage's tensor.

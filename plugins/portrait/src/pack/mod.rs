@@ -11,7 +11,9 @@ mod float16;
 pub mod gate;
 mod locate;
 mod manifest;
+mod narrow;
 mod pickle;
+pub mod profile;
 mod promise;
 mod roles;
 mod script;
@@ -39,7 +41,15 @@ pub use stage::{Outputs, Stage, parse_device};
 pub use threads::ThreadLimit;
 
 use crate::pack::sync::lock;
-use manifest::Weights;
+use manifest::{Precision, StageEntry, Weights};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "portraitpack",
+        gst::DebugColorFlags::empty(),
+        Some("Model packs and their stages"),
+    )
+});
 
 /// Emotion labels in the order of the emotion vector; the zero vector is neutral.
 pub const EMOTIONS: [&str; 8] =
@@ -185,6 +195,9 @@ pub enum PackError {
         /// libtorch's words, first line.
         reason: String,
     },
+    /// The environment asks for a precision that is none.
+    #[error("GST_PORTRAIT_PRECISION is {0:?}: it may be auto or fp32")]
+    Precision(String),
     /// The `device` property names no device that is there.
     #[error("device {0:?} is not available: use auto, cpu or cuda:N with N below the number of CUDA devices")]
     Device(String),
@@ -316,15 +329,38 @@ impl Pack {
         if let Some(base) = self.base.as_ref().filter(|_| entry.inherited) {
             return base.stage(name, device);
         }
+        let bears = entry.fast.is_some() && device == tch::Device::Cpu && narrow::pays();
+        let fast = bears && narrow::is_allowed()?;
+        let stage = Arc::new(self.load(name, entry, device, fast)?);
+        gst::info!(CAT, "stage {name} of {} computes in {}", self.id(), stage.precision());
+        stages.insert(key, Arc::downgrade(&stage));
+        Ok(stage)
+    }
+
+    /// Loads a stage; with its layers in bfloat16 where `fast` is set and its code allows.
+    fn load(
+        &self,
+        name: &str,
+        entry: &StageEntry,
+        device: tch::Device,
+        fast: bool,
+    ) -> Result<Stage, PackError> {
         let path = self.dir.join(&entry.file);
         let bytes = trust::check_file(&path, &entry.sha256, MAX_STAGE_BYTES)?;
-        let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16)?;
         let compute = &self.manifest.compute;
         let wanted = if device.is_cuda() { compute.cuda } else { compute.cpu };
         let precision = entry.precision.unwrap_or(wanted);
-        let stage = Arc::new(Stage::load(name, entry, &checked, device, precision)?);
-        stages.insert(key, Arc::downgrade(&stage));
-        Ok(stage)
+        let load = |narrow| {
+            let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16, narrow)?;
+            Stage::load(name, entry, &checked, device, precision, narrow)
+        };
+        if fast && precision == Precision::Fp32 {
+            match load(true) {
+                Ok(stage) => return Ok(stage),
+                Err(error) => gst::warning!(CAT, "stage {name} computes in fp32: {error}"),
+            }
+        }
+        load(false)
     }
 }
 

@@ -5,7 +5,7 @@ use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
-use super::{PackError, gate};
+use super::{PackError, gate, profile};
 
 /// A stage of a pack on a device.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Stage {
     arguments: Vec<usize>,
     results: Vec<usize>,
     compute: Computing,
+    /// Whether libtorch runs the code as it is written.
+    plain: bool,
 }
 
 /// How a stage computes; what goes in and comes out is float32.
@@ -30,6 +32,8 @@ enum Computing {
     Mixed,
     /// All of it, converted.
     Whole(Kind),
+    /// Its layers in bfloat16, as the file was changed to (`narrow`).
+    Narrow,
 }
 
 impl Computing {
@@ -39,6 +43,14 @@ impl Computing {
             Precision::Fp16 if device.is_cuda() => Self::Mixed,
             Precision::Fp16 => Self::Whole(Kind::Half),
             Precision::Bf16 => Self::Whole(Kind::BFloat16),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Single => "fp32",
+            Self::Mixed | Self::Whole(Kind::Half) => "fp16",
+            Self::Whole(_) | Self::Narrow => "bf16",
         }
     }
 }
@@ -73,18 +85,19 @@ impl Outputs<'_> {
 
 impl Stage {
     /// Loads a stage from the checked bytes of its file (`archive::rebuild`) and runs it on zeros, so that a model of the wrong shape is an error here
-    /// and not in the middle of a stream.
+    /// and not in the middle of a stream. `narrow` says that the file was changed to compute in bfloat16.
     pub(super) fn load(
         name: &str,
         entry: &StageEntry,
         bytes: &[u8],
         device: Device,
         precision: Precision,
+        narrow: bool,
     ) -> Result<Self, PackError> {
         let mut module =
             CModule::load_data_on_device(&mut &bytes[..], device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
-        let compute = Computing::new(precision, device);
+        let compute = if narrow { Computing::Narrow } else { Computing::new(precision, device) };
         if let Computing::Whole(kind) = compute {
             // tch has no variant that returns an error.
             let convert = std::panic::AssertUnwindSafe(|| module.to(device, kind, false));
@@ -93,7 +106,7 @@ impl Stage {
                 reason: format!("its numbers cannot be converted to {kind:?}"),
             })?;
         }
-        let stage = Self {
+        let mut stage = Self {
             name: name.to_owned(),
             module,
             device,
@@ -102,6 +115,7 @@ impl Stage {
             arguments: entry.arguments.clone(),
             results: entry.results.clone(),
             compute,
+            plain: device == Device::Cpu,
         };
         let zeros: Vec<Tensor> = stage
             .inputs
@@ -109,9 +123,15 @@ impl Stage {
             .map(|t| Tensor::f_zeros(&*t.shape, (Kind::Float, device)))
             .collect::<Result<_, _>>()
             .map_err(|e| torch(name, &e))?;
-        // The profiling executor specializes on its second run: do both here.
-        stage.run(&zeros)?;
-        let outputs = stage.run(&zeros)?;
+        let outputs = match stage.run(&zeros) {
+            // Code that only runs once it is optimized, as where traced numbers are of two precisions.
+            Err(_) if stage.plain => {
+                stage.plain = false;
+                stage.settle(&zeros)?
+            }
+            found if stage.plain => found?,
+            _ => stage.settle(&zeros)?,
+        };
         for (tensor, entry) in outputs.iter().zip(&stage.outputs) {
             if tensor.size() != entry.shape {
                 let reason =
@@ -120,6 +140,12 @@ impl Stage {
             }
         }
         Ok(stage)
+    }
+
+    /// Runs it until libtorch's profiling executor has specialized the code, which is on the second run.
+    fn settle(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, PackError> {
+        self.run(inputs)?;
+        self.run(inputs)
     }
 
     /// Runs the stage. Inputs and outputs are those of `pack.toml`, in the order of the stage's role, on [`Stage::device`]. Waits
@@ -131,6 +157,7 @@ impl Stage {
         if is_called_off() {
             return Err(PackError::Torch { stage: self.name.clone(), reason: "called off".to_owned() });
         }
+        let _span = profile::span_of(|| format!("network {}", self.name).into());
         // Gradients are a per-thread setting; the guard restores it.
         let _no_grad = tch::no_grad_guard();
         let value = |tensor: &Tensor| match self.compute {
@@ -141,6 +168,7 @@ impl Stage {
         let values: Vec<IValue> =
             given.map(|tensor| value(tensor).map(IValue::Tensor)).collect::<Result<_, _>>()?;
         let pass = gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1));
+        let _plain = self.plain.then(Plain::new);
         let forward = || self.module.forward_is(&values);
         let output = match self.compute {
             Computing::Mixed => tch::autocast(true, forward),
@@ -247,6 +275,11 @@ impl Stage {
         })
     }
 
+    /// What it computes in: `fp32`, `fp16` or `bf16`.
+    pub fn precision(&self) -> &'static str {
+        self.compute.name()
+    }
+
     /// Where the stage runs.
     pub fn device(&self) -> Device {
         self.device
@@ -310,4 +343,22 @@ fn torch(stage: &str, error: &TchError) -> PackError {
     let text = error.to_string();
     let reason = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("unknown error").trim().to_owned();
     PackError::Torch { stage: stage.to_owned(), reason }
+}
+
+/// While it lives, this thread runs models as they are written. On a CPU libtorch's optimizer does not make a frozen model
+/// quicker, gives the same bits, and takes most of the time of a start. Not `Send`: it belongs to its thread.
+struct Plain(std::marker::PhantomData<*const ()>);
+
+impl Plain {
+    fn new() -> Self {
+        // Does not fail; a model that is optimized runs as well.
+        let _ = tch::jit::f_set_graph_executor_optimize(false);
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        let _ = tch::jit::f_set_graph_executor_optimize(true);
+    }
 }

@@ -54,6 +54,9 @@ pub trait Renderer: Send {
 
     /// How long the parts of the last frame took.
     fn timings(&self) -> Timings;
+
+    /// What its largest network computes in.
+    fn precision(&self) -> &'static str;
 }
 
 /// The pack's renderer for a portrait, whose `source` this is. Where the photo `open` of the person shows more of the mouth's

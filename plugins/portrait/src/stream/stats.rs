@@ -41,6 +41,8 @@ struct Numbers {
     /// Latency that upstream reports, where it is live.
     latency: Option<gst::ClockTime>,
     overrun: bool,
+    /// What its largest network computes in.
+    precision: Option<&'static str>,
 }
 
 /// Counts and times of one element since its start.
@@ -63,6 +65,11 @@ impl Stats {
     /// Starts anew.
     pub fn reset(&self) {
         *lock(&self.0) = Numbers::default();
+    }
+
+    /// Starts anew, with a network that computes in that precision.
+    pub fn begin(&self, precision: &'static str) {
+        *lock(&self.0) = Numbers { precision: Some(precision), ..Numbers::default() };
     }
 
     /// Begins with a frame.
@@ -92,6 +99,7 @@ impl Stats {
             .field("dropped", numbers.dropped)
             .field("average-ms", average)
             .field("maximum-ms", numbers.maximum.as_secs_f64() * 1e3)
+            .field_if_some("precision", numbers.precision)
             .build()
     }
 
@@ -136,5 +144,8 @@ mod tests {
         assert!(s.get::<f64>("maximum-ms").unwrap() >= s.get::<f64>("average-ms").unwrap());
         stats.reset();
         assert_eq!(stats.structure().get("frames"), Ok(0u64));
+        assert!(!stats.structure().has_field("precision"));
+        stats.begin("bf16");
+        assert_eq!(stats.structure().get("precision"), Ok("bf16"));
     }
 }

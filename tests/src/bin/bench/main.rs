@@ -7,6 +7,7 @@
 
 mod live;
 mod paired;
+mod profile;
 mod stages;
 mod streams;
 mod whole;
@@ -32,6 +33,9 @@ struct Arguments {
     /// Measure the latency of a live pipeline instead, for so long
     #[arg(long, value_name = "SECONDS")]
     live: Option<u64>,
+    /// Tell where the time of a frame goes instead
+    #[arg(long)]
+    profile: bool,
     /// Compare this build of the plugin with the one in that folder instead
     #[arg(long, value_name = "FOLDER")]
     against: Option<PathBuf>,
@@ -53,6 +57,8 @@ fn main() {
         Ok(streams::measure(count as usize))
     } else if let Some(seconds) = arguments.live {
         Ok(live::measure(seconds))
+    } else if arguments.profile {
+        Ok(profile::measure())
     } else if let Some(before) = arguments.against {
         let (after, pack) = (arguments.plugin.unwrap_or_else(machine::program_folder), arguments.pack);
         paired::Pair { before, after, pack, rounds: arguments.rounds as usize }.measure()

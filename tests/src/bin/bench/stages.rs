@@ -27,6 +27,7 @@ pub struct Element {
 
 /// Time of all elements.
 pub struct Stages {
+    pub frames: usize,
     pub elements: Vec<Element>,
 }
 
@@ -43,12 +44,13 @@ pub fn measure() -> Stages {
     let pipeline = Pipeline::parse(&launch);
     let recording = pipeline.record("out");
     pipeline.run().unwrap_or_else(|e| panic!("{e}"));
-    let frames = recording.frames().len().max(1) as f64;
+    let count = recording.frames().len().max(1);
+    let frames = count as f64;
     let times = tracer.imp().times.lock().expect("no hook panics");
     let ms = |name: &str| times.get(name).map_or(0.0, |t| t.as_secs_f64() * 1e3 / frames);
     let all: f64 = ELEMENTS.iter().map(|name| ms(name)).sum();
     let share = |name| Element { name, ms: ms(name), percent: ms(name) / all.max(f64::EPSILON) * 100.0 };
-    Stages { elements: ELEMENTS.into_iter().map(share).collect() }
+    Stages { frames: count, elements: ELEMENTS.into_iter().map(share).collect() }
 }
 
 glib::wrapper! {

@@ -28,6 +28,11 @@ impl Engine {
         Self { stage, window: vec![0.0; window], features: vec![0.0; features], loudness: [SILENCE_DB; 2] }
     }
 
+    /// What the network computes in.
+    pub fn precision(&self) -> &'static str {
+        self.stage.precision()
+    }
+
     /// Takes the level of the window, which reaches `beyond` samples beyond its frame.
     pub fn measure(&mut self, beyond: usize) {
         let end = self.window.len().saturating_sub(beyond);

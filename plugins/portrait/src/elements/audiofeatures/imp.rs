@@ -216,7 +216,7 @@ impl BaseTransformImpl for AudioFeatures {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let (state, engine) = State::new(&settings).map_err(|e| pack_error_message(&e))?;
-        self.stats.reset();
+        self.stats.begin(engine.precision());
         *lock(&self.engine) = Some(engine);
         *lock(&self.state) = Some(state);
         let element = self.obj().downgrade();

@@ -261,7 +261,7 @@ impl BaseTransformImpl for FaceSynth {
         let state = State::new(&settings, photos).map_err(|e| source::render_error_message(&e))?;
         gst::debug!(CAT, imp = self, "pictures of {:?}", state.sizes());
         self.unfollowed.start(&*self.obj(), &state.pack);
-        self.stats.reset();
+        self.stats.begin(state.precision());
         *lock(&self.terms) = Some(Terms {
             sizes: state.sizes(),
             latent_shape: state.latent_shape.clone(),

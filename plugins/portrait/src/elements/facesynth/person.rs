@@ -43,6 +43,11 @@ impl Person {
         Ok(Self { portrait, renderer, drawn: None })
     }
 
+    /// What the renderer's largest network computes in.
+    pub fn precision(&self) -> &'static str {
+        self.renderer.precision()
+    }
+
     /// What of the photo is seen, once that was negotiated.
     pub fn view(&self) -> Option<View> {
         self.drawn.as_ref().map(|drawn| drawn.view)

@@ -63,6 +63,11 @@ impl State {
         std::mem::replace(&mut self.person, person)
     }
 
+    /// What the largest network computes in.
+    pub fn precision(&self) -> &'static str {
+        self.person.precision()
+    }
+
     /// Sizes of the pictures.
     pub fn sizes(&self) -> Sizes {
         source::sizes(&self.person.portrait, self.framing)

@@ -4,10 +4,14 @@
 //! tensors that reach beyond their memory. This one does the same steps on placeholders and refuses all but plain tensors
 //! and objects that are what the model's code declares.
 
+mod fit;
+
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
-use super::script::{Class, Program, Type};
+use super::script::{Program, Type};
+use fit::{check_object, list, reaches};
 
 /// The machine's protocol.
 const PROTOCOL: u8 = 2;
@@ -55,9 +59,10 @@ enum Value {
     Function(&'static str),
     /// A precision, by its place in the list of them: [`TRUTH`] comes last.
     Storage(usize),
-    /// Numbers that are stored in the archive: how many.
-    Numbers(i64),
-    Tensor,
+    /// Numbers that are stored in the archive: how many, and the file.
+    Numbers(i64, Rc<str>),
+    /// A tensor of the numbers in that file.
+    Tensor(Rc<str>),
     /// The class of that whole name, of which an object is made next.
     Class(Rc<str>),
     Object(Rc<str>),
@@ -83,16 +88,37 @@ pub struct Pickle {
     pub bytes: Vec<u8>,
     /// Numbers of half precision to widen: the files that hold them.
     pub half: Vec<String>,
+    /// Each place that refers to a file of numbers.
+    pub references: Vec<Reference>,
+    /// Tensors of objects: class, attribute, file of numbers.
+    pub held: Vec<[Rc<str>; 3]>,
     root: Value,
+}
+
+/// A place that refers to a file of numbers.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The file.
+    pub key: String,
+    /// Its precision, as the pickle names it.
+    pub storage: &'static str,
+    /// The step that names the precision, in the pickle's own bytes.
+    pub at: Range<usize>,
 }
 
 impl Pickle {
     /// How many constants it holds.
     pub fn constants(&self) -> Result<usize, String> {
         match &self.root {
-            Value::Tuple(all, _) if all.iter().all(|v| matches!(v, Value::Tensor)) => Ok(all.len()),
+            Value::Tuple(all, _) if all.iter().all(|v| matches!(v, Value::Tensor(_))) => Ok(all.len()),
             _ => Err("constants that are not all tensors".to_owned()),
         }
+    }
+
+    /// The file of numbers of each constant.
+    pub fn constant_files(&self) -> impl Iterator<Item = &str> {
+        let all = if let Value::Tuple(all, _) = &self.root { &**all } else { &[] };
+        all.iter().filter_map(|v| if let Value::Tensor(file) = v { Some(&**file) } else { None })
     }
 
     /// The class of the module that it holds.
@@ -124,13 +150,18 @@ pub fn read(
         memo: Vec::new(),
         used: BTreeMap::new(),
         halves: Vec::new(),
+        named: 0..0,
+        references: Vec::new(),
+        held: Vec::new(),
     };
     let root = machine.run()?;
-    let (used, halves, read) = (machine.used, machine.halves, bytes.len() - machine.rest.len());
-    if read != bytes.len() {
+    let Machine { used, halves, references, held, rest, .. } = machine;
+    if !rest.is_empty() {
         return Err("bytes behind its end".to_owned());
     }
-    let mut pickle = Pickle { bytes: bytes.to_owned(), half: Vec::new(), root };
+    let absolute = |r: Reference| Reference { at: bytes.len() - r.at.end..bytes.len() - r.at.start, ..r };
+    let references = references.into_iter().map(absolute).collect();
+    let mut pickle = Pickle { bytes: bytes.to_owned(), half: Vec::new(), references, held, root };
     if widen {
         pickle.half =
             used.into_iter().filter(|&(_, kind)| name_of(kind) == HALF).map(|(key, _)| key).collect();
@@ -158,6 +189,10 @@ struct Machine<'a> {
     used: BTreeMap<String, usize>,
     /// Where the name [`HALF`] stands: bytes from there to the end.
     halves: Vec<usize>,
+    /// Bytes from the beginning and the end of the last step that gave a precision to the pickle's end.
+    named: Range<usize>,
+    references: Vec<Reference>,
+    held: Vec<[Rc<str>; 3]>,
 }
 
 type Step<T> = Result<T, String>;
@@ -168,6 +203,7 @@ impl<'a> Machine<'a> {
             return Err("another protocol".to_owned());
         }
         loop {
+            let left = self.rest.len();
             let [code] = self.number()?;
             match code {
                 b'.' => break,
@@ -261,6 +297,9 @@ impl<'a> Machine<'a> {
                 b'R' => self.call()?,
                 b'Q' => self.numbers()?,
                 other => return Err(format!("the step {other:#04x}")),
+            }
+            if let (b'c' | b'h' | b'j', Some(Value::Storage(_))) = (code, self.stack.last()) {
+                self.named = self.rest.len()..left;
             }
         }
         let root = self.pop()?;
@@ -356,6 +395,11 @@ impl<'a> Machine<'a> {
         };
         let class = self.program.classes.get(&*name).ok_or("an unknown class")?;
         check_object(&name, class, &values)?;
+        for [key, value] in values.as_chunks::<2>().0 {
+            if let (Value::Text(key), Value::Tensor(file)) = (key, value) {
+                self.held.push([name.clone(), key.clone(), file.clone()]);
+            }
+        }
         self.stack.push(Value::Object(name));
         Ok(())
     }
@@ -369,7 +413,7 @@ impl<'a> Machine<'a> {
             (
                 "tensor",
                 [
-                    Value::Numbers(count),
+                    Value::Numbers(count, file),
                     Value::Int(offset),
                     Value::Tuple(size, _),
                     Value::Tuple(stride, _),
@@ -380,7 +424,7 @@ impl<'a> Machine<'a> {
                 if !reaches(*count, *offset, size, stride) {
                     return Err("a tensor beyond its numbers".to_owned());
                 }
-                Value::Tensor
+                Value::Tensor(file.clone())
             }
             ("int", [Value::Items(items, _)]) => list(items, Type::Int)?,
             ("float", [Value::Items(items, _)]) => list(items, Type::Float)?,
@@ -424,68 +468,13 @@ impl<'a> Machine<'a> {
         if *self.used.entry(key.to_string()).or_insert(*kind) != *kind {
             return Err(format!("file {key} in two precisions"));
         }
-        self.stack.push(Value::Numbers(*count));
+        self.references.push(Reference {
+            key: key.to_string(),
+            storage: name_of(*kind),
+            at: self.named.clone(),
+        });
+        self.stack.push(Value::Numbers(*count, key.clone()));
         Ok(())
-    }
-}
-
-/// Whether a tensor of that shape lies within so many numbers.
-fn reaches(count: i64, offset: i64, size: &[Value], stride: &[Value]) -> bool {
-    let numbers = |values: &[Value]| -> Option<Vec<i64>> {
-        values.iter().map(|v| if let Value::Int(n) = v { (*n >= 0).then_some(*n) } else { None }).collect()
-    };
-    let (Some(size), Some(stride)) = (numbers(size), numbers(stride)) else { return false };
-    if size.len() != stride.len() || size.len() > MAX_DIMENSIONS || offset < 0 {
-        return false;
-    }
-    let total = size.iter().try_fold(1i64, |n, &d| n.checked_mul(d));
-    if total == Some(0) {
-        return offset <= count;
-    }
-    let last =
-        size.iter().zip(&stride).try_fold(offset, |at, (&d, &s)| at.checked_add((d - 1).checked_mul(s)?));
-    total.is_some() && last.is_some_and(|last| last < count)
-}
-
-fn list(items: &[Value], of: Type) -> Result<Value, String> {
-    if items.iter().all(|item| fits(item, &of)) {
-        Ok(Value::List(of.into()))
-    } else {
-        Err("a list of other values than its type says".to_owned())
-    }
-}
-
-/// libtorch puts the values into an object without a look at their types.
-fn check_object(name: &str, class: &Class, values: &[Value]) -> Result<(), String> {
-    let mut left = class.attributes.clone();
-    for [key, value] in values.as_chunks::<2>().0 {
-        let Value::Text(key) = key else { return Err(format!("an attribute of {name} without a name")) };
-        let typ = left.remove(&**key).ok_or(format!("the attribute {key} of {name}"))?;
-        if !fits(value, &typ) {
-            return Err(format!("another type of {key} of {name}"));
-        }
-    }
-    match left.keys().next() {
-        None => Ok(()),
-        Some(key) => Err(format!("no {key} of {name}")),
-    }
-}
-
-fn fits(value: &Value, typ: &Type) -> bool {
-    match (typ, value) {
-        (Type::Tensor, Value::Tensor)
-        | (Type::Int, Value::Int(_))
-        | (Type::Float, Value::Float)
-        | (Type::Bool, Value::Bool)
-        | (Type::Text, Value::Text(_))
-        | (Type::None | Type::Optional(_), Value::None) => true,
-        (Type::Optional(of), value) => fits(value, of),
-        (Type::List(of), Value::List(found)) => **of == **found,
-        (Type::Tuple(of), Value::Tuple(parts, _)) => {
-            of.len() == parts.len() && parts.iter().zip(of).all(|(part, typ)| fits(part, typ))
-        }
-        (Type::Class(class), Value::Object(found)) => **class == **found,
-        _ => false,
     }
 }
 

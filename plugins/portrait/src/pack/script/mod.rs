@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 pub use check::check;
 pub use parser::parse;
-pub use tree::{Class, Program, Type};
+pub use tree::{Class, Expr, Program, Step, Type, What};
 
 /// Names in `torch.NAME(…)` and `ops.SPACE.NAME(…)` that a pack's models may call. Nothing here reads or writes files, talks to
 /// the system, prints, runs other code, or makes a tensor that reaches beyond its memory. `dropout` is there for models that were

@@ -199,4 +199,8 @@ impl Renderer for Neural {
     fn timings(&self) -> Timings {
         self.timings
     }
+
+    fn precision(&self) -> &'static str {
+        self.stage.precision()
+    }
 }

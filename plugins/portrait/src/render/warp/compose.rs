@@ -17,7 +17,7 @@ use super::patch::{self, Frame};
 use super::points::{Point, Rows};
 use super::still::PhotoFrame;
 use super::{Background, Output, RenderError, cutout, remap, store};
-use crate::pack::workers;
+use crate::pack::{profile, workers};
 
 /// Points of the coarse grid along a side of the picture.
 const GRID: usize = 64;
@@ -157,6 +157,7 @@ impl Canvas {
 
     /// Computes the head's motion of a frame on the coarse grid.
     pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
+        let _span = profile::span("facesynth: flow of the head");
         let head = Head::new(driving, rows, self.scene.crown);
         let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
         let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
@@ -231,7 +232,10 @@ impl Scene {
 
     /// Draws the output rows `rows` into planes that begin with the first of them.
     fn draw_band(&self, rows: Range<usize>, painted: Painted<'_>, line: &mut Line, out: &mut Planes<'_>) {
+        let still = profile::span("facesynth: still rows");
         self.sheet.copy(rows.clone(), out);
+        drop(still);
+        let _span = profile::span("facesynth: warp and blend");
         let region = self.raster.region;
         let drawn = rows.start.max(region.y)..rows.end.min(region.y + region.height);
         let format = self.sheet.format();

@@ -41,7 +41,7 @@ use super::{
 };
 use crate::face::landmark::pose::decompose;
 use crate::pack::Pack;
-use crate::pack::workers;
+use crate::pack::{profile, workers};
 use compose::Canvas;
 use contour::Contour;
 use flow::Flow;
@@ -140,6 +140,10 @@ impl Renderer for Warp {
         self.timings
     }
 
+    fn precision(&self) -> &'static str {
+        self.painters.mouth.precision()
+    }
+
     fn draw(
         &mut self,
         source: &Source<'_>,
@@ -149,6 +153,7 @@ impl Renderer for Warp {
         check(source)?;
         let canvas = self.canvas.as_mut().ok_or(RenderError::NoOutput)?;
         let start = Instant::now();
+        let whole = profile::span("facesynth: pose and paint");
         let code = self.geometry.pose(latents)?;
         let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
         let Painters { mouth, eyes, inside } = &mut self.painters;
@@ -171,7 +176,9 @@ impl Renderer for Warp {
             },
         );
         mouth_painted.and(eyes_painted)?;
+        drop(whole);
         let painted = Instant::now();
+        let _span = profile::span("facesynth: compose");
         canvas.draw(self.painters.painted(), out)?;
         self.timings = Timings { paint: painted - start, compose: painted.elapsed() };
         Ok(())

@@ -11,7 +11,7 @@ use super::maps::CHANNELS;
 use super::patch::Patch;
 use super::points::{Point, Rows};
 use super::tint::Tint;
-use crate::pack::{PackError, Stage};
+use crate::pack::{PackError, Stage, profile};
 
 /// A network that paints one or two regions at once.
 pub struct Painter {
@@ -68,6 +68,11 @@ impl Painter {
         &self.patches
     }
 
+    /// What its network computes in.
+    pub fn precision(&self) -> &'static str {
+        self.stage.precision()
+    }
+
     /// Length of the code of a frame that its network takes.
     pub fn code_len(&self) -> usize {
         self.stage.input_shape(2).iter().product::<i64>().unsigned_abs() as usize
@@ -91,6 +96,7 @@ impl Painter {
         (rgb, side): (&[u8], usize),
         code: Option<&[f32]>,
     ) -> Result<(), RenderError> {
+        let span = profile::span("facesynth: painters' inputs");
         let (patches, maps) = (self.patch.values(), self.maps.values());
         let count = self.patches.len();
         let (patch_len, maps_len) = (patches.len() / count, maps.len() / count);
@@ -99,6 +105,7 @@ impl Painter {
             region.pose(flow, driving, rows);
             region.inputs(driving, rows, rgb, side, patch, maps);
         }
+        drop(span);
         let code = code.map(|code| self.stage.input(2, code)).transpose()?;
         self.run(code)
     }
@@ -117,6 +124,7 @@ impl Painter {
         let [delta, alpha, residual] = outputs.as_slice() else {
             return Err(torch("a painter gives colour, alpha and flow"));
         };
+        let _span = profile::span("facesynth: painters' outputs");
         self.stage.read(delta, &mut self.delta)?;
         self.tint.fade(&mut self.delta, self.alpha.len() / self.patches.len());
         self.stage.read(alpha, &mut self.alpha)?;
