@@ -60,8 +60,11 @@ fn darker(n: u64, levels: u8) -> gst::Buffer {
     at(n, gst::Buffer::from_slice(pixels.iter().map(|v| v.saturating_sub(levels)).collect::<Vec<u8>>()))
 }
 
-/// What `facelandmarks ! landmarks2latents` makes of the video with the same pack: pose, landmarks, latents.
-fn by_landmarks(frames: u64) -> Vec<(Vec<f32>, Vec<f32>, Vec<[f32; 3]>)> {
+/// Pose, landmarks and latents of a frame.
+type Motion = (Vec<f32>, Vec<f32>, Vec<[f32; 3]>);
+
+/// What `facelandmarks ! landmarks2latents` makes of the video with the same pack.
+fn by_landmarks(frames: u64) -> Vec<Motion> {
     init();
     let tracker = gst::ElementFactory::make("facelandmarks").build().unwrap();
     tracker.set_property("model-pack", neural_pack());
