@@ -61,10 +61,10 @@ fn darker(n: u64, levels: u8) -> gst::Buffer {
 }
 
 /// Pose, landmarks and latents of a frame.
-type Seen = (Vec<f32>, Vec<f32>, Vec<[f32; 3]>);
+type Motion = (Vec<f32>, Vec<f32>, Vec<[f32; 3]>);
 
 /// What `facelandmarks ! landmarks2latents` makes of the video with the same pack.
-fn by_landmarks(frames: u64) -> Vec<Seen> {
+fn by_landmarks(frames: u64) -> Vec<Motion> {
     init();
     let tracker = gst::ElementFactory::make("facelandmarks").build().unwrap();
     tracker.set_property("model-pack", neural_pack());
