@@ -7,6 +7,7 @@ without a face repeats the one before. Needs the distribution's python3-gi.
 """
 
 import array
+import math
 import sys
 
 import gi
@@ -30,9 +31,9 @@ def main() -> None:
         if meta:
             data = meta.get_structure().get_value("data")
             points = array.array("f", data.extract_dup(0, data.get_size()))
-            xy = lambda i: (points[3 * i] * width, points[3 * i + 1] * height)  # noqa: E731
-            (ax, ay), (bx, by) = xy(33), xy(263)
-            last = [*xy(0), ((ax - bx) ** 2 + (ay - by) ** 2) ** 0.5]
+            # The depth is in the unit of x: a head that is turned keeps its size.
+            xyz = lambda i: (points[3 * i] * width, points[3 * i + 1] * height, points[3 * i + 2] * width)  # noqa: E731
+            last = [*xyz(0)[:2], math.dist(xyz(33), xyz(263))]
         rows.extend(last)
     pipeline.set_state(Gst.State.NULL)
     with open(out, "wb") as f:

@@ -9,11 +9,13 @@ import argparse
 import collections
 import sys
 import threading
+from pathlib import Path
 
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402
+gi.require_version("GstController", "1.0")
+from gi.repository import Gst, GstController  # noqa: E402
 
 JPEG_QUALITY = 95
 
@@ -27,32 +29,74 @@ def running_time(segment: Gst.Segment, time: int) -> int:
     return 0 if time == Gst.CLOCK_TIME_NONE else time
 
 
+def speakers(path: str) -> dict[str, list[tuple[float, float]]]:
+    """Whose mouth says the voice when: faces, and from and to which second each speaks."""
+    faces: dict[str, list[tuple[float, float]]] = {}
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"error: cannot read {path}: {error}")
+    for number, line in enumerate(lines, 1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        try:
+            start, end, face = float(words[0]), float(words[1]), words[2]
+        except (ValueError, IndexError):
+            start = end = 0.0
+        if len(words) != 3 or not 0 <= start < end < float("inf"):
+            sys.exit(f"error: {path}, line {number}: `{line.strip()}`, where `FROM TO FACE` is meant, as in `0.5 3.2 left` (seconds)")
+        faces.setdefault(face, []).append((start, end))
+    return faces or sys.exit(f"error: {path} names no speaker: a line is `FROM TO FACE`, as in `0.5 3.2 left` (seconds)")
+
+
+def let_through(gate: Gst.Element, times: list[tuple[float, float]]) -> None:
+    """A voice is heard at those times only."""
+    curve = GstController.InterpolationControlSource(mode=GstController.InterpolationMode.NONE)
+    curve.set(0, 0.0)
+    # Where one ends as another begins the voice goes on.
+    for end in {end for _, end in times}:
+        if not any(start <= end < other for start, other in times):
+            curve.set(int(end * Gst.SECOND), 0.0)
+    for start, _ in times:
+        curve.set(int(start * Gst.SECOND), 1.0)
+    gate.add_control_binding(GstController.DirectControlBinding.new_absolute(gate, "volume", curve))
+
+
 class Dub:
     def __init__(self, o: argparse.Namespace) -> None:
+        faces = speakers(o.speakers) if o.speakers else {o.face: None}
         self.tail = int(o.tail * Gst.SECOND)
         # Pictures, each with when it is played.
         self.kept: collections.deque = collections.deque()
         # No sink waits for the others before it plays: an encoder gives nothing of a short film until its pictures have come again.
         queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
+        # Several mouths behind each other, each with the voice of its times.
+        mouths = " ! ".join(f"facedub name=dub{n} silence={o.silence}" for n in range(len(faces)))
+        voices = "  ".join(f"v. ! {queue} ! volume name=gate{n} ! dub{n}.voice" for n in range(len(faces)))
         self.pipeline = Gst.parse_launch(
             f"filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! tee name=f "
-            f"concat name=all ! identity single-segment=true ! facedub name=dub face={o.face} silence={o.silence} ! x264enc speed-preset=veryfast "
+            f"concat name=all ! identity single-segment=true ! {mouths} ! x264enc speed-preset=veryfast "
             f"! mp4mux name=mux ! filesink name=out async=false  f. ! queue ! all. "
             f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 ! queue ! all. "
             f"f. ! queue ! jpegenc quality={JPEG_QUALITY} ! appsink name=keep async=false sync=false emit-signals=true "
-            f"filesrc name=voice ! decodebin ! audioconvert ! audioresample ! tee name=v ! {queue} ! dub.voice "
+            f"filesrc name=voice ! decodebin ! audioconvert ! audioresample ! tee name=v  {voices}  "
             f"v. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! {queue} ! mux."
         )
         get = self.pipeline.get_by_name
         for name, path in (("film", o.film), ("voice", o.voice), ("out", o.output)):
             get(name).set_property("location", path)
+        for n, (face, times) in enumerate(faces.items()):
+            get(f"dub{n}").set_property("face", face)
+            if times:
+                let_through(get(f"gate{n}"), times)
         get("keep").connect("new-sample", self.keep)
         get("keep").connect("eos", lambda _sink: threading.Thread(target=self.more, daemon=True).start())
         self.again = get("again")
         # How long the voice is as far as it came, and whether that is all of it.
         self.heard, self.voice_ended = 0, False
         self.news = threading.Condition()
-        voice = get("dub").get_static_pad("voice")
+        voice = get("dub0").get_static_pad("voice")
         voice.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM, self.listen)
 
     def listen(self, pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
@@ -132,6 +176,7 @@ def main() -> None:
     for name in ("film", "voice", "output"):
         a.add_argument(f"--{name}", required=True)
     a.add_argument("--face", default="largest")
+    a.add_argument("--speakers", help="file of lines `FROM TO FACE`, in seconds of the voice, in the place of --face")
     a.add_argument("--silence", default="original")
     a.add_argument("--tail", type=float, default=3.0)
     Gst.init(None)

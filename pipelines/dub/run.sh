@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 FILM=${FILM:-}
 FACE=${FACE:-largest}
+SPEAKERS=${SPEAKERS:-}
 SILENCE=${SILENCE:-original}
 TAIL=${TAIL:-3}
 OUTPUT=${OUTPUT:-dub.mp4}
@@ -28,6 +29,6 @@ if [ -z "$FILM" ]; then
 fi
 readable "$FILM"
 
-/usr/bin/python3 "$here/dub.py" --film "$FILM" --voice "$SOURCE" --face "$FACE" --silence "$SILENCE" --tail "$TAIL" \
-    --output "$OUTPUT"
+/usr/bin/python3 "$here/dub.py" --film "$FILM" --voice "$SOURCE" --face "$FACE" --speakers "$SPEAKERS" --silence "$SILENCE" \
+    --tail "$TAIL" --output "$OUTPUT"
 echo "wrote $OUTPUT"

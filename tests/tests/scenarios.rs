@@ -91,11 +91,41 @@ fn a_film_speaks_another_voice() {
             assert!(time.nseconds().abs_diff(40_000_000 * n as u64) < 1_000_000, "{seconds} s: {times:?}");
         }
     }
+    assert!(tags(&film).contains("modified footage"));
+}
+
+/// What a film says of itself.
+fn tags(film: &Path) -> String {
     let location = format!("location={}", film.display());
     let line = ["-t", "filesrc", &location, "!", "decodebin", "!", "fakesink"];
     let found = process::run(process::command("gst-launch-1.0").args(line));
-    let text = String::from_utf8_lossy(&found.stdout).into_owned();
-    assert!(text.contains("modified footage"), "{text}");
+    String::from_utf8_lossy(&found.stdout).into_owned()
+}
+
+/// A list tells whose mouth says the voice when; of those who are not there none.
+#[test]
+fn the_speakers_of_a_film_follow_a_list_of_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let [driver, film, list] = ["driver.mp4", "film.mp4", "speakers.txt"].map(|name| dir.path().join(name));
+    driving_video(&driver);
+    let voice = speech(dir.path());
+    let dub = |lines: &str| {
+        std::fs::write(&list, lines).unwrap();
+        let mut command = script("dub");
+        command.env("FILM", &driver).env("SOURCE", &voice).env("SPEAKERS", &list).env("OUTPUT", &film);
+        command
+    };
+    for (lines, drawn) in [("0.4 0.9 1\n0 0.4 2 # nobody\n", true), ("0 0.5 2\n0.5 1 3\n", false)] {
+        process::run(&mut dub(lines));
+        assert_eq!(tags(&film).contains("modified footage"), drawn, "{lines}");
+        assert!(times_of_pictures(&film).len().abs_diff(25) <= 1, "{lines}");
+    }
+    for lines in ["0.4 0.2 left", "0 1", "from 0 left", ""] {
+        let output = dub(lines).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.starts_with("error: "), "{lines}: {said}");
+        assert!(said.lines().count() == 1 && said.contains("speakers.txt"), "{lines}: {said}");
+    }
 }
 
 #[test]

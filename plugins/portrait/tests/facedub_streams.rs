@@ -98,22 +98,23 @@ impl Feed {
         self.0.push_event(event);
     }
 
-    /// A stream with these caps, whose running time begins with frame `first`.
-    fn begin(&self, caps: &str, first: u64) {
+    /// A stream with these caps.
+    fn begin(&self, caps: &str) {
         self.event(gst::event::StreamStart::new(self.0.name().as_str()));
         self.caps(caps);
-        self.segment(first);
+        self.goes_on(0);
     }
 
     fn caps(&self, caps: &str) {
         self.event(gst::event::Caps::new(&caps.parse::<gst::Caps>().unwrap()));
     }
 
-    fn segment(&self, first: u64) {
+    /// A segment that begins with frame `first`, whose running time is its timestamp.
+    fn goes_on(&self, first: u64) {
         let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_base(FRAME * first);
         segment.set_start(FRAME * first);
         segment.set_time(FRAME * first);
-        segment.set_position(FRAME * first);
         self.event(gst::event::Segment::new(&segment));
     }
 
@@ -178,12 +179,12 @@ impl Stage {
     fn play(&self, video: impl FnOnce(&Feed) + Send, voice: impl FnOnce(&Feed) + Send) -> Seen {
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                self.video.begin(VIDEO_CAPS, 0);
+                self.video.begin(VIDEO_CAPS);
                 video(&self.video);
                 self.video.end();
             });
             scope.spawn(|| {
-                self.voice.begin(VOICE_CAPS, 0);
+                self.voice.begin(VOICE_CAPS);
                 voice(&self.voice);
                 self.voice.end();
             });
@@ -232,6 +233,33 @@ fn either_may_end_first() {
 }
 
 #[test]
+fn a_voice_that_ended_may_begin_again() {
+    let stage = Stage::new();
+    let (out, again) = (stage.out.clone(), std::sync::Barrier::new(2));
+    let seen = stage.play(
+        |video| {
+            video.video(0..20);
+            again.wait();
+            video.video(20..50);
+        },
+        |voice| {
+            voice.voice(0..10);
+            voice.end();
+            out.wait(|seen| seen.frames.len() == 20);
+            voice.event(gst::event::StreamStart::new("again"));
+            voice.caps(VOICE_CAPS);
+            voice.goes_on(20);
+            again.wait();
+            voice.voice(20..50);
+        },
+    );
+    let drawn = seen.drawn();
+    assert_eq!(drawn.len(), 50);
+    assert_eq!(drawn[15..20], [Drawn::NoVoice; 5], "{drawn:?}");
+    assert!(drawn[22..48].iter().filter(|d| **d == Drawn::Voice).count() > 12, "{drawn:?}");
+}
+
+#[test]
 fn a_voice_that_flushes_alone_begins_again_where_its_new_segment_does() {
     let stage = Stage::new();
     let out = stage.out.clone();
@@ -241,10 +269,7 @@ fn a_voice_that_flushes_alone_begins_again_where_its_new_segment_does() {
             voice.voice(0..20);
             out.wait(|seen| seen.frames.len() >= 10);
             voice.flush();
-            let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
-            segment.set_base(FRAME * 20);
-            segment.set_start(FRAME * 20);
-            voice.event(gst::event::Segment::new(&segment));
+            voice.goes_on(20);
             voice.voice(20..60);
         },
     );
@@ -262,12 +287,7 @@ fn a_video_that_flushes_alone_goes_on_and_ends() {
             video.video(0..12);
             out.wait(|seen| seen.frames.len() >= 6);
             video.flush();
-            // Its running time goes on.
-            let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
-            segment.set_base(FRAME * 12);
-            segment.set_start(FRAME * 12);
-            segment.set_time(FRAME * 12);
-            video.event(gst::event::Segment::new(&segment));
+            video.goes_on(12);
             video.video(12..50);
         },
         |voice| voice.voice(0..50),
@@ -348,13 +368,6 @@ fn film() -> String {
     )
 }
 
-/// The share of the voice's mouth that the first frames have: it is eased in.
-fn assert_dubbed_from_the_start(seen: &Seen) {
-    let drawn = seen.drawn();
-    assert!(drawn[..10].iter().all(|d| matches!(d, Drawn::Voice | Drawn::Silence)), "{drawn:?}");
-    assert!(drawn[..10].iter().filter(|d| **d == Drawn::Voice).count() > 5, "{drawn:?}");
-}
-
 #[test]
 fn a_voice_whose_elements_are_linked_late_is_waited_for() {
     let line = Line::new(&format!("{} audioconvert name=late ! audioresample ! dub.voice", film()));
@@ -371,7 +384,9 @@ fn a_voice_whose_elements_are_linked_late_is_waited_for() {
     source.sync_state_with_parent().unwrap();
     line.push("voice", (0..20).map(word));
     line.end("voice");
-    assert_dubbed_from_the_start(&line.out.end());
+    let drawn = line.out.end().drawn();
+    assert!(drawn.iter().all(|d| matches!(d, Drawn::Voice | Drawn::Silence)), "{drawn:?}");
+    assert!(drawn[..10].iter().filter(|d| **d == Drawn::Voice).count() > 5, "{drawn:?}");
 }
 
 #[test]

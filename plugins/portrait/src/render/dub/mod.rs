@@ -38,6 +38,10 @@ const DARK: (f32, f32) = (0.22, 0.5);
 /// corners. Lips that meet in the frame have one.
 const SEAM: (f32, f32) = (0.3, 0.010);
 
+/// Gap of the lips from which on they show whose teeth are seen, upper or lower; and how much a frame counts.
+const TELLS: f32 = 0.08;
+const LEAN_SHARE: f32 = 0.1;
+
 /// Points of the skin around the mouth that tell the light.
 const SKIN: [usize; 10] = [36, 266, 205, 425, 216, 436, 212, 432, 164, 200];
 
@@ -75,6 +79,10 @@ pub struct Mouth {
     unit: f32,
     /// How dark the seam of this frame's lips is.
     seam: f32,
+    /// Whether the mouth is seen well.
+    clear: bool,
+    /// How far what the person shows between the lips hangs at the lower one, once it was seen.
+    lean: Option<f32>,
     skin: [Point; SKIN.len()],
 }
 
@@ -122,6 +130,8 @@ impl Mouth {
             amount: 0.0,
             unit: 1.0,
             seam: 0.0,
+            clear: false,
+            lean: None,
             skin: [[0.0; 2]; SKIN.len()],
         })
     }
@@ -129,6 +139,7 @@ impl Mouth {
     /// Forgets the person.
     pub fn reset(&mut self) {
         self.store.reset();
+        self.lean = None;
     }
 
     /// Takes the face of a frame. Returns whether its mouth lies within the picture.
@@ -145,7 +156,7 @@ impl Mouth {
         if !fits {
             return false;
         }
-        (self.amount, self.unit) = (task.amount, task.unit);
+        (self.amount, self.unit, self.clear) = (task.amount, task.unit, task.clear);
         self.own = Opening::new(task.source, &self.rims);
         self.drawn = Opening::new(task.driving, &self.rims);
         self.skin = SKIN.map(|i| flat(&task.source[i]));
@@ -170,6 +181,11 @@ impl Mouth {
         self.crop.take(component, bounds);
         let light = self.crop.mean(&self.skin, step);
         self.store.keep(index, &self.crop, light, step);
+        // All components of a frame lean the same way.
+        if index == 0 && self.clear && self.own.gap() > TELLS * self.unit {
+            let now = self.own.lean(&self.crop, step, light);
+            self.lean = Some(self.lean.map_or(now, |lean| lean + (now - lean) * LEAN_SHARE));
+        }
         if self.amount <= 0.0 {
             return;
         }
@@ -181,10 +197,10 @@ impl Mouth {
         let share = smooth_step(self.amount * 1.5);
         let (donor, before) = (self.store.chosen(index), self.store.before(index));
         let dark = component.kind.dark(light, DARK);
-        let kind = component.kind;
+        let (kind, lean) = (component.kind, self.lean.unwrap_or(0.0));
         let of = |donor: &Donor<'_>, at: Point| {
-            let (value, unseen) =
-                donor.opening.sample(donor.crop, donor.step, at, &self.drawn, donor.unit / self.unit);
+            let scale = (donor.unit / self.unit, lean);
+            let (value, unseen) = donor.opening.sample(donor.crop, donor.step, at, &self.drawn, scale);
             let value = kind.relit(value, light, donor.light);
             value + (dark - value) * unseen
         };
@@ -197,7 +213,7 @@ impl Mouth {
         });
         let inside = |at: Point| {
             let own = || {
-                let (value, unseen) = self.own.sample(&self.crop, step, at, &self.drawn, 1.0);
+                let (value, unseen) = self.own.sample(&self.crop, step, at, &self.drawn, (1.0, lean));
                 value + (dark - value) * unseen
             };
             let mut value = match donor {
@@ -212,7 +228,8 @@ impl Mouth {
             }
             // On the way to and from the frame's own mouth, what it shows is not darkened.
             if share < 1.0 {
-                value += (self.own.sample(&self.crop, step, at, &self.drawn, 1.0).0 - value) * (1.0 - share);
+                value += (self.own.sample(&self.crop, step, at, &self.drawn, (1.0, lean)).0 - value)
+                    * (1.0 - share);
             }
             value
         };

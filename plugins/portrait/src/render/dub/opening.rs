@@ -26,6 +26,21 @@ pub struct Opening {
     bottom: [f32; RIM],
 }
 
+/// Shares of a gap that show upper teeth, or lower ones, well within their rims; and half of a mouth's width in which front
+/// teeth are, a share of that.
+const UPPER_BAND: [f32; 3] = [0.15, 0.25, 0.35];
+const LOWER_BAND: [f32; 3] = [0.65, 0.75, 0.85];
+const FRONT: [f32; 5] = [-0.25, -0.12, 0.0, 0.12, 0.25];
+
+/// By how much lower teeth must be brighter than what is below the upper lip to be what a mouth shows, in parts of the
+/// skin's brightness.
+const BRIGHTER: f32 = 0.25;
+
+/// Share of an opening that the upper lip's shadow reaches down to where lower teeth are shown; share of the gap that showed
+/// them under which a drawn one hides them.
+const SHADOW: f32 = 0.4;
+const HIDES: f32 = 0.35;
+
 /// A place relative to an opening.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -92,19 +107,45 @@ impl Opening {
         (top, mix(&self.bottom).max(top))
     }
 
+    /// How far what this opening shows hangs at the lower lip, 0 to 1: some people show their lower teeth when they speak.
+    /// `light` is the skin's brightness.
+    pub fn lean(&self, crop: &Crop, step: [usize; 2], light: f32) -> f32 {
+        let mean = |band: [f32; 3]| {
+            let mut points = [[0.0; 2]; FRONT.len() * 3];
+            for (i, point) in points.iter_mut().enumerate() {
+                let u = FRONT[i / 3] * self.axis.width;
+                let (top, bottom) = self.rims(u);
+                *point = self.axis.point([u, top + (bottom - top) * band[i % 3]]);
+            }
+            crop.mean(&points, step)
+        };
+        smooth_step((mean(LOWER_BAND) - mean(UPPER_BAND)) / (BRIGHTER * light).max(1.0))
+    }
+
     /// What this opening shows at a place of a drawn one: `at` is along and below its upper rim, pixels of the drawn frame;
-    /// this opening's are `scale` times as many. Teeth keep their size. Where the drawn mouth is less open, less is shown from
-    /// the upper rim down; where it is open wider, upper teeth stay at their rim and lower ones at theirs, and what is between
-    /// them is stretched. The second number says how dark it has to be there: 1 where nothing was seen of it.
+    /// this opening's are `scale` times as many. Teeth keep their size. Where the drawn mouth is less open, less is shown: from
+    /// the upper rim down, or, with a `lean` of 1, from the lower rim up. Where it is open wider, upper teeth stay at their rim
+    /// and lower ones at theirs, and what is between them is stretched. The second number says how dark it has to be there: 1
+    /// where nothing was seen of it.
     #[inline]
-    pub fn sample(&self, crop: &Crop, step: [usize; 2], at: Point, drawn: &Self, scale: f32) -> (f32, f32) {
+    pub fn sample(
+        &self,
+        crop: &Crop,
+        step: [usize; 2],
+        at: Point,
+        drawn: &Self,
+        (scale, lean): (f32, f32),
+    ) -> (f32, f32) {
         let u = at[0] * self.axis.width / drawn.axis.width.max(1.0);
         let (top, bottom) = self.rims(u);
         let (drawn_top, drawn_bottom) = drawn.rims(at[0]);
         let (gap, depth, full) = (bottom - top, at[1] * scale, (drawn_bottom - drawn_top) * scale);
         let mut dark = 0.0;
         let depth = if full <= gap {
-            depth
+            // The upper lip's shadow stays, and lips that nearly meet hide all teeth.
+            let shows =
+                smooth_step(depth / (SHADOW * full).max(1e-3)) * smooth_step(full / (HIDES * gap).max(1e-3));
+            depth + (gap - full) * lean * shows
         } else {
             let (upper, lower) = (gap * UPPER, gap * LOWER);
             let (above, below) = (depth, full - depth);
@@ -166,7 +207,7 @@ mod tests {
             let (gap, climb) = (if n % 2 == 0 { 0.0 } else { 0.01 * n as f32 }, 0.013 * n as f32 - 13.0);
             let (from, to) = (opening(gap, climb), opening(0.003 * n as f32, -climb));
             let at = [0.011 * n as f32 - 11.0, 0.002 * n as f32];
-            let (value, dark) = from.sample(&crop, [1, 1], at, &to, 0.9);
+            let (value, dark) = from.sample(&crop, [1, 1], at, &to, (0.9, 0.5));
             assert!(value.is_finite() && (0.0..=1.0).contains(&dark), "{n}");
         }
     }
@@ -174,8 +215,9 @@ mod tests {
     #[test]
     fn less_is_shown_of_teeth_and_a_wider_mouth_keeps_them_at_their_rims() {
         let (crop, wide) = (picture(), opening(10.0, 0.0));
-        let row =
-            |from: &Opening, to: &Opening, below: f32| from.sample(&crop, [1, 1], [0.0, below], to, 1.0);
+        let row = |from: &Opening, to: &Opening, below: f32| {
+            from.sample(&crop, [1, 1], [0.0, below], to, (1.0, 0.0))
+        };
         let top = row(&wide, &wide, 0.0).0;
         let narrow = opening(4.0, 0.0);
         assert_eq!(row(&wide, &narrow, 3.0), (top + 6.0, 0.0), "three rows below the rim, as in the frame");
@@ -186,5 +228,29 @@ mod tests {
             "lower teeth, two rows above theirs"
         );
         assert!(row(&wide, &wider, 9.0).1 > 0.9, "dark between them");
+    }
+
+    #[test]
+    fn a_mouth_that_shows_lower_teeth_keeps_them_when_it_closes() {
+        let (wide, narrow) = (opening(12.0, 0.0), opening(5.0, 0.0));
+        // Rows of the frame that are bright: below the middle of the opening, or above it.
+        for (bright, lean) in [(54..62, 1.0), (46..54, 0.0)] {
+            let mut data: Vec<u8> =
+                (0..100 * 100).map(|i| if bright.contains(&(i / 100)) { 220 } else { 30 }).collect();
+            let component = Component {
+                stride: 100,
+                data: &mut data,
+                pixel: 1,
+                size: [100; 2],
+                step: [1, 1],
+                kind: Kind::Colour,
+            };
+            let mut crop = Crop::default();
+            crop.take(&component, [0, 0, 100, 100]);
+            let is = wide.lean(&crop, [1, 1], 180.0);
+            assert!((is - lean).abs() < 0.02, "{bright:?}: {is}");
+            let seen = |below: f32| wide.sample(&crop, [1, 1], [0.0, below], &narrow, (1.0, is)).0;
+            assert!((2..4).all(|below| seen(below as f32) > 150.0), "teeth fill a narrow mouth: {bright:?}");
+        }
     }
 }
