@@ -146,6 +146,8 @@ class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     server: Dispatcher
+    #: Seconds that a client may be silent in the middle of a request.
+    timeout = 30
 
     def do_GET(self) -> None:
         self._answer()

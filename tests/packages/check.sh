@@ -12,7 +12,8 @@ mkdir -p "$cache"
 start=$SECONDS
 # A root file system is made once, and unpacked for each check.
 if [ ! -s "$cache/$suite.tar" ]; then
-    mmdebstrap --quiet --variant=minbase "$suite" "$cache/$suite.tar.part" "$mirror"
+    # The name of a part says nothing of its format.
+    mmdebstrap --quiet --variant=minbase --format=tar "$suite" "$cache/$suite.tar.part" "$mirror"
     mv "$cache/$suite.tar.part" "$cache/$suite.tar"
 fi
 work=$(mktemp -d "$cache/check-XXXXXX")
