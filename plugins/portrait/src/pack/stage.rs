@@ -275,6 +275,12 @@ impl Stage {
         })
     }
 
+    /// Whether libtorch runs the code as it is written, which starts sooner.
+    #[cfg(test)]
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// What it computes in: `fp32`, `fp16` or `bf16`.
     pub fn precision(&self) -> &'static str {
         self.compute.name()

@@ -142,12 +142,25 @@ mod avx2 {
 
     use super::{Person, TILE, Taps, lay};
 
-    /// Half a row of 4 pixels of 4 channels, times its weight.
+    /// A row of 4 pixels of 4 channels, times its weight: the two to the left and the two to the right.
+    #[inline]
     #[target_feature(enable = "avx2")]
-    fn weighed(half: &[i16; 8], weight: f32) -> __m256 {
-        // SAFETY: 16 bytes are read, from anywhere.
-        let half = unsafe { _mm_loadu_si128(half.as_ptr().cast()) };
-        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(half)), _mm256_set1_ps(weight))
+    fn weighed(row: &[i16; 16], weight: f32) -> [__m256; 2] {
+        let row: *const __m128i = row.as_ptr().cast();
+        // SAFETY: the row has 32 bytes, and they may lie anywhere.
+        let (left, right) = unsafe { (_mm_loadu_si128(row), _mm_loadu_si128(row.add(1))) };
+        let weight = _mm256_set1_ps(weight);
+        [
+            _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(left)), weight),
+            _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(right)), weight),
+        ]
+    }
+
+    /// A column of pixels, times its weight.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn column(pixels: __m128, weight: f32) -> __m128 {
+        _mm_mul_ps(pixels, _mm_set1_ps(weight))
     }
 
     #[target_feature(enable = "avx2")]
@@ -157,25 +170,20 @@ mod avx2 {
         for (((x, y), out), back) in tiles {
             taps.set(x, y, person);
             let mut sums = [[0.0_f32; 4]; TILE];
-            for (i, sum) in sums.iter_mut().enumerate().take(x.len()) {
+            for i in 0..x.len() {
                 let Some(rows) = person.rows(taps.first[i]) else { continue };
-                let half = |h: usize| {
-                    let [a, b, c, d] = rows.map(|row| &row.as_chunks::<8>().0[h]);
-                    let [wa, wb, wc, wd] = taps.y.each_ref().map(|w| w[i]);
-                    // In the order of the other form: sums are the same to the bit.
-                    let sum = _mm256_add_ps(weighed(a, wa), weighed(b, wb));
-                    _mm256_add_ps(_mm256_add_ps(sum, weighed(c, wc)), weighed(d, wd))
-                };
-                let (left, right) = (half(0), half(1));
-                let column = |k: usize, v: __m128| _mm_mul_ps(v, _mm_set1_ps(taps.x[k][i]));
-                let all = _mm_add_ps(
-                    column(0, _mm256_castps256_ps128(left)),
-                    column(1, _mm256_extractf128_ps::<1>(left)),
-                );
-                let all = _mm_add_ps(all, column(2, _mm256_castps256_ps128(right)));
-                let all = _mm_add_ps(all, column(3, _mm256_extractf128_ps::<1>(right)));
+                // In the order of the other form: sums are the same to the bit.
+                let [mut left, mut right] = weighed(rows[0], taps.y[0][i]);
+                for k in 1..4 {
+                    let [a, b] = weighed(rows[k], taps.y[k][i]);
+                    (left, right) = (_mm256_add_ps(left, a), _mm256_add_ps(right, b));
+                }
+                let sum = column(_mm256_castps256_ps128(left), taps.x[0][i]);
+                let sum = _mm_add_ps(sum, column(_mm256_extractf128_ps::<1>(left), taps.x[1][i]));
+                let sum = _mm_add_ps(sum, column(_mm256_castps256_ps128(right), taps.x[2][i]));
+                let sum = _mm_add_ps(sum, column(_mm256_extractf128_ps::<1>(right), taps.x[3][i]));
                 // SAFETY: four numbers are written, to anywhere.
-                unsafe { _mm_storeu_ps(sum.as_mut_ptr(), all) };
+                unsafe { _mm_storeu_ps(sums[i].as_mut_ptr(), sum) };
             }
             lay(&mut sums, back, out);
         }
