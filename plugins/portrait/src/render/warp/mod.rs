@@ -17,6 +17,8 @@ mod layers;
 mod lips;
 mod maps;
 mod math;
+#[cfg(target_arch = "x86_64")]
+mod paint;
 mod painter;
 mod painters;
 mod patch;

@@ -8,6 +8,8 @@ use super::iris::Iris;
 use super::lips::Lips;
 use super::maps::{CHANNELS, Shapes, carry};
 use super::math::{Tap, bilinear, resize, resize_taps, smooth_step};
+#[cfg(target_arch = "x86_64")]
+use super::paint;
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
@@ -346,8 +348,19 @@ pub fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: [f32; 2], fx: &mut 
 
 /// Lays the paint over a run of pixels; `under` is the photo where the painter saw it, not its patch, which has less
 /// detail.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
+pub fn blend_paint(frame: &Frame, run: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has SSE2.
+    unsafe {
+        paint::blend(frame, run, under, pixels);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    blend(frame, run, under, pixels);
+}
+
+/// [`blend_paint`] for any processor; [`mod@paint`] does the same, to the bit.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn blend(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
     let n = frame.side as f32 / 2.0;
     let some = !frame.squeezed.is_empty();
     for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
@@ -364,5 +377,41 @@ pub fn blend_paint(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixe
             pixel[c] = kept(pixel[c]) * (1.0 - alpha) + paint;
         }
         pixel[3] += (255.0 - pixel[3]) * alpha;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pictures do not depend on the machine.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn both_forms_of_paint_give_the_same_bits() {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32
+        };
+        let side = 16;
+        let mut plane = |scale: f32| -> Vec<[f32; 4]> {
+            (0..side * side)
+                .map(|_| [next() * scale - 20.0, next() * scale, next() * scale, next()])
+                .collect()
+        };
+        let (paint, squeezed) = (plane(200.0), plane(100.0));
+        let [under, before] = [plane(300.0), plane(270.0)];
+        let to_patch = Affine { m: [[0.009, 0.001], [-0.001, 0.009]], origin: [-1.05, -0.4] };
+        for squeezed in [Vec::new(), squeezed] {
+            let frame = Frame { to_patch, side, paint: paint.clone(), squeezed, ..Frame::default() };
+            let (mut one, mut other) = (before.clone(), before.clone());
+            blend(&frame, [0.0, 1.0, 3.0], &under, &mut one);
+            // SAFETY: every x86-64 processor has SSE2.
+            unsafe { paint::blend(&frame, [0.0, 1.0, 3.0], &under, &mut other) };
+            let bits =
+                |pixels: &[[f32; 4]]| pixels.as_flattened().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_ne!(bits(&one), bits(&before));
+            assert_eq!(bits(&one), bits(&other));
+        }
     }
 }
