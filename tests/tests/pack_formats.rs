@@ -13,7 +13,7 @@ const FAULTS: [(&str, &str, &str, &str); 30] = [
     ("kind", "unknown variant `gan`", "\"neural\"", "\"gan\""),
     // The generator's keypoints are no control points: mouth and eyes could not be found.
     ("warp", "[latents] count is not control-points", "\"neural\"", "\"warp\""),
-    ("role-missing", "no stage has the role render", "[stages.render]", "[stages.face2latents]"),
+    ("role-missing", "no stage has the role render", "[stages.render]", "[stages.matte]"),
     ("role-unknown", "\"rendering\", which is none of", "[stages.render]", "[stages.rendering]"),
     ("role-twice", "a second stage of the role source", "role = \"landmarks2latents\"", "role = \"source\""),
     (
