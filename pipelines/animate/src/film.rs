@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pipeline from a photo, or a video, and a recording to an MP4 file.
 
+use std::fs::File;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,6 +57,8 @@ pub struct Film {
     bus: gst::Bus,
     watch: Watch,
     recording: PathBuf,
+    /// The recording where it is a pipe.
+    _pipe: Option<File>,
     /// What elements warned of, each once.
     warnings: Vec<String>,
     /// End of the last picture that was drawn, ns.
@@ -67,6 +71,7 @@ impl Film {
     /// Puts the pipeline together: a photo speaks the recording, or the person in a video does.
     pub fn new(subject: Subject<'_>, audio: &Path, output: &Path) -> Result<Self> {
         let watch = Watch::of_process();
+        let pipe = hold_pipe(audio)?;
         let pipeline = gst::Pipeline::new();
         let make = |name: &str| -> Result<gst::Element> {
             let element = make(name)?;
@@ -160,7 +165,16 @@ impl Film {
 
         let bus = pipeline.bus().context("a pipeline has a bus")?;
         let drawn = count_drawn(&head)?;
-        Ok(Self { pipeline, bus, watch, recording: audio.to_owned(), warnings: Vec::new(), drawn, head })
+        Ok(Self {
+            pipeline,
+            bus,
+            watch,
+            recording: audio.to_owned(),
+            _pipe: pipe,
+            warnings: Vec::new(),
+            drawn,
+            head,
+        })
     }
 
     /// Starts.
@@ -295,9 +309,17 @@ pub fn check_readable(file: &Path) -> Result<()> {
     let named = || format!("cannot read {}", file.display());
     // What is said into a pipe is heard once.
     if file.metadata().with_context(named)?.is_file() {
-        std::fs::File::open(file).with_context(named)?;
+        File::open(file).with_context(named)?;
     }
     Ok(())
+}
+
+/// Keeps a pipe open for reading. GStreamer opens it, closes it and opens it again, and a program that writes in between
+/// is ended by a signal.
+fn hold_pipe(file: &Path) -> Result<Option<File>> {
+    let named = || format!("cannot read {}", file.display());
+    let is_pipe = file.metadata().with_context(named)?.file_type().is_fifo();
+    is_pipe.then(|| File::open(file).with_context(named)).transpose()
 }
 
 fn path_text(path: &Path) -> Result<&str> {
