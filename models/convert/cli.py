@@ -32,9 +32,8 @@ def run(
     a.add_argument("--weights", choices=["float32", "float16"], default="float32", help="how the pack's files store them")
     more(a)
     o = a.parse_args()
-    torch.set_grad_enabled(False)
     try:
-        with tempfile.TemporaryDirectory() as invented:
+        with torch.no_grad(), tempfile.TemporaryDirectory() as invented:
             if o.miniature:
                 invent(Path(invented))
             digest = convert(o, Path(invented) if o.miniature else o.checkpoints)
