@@ -247,6 +247,15 @@ fn a_square_that_turns_with_the_face_lies_on_it() {
     }
 }
 
+/// What a paused pipeline shows after a seek to that frame.
+fn after_seek(pipeline: &Pipeline, frame: u64) -> Frame {
+    let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+    pipeline.object().seek_simple(flags, FRAME * frame).unwrap();
+    pipeline.wait_for(gst::MessageType::AsyncDone).unwrap();
+    let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
+    Frame::of(sink.pull_preroll().unwrap().buffer().unwrap())
+}
+
 #[test]
 fn seeks_flushes_and_other_caps_give_the_pictures_of_fresh_pipelines() {
     let dir = tempfile::tempdir().unwrap();
@@ -260,13 +269,6 @@ fn seeks_flushes_and_other_caps_give_the_pictures_of_fresh_pipelines() {
         ));
         pipeline.go(gst::State::Paused).unwrap();
         pipeline
-    };
-    let after_seek = |pipeline: &Pipeline, frame: u64| {
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        pipeline.object().seek_simple(flags, FRAME * frame).unwrap();
-        pipeline.wait_for(gst::MessageType::AsyncDone).unwrap();
-        let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
-        Frame::of(sink.pull_preroll().unwrap().buffer().unwrap())
     };
     let fresh = [3, 24, 10].map(|frame| (frame, after_seek(&player(), frame)));
     let pipeline = player();
@@ -417,13 +419,6 @@ fn a_seek_in_a_video_that_drives_gives_the_pictures_of_a_fresh_pipeline() {
         ));
         pipeline.go(gst::State::Paused).unwrap();
         pipeline
-    };
-    let after_seek = |pipeline: &Pipeline, frame: u64| {
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
-        pipeline.object().seek_simple(flags, FRAME * frame).unwrap();
-        pipeline.wait_for(gst::MessageType::AsyncDone).unwrap();
-        let sink: gst_app::AppSink = pipeline.element("out").downcast().unwrap();
-        Frame::of(sink.pull_preroll().unwrap().buffer().unwrap())
     };
     let fresh = [20, 5].map(|frame| (frame, after_seek(&player(), frame)));
     let pipeline = player();

@@ -123,14 +123,12 @@ impl Stage {
             .map(|t| Tensor::f_zeros(&*t.shape, (Kind::Float, device)))
             .collect::<Result<_, _>>()
             .map_err(|e| torch(name, &e))?;
-        let outputs = match stage.run(&zeros) {
-            // Code that only runs once it is optimized, as where traced numbers are of two precisions.
-            Err(_) if stage.plain => {
-                stage.plain = false;
-                stage.settle(&zeros)?
-            }
-            found if stage.plain => found?,
-            _ => stage.settle(&zeros)?,
+        // Some code only runs once it is optimized, as where traced numbers are of two precisions.
+        let plain = stage.plain.then(|| stage.run(&zeros).ok()).flatten();
+        stage.plain = plain.is_some();
+        let outputs = match plain {
+            Some(outputs) => outputs,
+            None => stage.settle(&zeros)?,
         };
         for (tensor, entry) in outputs.iter().zip(&stage.outputs) {
             if tensor.size() != entry.shape {

@@ -162,6 +162,22 @@ pub fn find(element: &impl IsA<gst::Element>, slot: &Mutex<Option<Photos>>) -> O
     slot.clone().or_else(kept)
 }
 
+/// The same for an element that does nothing without them.
+///
+/// # Errors
+/// What to do where there are none.
+pub fn need(
+    element: &impl IsA<gst::Element>,
+    slot: &Mutex<Option<Photos>>,
+) -> Result<Photos, gst::ErrorMessage> {
+    find(element, slot).ok_or_else(|| {
+        gst::error_msg!(
+            gst::ResourceError::Settings,
+            ("no portrait is announced: put a facesynth with its property `portrait` set behind this element")
+        )
+    })
+}
+
 /// Answers a CONTEXT query for the photos; `false` where the query is about something else or there are none yet: then
 /// the default handler is to have it.
 pub fn answer(query: &mut gst::QueryRef, photos: Option<&Photos>) -> bool {

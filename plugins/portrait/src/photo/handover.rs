@@ -150,12 +150,12 @@ impl<T> Default for Slot<T> {
 
 impl<T> Slot<T> {
     /// Waits for the first frame that is made for these photos.
-    pub fn follow(&self, handover: &Arc<Handover>, part: T) {
+    fn follow(&self, handover: &Arc<Handover>, part: T) {
         *lock(&self.0) = Some(Coming { handover: Arc::clone(handover), part, leads: false });
     }
 
     /// Leads where no element farther up does: the next frame is the first one.
-    pub fn lead(&self, handover: &Arc<Handover>) {
+    fn lead(&self, handover: &Arc<Handover>) {
         let mut slot = lock(&self.0);
         let mut progress = lock(&handover.progress);
         if let Some(coming) = slot.as_mut().filter(|coming| Arc::ptr_eq(&coming.handover, handover))
@@ -164,6 +164,14 @@ impl<T> Slot<T> {
         {
             (coming.leads, progress.led) = (true, true);
         }
+    }
+
+    /// Follows, and leads where no element before this one does, to which `go_on` takes the event: that must know first.
+    pub fn relay(&self, handover: &Arc<Handover>, part: T, go_on: impl FnOnce()) {
+        // Before anybody marks a frame.
+        self.follow(handover, part);
+        go_on();
+        self.lead(handover);
     }
 
     /// What was prepared, if the frame of that running time, as it comes in, is the first one of the new person; with it

@@ -77,6 +77,9 @@ pub fn control(bin: &gst::Bin, stages: &[&gst::Element]) -> Result<(), glib::Boo
     for stage in stages {
         let specs = stage.list_properties().into_iter();
         let specs: Vec<_> = specs.filter(|s| s.flags().contains(gst::PARAM_FLAG_CONTROLLABLE)).collect();
+        if specs.is_empty() {
+            continue;
+        }
         let bin = bin.downgrade();
         stage_pad(stage, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             if let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer())
@@ -94,6 +97,26 @@ pub fn control(bin: &gst::Bin, stages: &[&gst::Element]) -> Result<(), glib::Boo
         });
     }
     Ok(())
+}
+
+/// For `ObjectImpl::constructed`: adds the ghost pads to a bin, and keeps why its inside could not be put together.
+pub fn complete(
+    category: gst::DebugCategory,
+    bin: &impl IsA<gst::Element>,
+    assembled: Result<(), glib::BoolError>,
+    broken: &OnceLock<String>,
+    pads: &[&gst::GhostPad],
+) {
+    if let Err(error) = assembled {
+        gst::error!(category, obj = bin, "{error}");
+        // Only set here.
+        let _ = broken.set(error.to_string());
+    }
+    for pad in pads {
+        if let Err(error) = bin.add_pad(*pad) {
+            gst::error!(category, obj = bin, "{error}");
+        }
+    }
 }
 
 /// Says, where a bin is started, why its inside could not be put together.

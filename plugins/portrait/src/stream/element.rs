@@ -133,9 +133,14 @@ pub fn carry_rate(caps: &gst::Caps, base: &gst::Caps, filter: Option<&gst::Caps>
         }
         out.merge(other);
     }
+    filtered(out, filter)
+}
+
+/// What is left of caps behind the filter of a question, in its order.
+pub fn filtered(caps: gst::Caps, filter: Option<&gst::Caps>) -> gst::Caps {
     match filter {
-        Some(filter) => filter.intersect_with_mode(&out, gst::CapsIntersectMode::First),
-        None => out,
+        Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
+        None => caps,
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A request pad beside an element's main pad, whose stream meets the main one ([`super::meeting`]).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use gst::prelude::*;
@@ -25,6 +26,8 @@ pub struct SidePad<T, R = ()> {
     pub meeting: Meeting<T, R>,
     segment: Mutex<Segment>,
     presentation: Mutex<Presentation>,
+    /// Whether a stream began since the element asked if a source is live.
+    ask_live: AtomicBool,
 }
 
 impl<T, R: Default> Default for SidePad<T, R> {
@@ -34,6 +37,7 @@ impl<T, R: Default> Default for SidePad<T, R> {
             meeting: Meeting::default(),
             segment: Mutex::default(),
             presentation: Mutex::default(),
+            ask_live: AtomicBool::default(),
         }
     }
 }
@@ -66,9 +70,6 @@ pub trait HasSidePad: ElementImpl {
 
     /// Answers a query about the pad.
     fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool;
-
-    /// A stream begins: before its next frame the element asks whether it is live.
-    fn ask_whether_live(&self);
 }
 
 /// The template of a pad of that name, which takes landmarks.
@@ -125,6 +126,26 @@ impl<T: Timed, R: Record<T>> SidePad<T, R> {
     pub fn start(&self, record: R) {
         *lock(&self.presentation) = Presentation::default();
         self.meeting.start(record);
+        self.ask_whether_live();
+    }
+
+    /// A stream begins: before its next frame the element asks whether it is live.
+    fn ask_whether_live(&self) {
+        self.ask_live.store(true, Ordering::Relaxed);
+    }
+
+    /// The pad, where the element has to ask before a frame if a source is live; once for each stream.
+    pub fn to_ask(&self) -> Option<gst::Pad> {
+        let pad = lock(&self.pad).clone()?;
+        self.ask_live.swap(false, Ordering::Relaxed).then_some(pad)
+    }
+
+    /// The main pad's events.
+    pub fn main_event(&self, event: &gst::EventRef) {
+        self.meeting.main_event(event);
+        if event.type_() == gst::EventType::StreamStart {
+            self.ask_whether_live();
+        }
     }
 
     /// For `ElementImpl::request_new_pad`: there is one.
@@ -145,7 +166,7 @@ impl<T: Timed, R: Record<T>> SidePad<T, R> {
             }
             slot.insert(new::<E>(template)).clone()
         };
-        element.ask_whether_live();
+        self.ask_whether_live();
         // An element that runs already does not activate it.
         let added =
             pad.set_active(object.current_state() >= gst::State::Paused).and_then(|()| object.add_pad(&pad));
@@ -223,7 +244,7 @@ impl<T: Timed, R: Record<T>> SidePad<T, R> {
             }
             EventView::StreamStart(_) => {
                 self.meeting.end_side(false);
-                element.ask_whether_live();
+                self.ask_whether_live();
             }
             EventView::Caps(caps) => {
                 if let Err(error) = element.check_side(caps.caps()) {

@@ -85,9 +85,16 @@ impl Stats {
         numbers.maximum = numbers.maximum.max(took);
     }
 
-    /// Counts a frame that was skipped because it was late.
-    pub fn drop_frame(&self) {
-        lock(&self.0).dropped += 1;
+    /// Counts a frame that `BaseTransform::submit_input_buffer` skipped because it was late, and returns what that said.
+    pub fn count_skipped(
+        &self,
+        flow: Result<gst::FlowSuccess, gst::FlowError>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // BaseTransform's word for a buffer that it left out.
+        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
+            lock(&self.0).dropped += 1;
+        }
+        flow
     }
 
     /// The property's value.
@@ -138,7 +145,7 @@ mod tests {
         for _ in 0..3 {
             let _timer = stats.time();
         }
-        stats.drop_frame();
+        assert!(stats.count_skipped(Ok(gst::FlowSuccess::CustomSuccess)).is_ok());
         let s = stats.structure();
         assert_eq!((s.get("frames"), s.get("dropped")), (Ok(3u64), Ok(1u64)));
         assert!(s.get::<f64>("maximum-ms").unwrap() >= s.get::<f64>("average-ms").unwrap());

@@ -5,12 +5,13 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use portrait_tests::pipeline::Pipeline;
 use portrait_tests::{FRAME, data, machine, photo};
+
+use super::whole::Seen;
 
 /// Stages of `facedub` whose time is told, each on the thread of its stream.
 const STAGES: [&str; 3] = ["facetracker", "audiofeatures", "speech2landmarks"];
@@ -88,22 +89,12 @@ pub fn tell(film: &Path) -> Result<String, String> {
 /// Plays to the end: how long the pictures are, how long it took from the first one, and what the element counted.
 fn play(launch: &str) -> Result<(Duration, Duration, gst::Structure), String> {
     let pipeline = Pipeline::parse(launch);
-    let seen = Arc::new(Mutex::new((0u64, None)));
-    let counted = seen.clone();
     let dub = pipeline.element("dub");
-    let pad = dub.static_pad("src").ok_or("facedub has no src pad")?;
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        if let Ok(mut seen) = counted.lock() {
-            seen.0 += 1;
-            seen.1.get_or_insert_with(Instant::now);
-        }
-        gst::PadProbeReturn::Ok
-    });
+    let seen = Seen::of(&dub);
     pipeline.run()?;
     let end = Instant::now();
-    let (frames, first) = *seen.lock().map_err(|e| e.to_string())?;
-    let wall = end - first.ok_or("no picture came out")?;
-    Ok(((FRAME * frames).into(), wall, dub.property("stats")))
+    let (frames, first) = seen.tell().ok_or("no picture came out")?;
+    Ok(((FRAME * frames).into(), end - first, dub.property("stats")))
 }
 
 #[cfg(test)]

@@ -24,6 +24,32 @@ pub struct Whole {
     pub peak_kib: u64,
 }
 
+/// Pictures that come out of an element, counted from the first one on.
+pub struct Seen(Arc<Mutex<(u64, Option<Instant>)>>);
+
+impl Seen {
+    /// Watches the element's src pad.
+    pub fn of(element: &gst::Element) -> Self {
+        let seen = Arc::new(Mutex::new((0, None)));
+        let counted = seen.clone();
+        let pad = element.static_pad("src").expect("what is measured has a src pad");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if let Ok(mut seen) = counted.lock() {
+                seen.0 += 1;
+                seen.1.get_or_insert_with(Instant::now);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Self(seen)
+    }
+
+    /// How many there were, and when the first one came.
+    pub fn tell(&self) -> Option<(u64, Instant)> {
+        let (frames, first) = *self.0.lock().expect("no probe panics");
+        first.map(|first| (frames, first))
+    }
+}
+
 /// Everything that can be switched on for a speaking photo.
 pub const EVERY_CONTROL: &str = "emotion-mix=happy=0.6,surprise=0.3 blink-rate=25 gaze-yaw=5 gaze-pitch=-4 look-away=true \
                                  mouth-gain=1.2 expression-gain=1.2 brow-gain=1.3 mouth-base=0.1 pose-mode=generated \
@@ -44,22 +70,11 @@ pub fn measure(properties: &str) -> Whole {
         photo(),
         dir.path().display()
     ));
-    let seen = Arc::new(Mutex::new((0u64, None)));
-    let counted = seen.clone();
-    let pad = pipeline.element("head").static_pad("src").expect("talkinghead has a src pad");
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        if let Ok(mut seen) = counted.lock() {
-            seen.0 += 1;
-            seen.1.get_or_insert_with(Instant::now);
-        }
-        gst::PadProbeReturn::Ok
-    });
-
+    let seen = Seen::of(&pipeline.element("head"));
     let start = Instant::now();
     pipeline.run().unwrap_or_else(|e| panic!("{e}"));
     let end = Instant::now();
-    let (frames, first) = *seen.lock().expect("no probe panics");
-    let first = first.expect("at least one picture was drawn");
+    let (frames, first) = seen.tell().expect("at least one picture was drawn");
     Whole {
         length: (FRAME * frames).into(),
         frames,

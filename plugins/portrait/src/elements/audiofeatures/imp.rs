@@ -45,7 +45,7 @@ use super::state::{Counts, State};
 use super::tags;
 use super::task::{LiveTask, Next};
 use crate::pack::SAMPLE_RATE;
-use crate::stream::element::{Description, lock, pad_templates};
+use crate::stream::element::{Description, filtered, lock, pad_templates};
 use crate::stream::look_ahead;
 use crate::stream::settings::pack_error_message;
 use crate::stream::tensor::TensorKind;
@@ -252,7 +252,7 @@ impl BaseTransformImpl for AudioFeatures {
                 .as_ref()
                 .map_or_else(|| TensorKind::AudioFeatures.template_caps(), |s| s.caps().clone())
         };
-        Some(filter.map_or(other.clone(), |f| f.intersect_with_mode(&other, gst::CapsIntersectMode::First)))
+        Some(filtered(other, filter))
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {

@@ -105,12 +105,7 @@ impl Face2Latents {
         if !pack.manifest().stages.contains_key("face2latents") {
             return Err(failed(PackError::NoMotion(pack.id())));
         }
-        let photos = context::find(&*self.obj(), &self.photos).ok_or_else(|| {
-            gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("no portrait is announced: put a facesynth with its property `portrait` set behind this element")
-            )
-        })?;
+        let photos = context::need(&*self.obj(), &self.photos)?;
         let tracker = Tracker::new(&pack, device).map_err(failed)?;
         let motion = Motion::new(&settings.motion, photos.portrait, Role::Frames).map_err(failed)?;
         gst::info!(CAT, imp = self, "motion by the pack {} on {device:?}", pack.id());
@@ -132,29 +127,23 @@ impl Face2Latents {
             motion.go_on_with(portrait, leads);
         }
         let choice = settings.face.choice;
-        let step = |sight: Sight<'_>| step(motion, &sight, &settings.motion.controls);
-        let (stepped, report) = watch.look(&*self.obj(), inbuf, &segment, choice, step)?;
-        let Step { pose, notices, found, is_other } = stepped?;
-        motion.write(pose, outbuf).map_err(|error| Failure::Other(error.to_string()))?;
-        let flag = |buffer: &mut gst::BufferRef, flag, on: bool| {
-            if on { buffer.set_flags(flag) } else { buffer.unset_flags(flag) }
+        let draw = |sight: Sight<'_>| -> Result<_, Failure> {
+            let (pose, notices) = step(motion, &sight, &settings.motion.controls)?;
+            motion.write(pose, outbuf).map_err(|error| Failure::Other(error.to_string()))?;
+            sight.tracked.flag(outbuf);
+            Ok(notices)
         };
-        flag(outbuf, gst::BufferFlags::GAP, !found);
-        flag(outbuf, gst::BufferFlags::MARKER, is_other);
-        Ok((notices, report))
+        let (notices, report) = watch.look(&*self.obj(), inbuf, &segment, choice, draw)?;
+        Ok((notices?, report))
     }
 }
 
-/// What came of a frame.
-struct Step {
-    pose: Pose,
-    notices: Vec<Notice>,
-    found: bool,
-    is_other: bool,
-}
-
-/// Moves the photo as the face in a frame does.
-fn step(motion: &mut Motion, sight: &Sight<'_>, controls: &Controls) -> Result<Step, PackError> {
+/// Moves the photo as the face in a frame does: the pose as applied, and what the user is told.
+fn step(
+    motion: &mut Motion,
+    sight: &Sight<'_>,
+    controls: &Controls,
+) -> Result<(Pose, Vec<Notice>), PackError> {
     if sight.begins {
         motion.reset()?;
     }
@@ -163,8 +152,7 @@ fn step(motion: &mut Motion, sight: &Sight<'_>, controls: &Controls) -> Result<S
     if let (true, Some(view), Some(seen)) = (tracked.found, &sight.view, &mut motion.sight) {
         seen.look(view, &tracked.landmarks, &tracked.pose);
     }
-    let (pose, notices) = motion.step(&FrameInput::of_face(tracked), None, controls)?;
-    Ok(Step { pose, notices, found: tracked.found, is_other: tracked.is_other })
+    motion.step(&FrameInput::of_face(tracked), None, controls)
 }
 
 static DESCRIPTION: Description = Description::new(
@@ -345,10 +333,9 @@ impl BaseTransformImpl for Face2Latents {
     fn src_event(&self, event: gst::Event) -> bool {
         let handover = Handover::read(&event).filter(|_| lock(&self.state).is_some());
         let Some(handover) = handover else { return self.parent_src_event(event) };
-        // Before anybody marks a frame; then the one farthest up leads.
-        self.newcomer.follow(&handover, Arc::clone(&handover.photos.portrait));
-        self.parent_src_event(event);
-        self.newcomer.lead(&handover);
+        self.newcomer.relay(&handover, Arc::clone(&handover.photos.portrait), || {
+            self.parent_src_event(event);
+        });
         true
     }
 
@@ -357,12 +344,7 @@ impl BaseTransformImpl for Face2Latents {
         is_discont: bool,
         inbuf: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let flow = self.parent_submit_input_buffer(is_discont, inbuf);
-        // BaseTransform's word for a buffer that it left out because it was late.
-        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
-            self.stats.drop_frame();
-        }
-        flow
+        self.stats.count_skipped(self.parent_submit_input_buffer(is_discont, inbuf))
     }
 
     fn before_transform(&self, inbuf: &gst::BufferRef) {

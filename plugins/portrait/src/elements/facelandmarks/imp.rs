@@ -249,12 +249,7 @@ impl BaseTransformImpl for FaceLandmarks {
         is_discont: bool,
         inbuf: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let flow = self.parent_submit_input_buffer(is_discont, inbuf);
-        // BaseTransform's word for a buffer that it left out because it was late.
-        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
-            self.stats.drop_frame();
-        }
-        flow
+        self.stats.count_skipped(self.parent_submit_input_buffer(is_discont, inbuf))
     }
 
     fn transform(
@@ -280,7 +275,7 @@ impl BaseTransformImpl for FaceLandmarks {
     }
 }
 
-/// Fills an output buffer: payload, metadata, GAP flag.
+/// Fills an output buffer: payload, metadata, flags.
 fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), buffer::SizeError> {
     let landmarks = tracked.landmarks.as_flattened();
     buffer::write_f32(outbuf, landmarks)?;
@@ -288,16 +283,7 @@ fn write(tracked: &Tracked, outbuf: &mut gst::BufferRef) -> Result<(), buffer::S
     meta::attach(outbuf, FrameMeta::Landmarks, &SHAPE, landmarks);
     meta::attach(outbuf, FrameMeta::Pose, &[POSE_LEN], &tracked.pose.to_array());
     meta::attach(outbuf, FrameMeta::PictureLandmarks, &SHAPE, tracked.picture.as_flattened());
-    if tracked.found {
-        outbuf.unset_flags(gst::BufferFlags::GAP);
-    } else {
-        outbuf.set_flags(gst::BufferFlags::GAP);
-    }
-    if tracked.is_other {
-        outbuf.set_flags(gst::BufferFlags::MARKER);
-    } else {
-        outbuf.unset_flags(gst::BufferFlags::MARKER);
-    }
+    tracked.flag(outbuf);
     Ok(())
 }
 

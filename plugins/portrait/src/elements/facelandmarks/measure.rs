@@ -23,6 +23,19 @@ pub struct Tracked {
     pub is_other: bool,
 }
 
+impl Tracked {
+    /// Flags the buffer of the frame: GAP where no face was found, MARKER where another one begins.
+    pub fn flag(&self, buffer: &mut gst::BufferRef) {
+        for (flag, on) in [(gst::BufferFlags::GAP, !self.found), (gst::BufferFlags::MARKER, self.is_other)] {
+            if on {
+                buffer.set_flags(flag);
+            } else {
+                buffer.unset_flags(flag);
+            }
+        }
+    }
+}
+
 /// Measures faces and keeps the last one.
 #[derive(Debug)]
 pub struct Measure {

@@ -58,7 +58,9 @@ use super::utterance::Herald;
 use super::{Background, formats, pool, refusal, source};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{Description, lock, pad_templates, sync_controls_to, tensor_caps, time_segment};
+use crate::stream::element::{
+    Description, filtered, lock, pad_templates, sync_controls_to, tensor_caps, time_segment,
+};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{TensorKind, meta};
 use crate::stream::turn::Turn;
@@ -303,10 +305,7 @@ impl BaseTransformImpl for FaceSynth {
             (_, Some(t)) => formats::at_rates(caps, &formats::offer(t.sizes, transparent)),
             (_, None) => formats::template_caps(),
         };
-        Some(match filter {
-            Some(filter) => filter.intersect_with_mode(&all, gst::CapsIntersectMode::First),
-            None => all,
-        })
+        Some(filtered(all, filter))
     }
 
     fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
@@ -421,13 +420,9 @@ impl BaseTransformImpl for FaceSynth {
         inbuf: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let latents = inbuf.clone();
-        let flow = self.parent_submit_input_buffer(is_discont, inbuf);
+        let flow = self.stats.count_skipped(self.parent_submit_input_buffer(is_discont, inbuf));
         if flow == Err(gst::FlowError::NotNegotiated) {
             self.explain_refusal();
-        }
-        // BaseTransform's word for a buffer that it left out because it was late.
-        if flow == Ok(gst::FlowSuccess::CustomSuccess) {
-            self.stats.drop_frame();
         }
         if let Some(resampler) = lock(&self.state).as_mut().and_then(|s| s.resampler.as_mut())
             && flow.is_ok()

@@ -50,8 +50,8 @@ use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
 use crate::stream::element::{
-    Description, SharedCaps, StageCaps, check_input, lock, pad_templates, sync_controls, tensor_caps,
-    time_segment,
+    Description, SharedCaps, StageCaps, check_input, filtered, lock, pad_templates, sync_controls,
+    tensor_caps, time_segment,
 };
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
@@ -75,18 +75,13 @@ pub struct Landmarks2Latents {
     pose: PosePad,
     /// How often another face of the driving video took the place of the one before.
     faces: AtomicU64,
-    /// Whether the next frame has to ask if a source is live.
-    ask_live: Mutex<bool>,
     unfollowed: Unfollowed,
     stats: Stats,
 }
 
 impl Landmarks2Latents {
     fn find_out_whether_live(&self) {
-        let Some(pose) = lock(&self.pose.pad).clone() else { return };
-        if !std::mem::take(&mut *lock(&self.ask_live)) {
-            return;
-        }
+        let Some(pose) = self.pose.to_ask() else { return };
         let live = [self.obj().sink_pad().clone(), pose].iter().any(|pad| {
             let mut latency = gst::query::Latency::new();
             pad.peer_query(&mut latency) && latency.result().0
@@ -174,10 +169,7 @@ impl HasSidePad for Landmarks2Latents {
                     || TensorKind::Landmarks.template_caps(),
                     |caps| tensor_caps(TensorKind::Landmarks, &Between::Landmarks.shape(), &caps.pack),
                 );
-                let result = match caps.filter_owned() {
-                    Some(filter) => filter.intersect_with_mode(&all, gst::CapsIntersectMode::First),
-                    None => all,
-                };
+                let result = filtered(all, caps.filter_owned().as_ref());
                 caps.set_result(&result);
                 true
             }
@@ -187,10 +179,6 @@ impl HasSidePad for Landmarks2Latents {
             // Nothing of the pictures behind this element is the video's.
             _ => false,
         }
-    }
-
-    fn ask_whether_live(&self) {
-        *lock(&self.ask_live) = true;
     }
 }
 
@@ -273,7 +261,6 @@ impl ElementImpl for Landmarks2Latents {
             gst::StateChange::ReadyToPaused => {
                 let looping = lock(&self.settings).pose_loop;
                 self.pose.start(Recording::new(looping));
-                self.ask_whether_live();
             }
             // Pads are deactivated once their threads are out of here: they must not wait for each other.
             gst::StateChange::PausedToReady => self.pose.meeting.stop(),
@@ -289,12 +276,7 @@ impl BaseTransformImpl for Landmarks2Latents {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let photos = context::find(&*self.obj(), &self.photos).ok_or_else(|| {
-            gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("no portrait is announced: put a facesynth with its property `portrait` set behind this element")
-            )
-        })?;
+        let photos = context::need(&*self.obj(), &self.photos)?;
         let settings = lock(&self.settings).clone();
         let state =
             State::new(&settings, photos.portrait, Role::Landmarks).map_err(|e| pack_error_message(&e))?;
@@ -345,10 +327,7 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        self.pose.meeting.main_event(&event);
-        if event.type_() == gst::EventType::StreamStart {
-            self.ask_whether_live();
-        }
+        self.pose.main_event(&event);
         if Presentation::is_concerned(&event)
             && let Some(state) = lock(&self.state).as_mut()
             && state.presentation.starts_with_event(&event)
@@ -364,10 +343,9 @@ impl BaseTransformImpl for Landmarks2Latents {
         self.pose.follow_seek(&event);
         let handover = Handover::read(&event).filter(|_| lock(&self.state).is_some());
         let Some(handover) = handover else { return self.parent_src_event(event) };
-        // Before anybody marks a frame; then the one farthest up leads.
-        self.newcomer.follow(&handover, Arc::clone(&handover.photos.portrait));
-        self.parent_src_event(event);
-        self.newcomer.lead(&handover);
+        self.newcomer.relay(&handover, Arc::clone(&handover.photos.portrait), || {
+            self.parent_src_event(event);
+        });
         true
     }
 

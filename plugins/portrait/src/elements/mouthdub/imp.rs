@@ -57,8 +57,6 @@ pub struct MouthDub {
     /// Locked while a frame is drawn.
     state: Mutex<Option<State>>,
     pub(super) voice: VoicePad,
-    /// Whether the next frame has to ask if a source is live.
-    ask_live: Mutex<bool>,
     /// Latency that frames have until they would be late, as it was reported last.
     latency: Mutex<gst::ClockTime>,
     /// Whether the stream was marked as modified.
@@ -71,10 +69,7 @@ pub struct MouthDub {
 
 impl MouthDub {
     fn find_out_whether_live(&self) {
-        let Some(voice) = lock(&self.voice.pad).clone() else { return };
-        if !std::mem::take(&mut *lock(&self.ask_live)) {
-            return;
-        }
+        let Some(voice) = self.voice.to_ask() else { return };
         let (video, voice) = (latency_of(self.obj().sink_pad()), latency_of(&voice));
         gst::debug!(CAT, imp = self, "video {video:?}, voice {voice:?}");
         let live = |l: Option<Latency>| l.is_some_and(|l| l.live);
@@ -148,11 +143,6 @@ impl HasSidePad for MouthDub {
             // Nothing of the pictures is the voice's.
             _ => false,
         }
-    }
-
-    /// Before its first frame it is asked whether the stream is live.
-    fn ask_whether_live(&self) {
-        *lock(&self.ask_live) = true;
     }
 }
 
@@ -256,7 +246,6 @@ impl ElementImpl for MouthDub {
         match transition {
             gst::StateChange::ReadyToPaused => {
                 self.voice.start(());
-                self.ask_whether_live();
             }
             // Pads are deactivated once their threads are out of here: they must not wait for each other.
             gst::StateChange::PausedToReady => self.voice.meeting.stop(),
@@ -342,10 +331,9 @@ impl BaseTransformImpl for MouthDub {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        self.voice.meeting.main_event(&event);
+        self.voice.main_event(&event);
         if event.type_() == gst::EventType::StreamStart {
             *lock(&self.marked) = false;
-            self.ask_whether_live();
         }
         if Presentation::is_concerned(&event)
             && let Some(state) = lock(&self.state).as_mut()

@@ -207,10 +207,7 @@ impl Speech2Landmarks {
         let running = lock(&self.state).as_ref().map(|s| (Arc::clone(&s.pack), Arc::clone(&s.stage)));
         let Some((pack, stage)) = running else { return false };
         match Person::new(&pack, &stage, Some(&handover.photos)) {
-            Ok(person) => {
-                self.newcomer.follow(handover, person);
-                self.newcomer.lead(handover);
-            }
+            Ok(person) => self.newcomer.relay(handover, person, || ()),
             Err(error) => handover.refuse(error.to_string()),
         }
         true

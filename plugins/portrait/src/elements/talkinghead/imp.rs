@@ -133,16 +133,8 @@ impl ObjectSubclass for TalkingHead {
 impl ObjectImpl for TalkingHead {
     fn constructed(&self) {
         self.parent_constructed();
-        if let Err(error) = self.assemble() {
-            gst::error!(CAT, imp = self, "{error}");
-            // Only set here.
-            let _ = self.broken.set(error.to_string());
-        }
-        for pad in [&self.sink, &self.src] {
-            if let Err(error) = self.obj().add_pad(pad) {
-                gst::error!(CAT, imp = self, "{error}");
-            }
-        }
+        let pads = [&self.sink, &self.src];
+        bin::complete(*CAT, &*self.obj(), self.assemble(), &self.broken, &pads);
     }
 
     fn properties() -> &'static [glib::ParamSpec] {

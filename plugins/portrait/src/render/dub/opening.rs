@@ -186,7 +186,12 @@ mod tests {
 
     /// Rows that tell where they are: brighter by two from each to the next.
     fn picture() -> Crop {
-        let mut data: Vec<u8> = (0..100 * 100).map(|i| (i / 100 * 2) as u8).collect();
+        rows(|row| (row * 2) as u8)
+    }
+
+    /// A picture of 100 rows of one brightness each.
+    fn rows(of: impl Fn(usize) -> u8) -> Crop {
+        let mut data: Vec<u8> = (0..100 * 100).map(|i| of(i / 100)).collect();
         let component = Component {
             stride: 100,
             data: &mut data,
@@ -235,18 +240,7 @@ mod tests {
         let (wide, narrow) = (opening(12.0, 0.0), opening(5.0, 0.0));
         // Rows of the frame that are bright: below the middle of the opening, or above it.
         for (bright, lean) in [(54..62, 1.0), (46..54, 0.0)] {
-            let mut data: Vec<u8> =
-                (0..100 * 100).map(|i| if bright.contains(&(i / 100)) { 220 } else { 30 }).collect();
-            let component = Component {
-                stride: 100,
-                data: &mut data,
-                pixel: 1,
-                size: [100; 2],
-                step: [1, 1],
-                kind: Kind::Colour,
-            };
-            let mut crop = Crop::default();
-            crop.take(&component, [0, 0, 100, 100]);
+            let crop = rows(|row| if bright.contains(&row) { 220 } else { 30 });
             let is = wide.lean(&crop, [1, 1], 180.0);
             assert!((is - lean).abs() < 0.02, "{bright:?}: {is}");
             let seen = |below: f32| wide.sample(&crop, [1, 1], [0.0, below], &narrow, (1.0, is)).0;

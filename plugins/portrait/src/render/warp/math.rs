@@ -69,6 +69,16 @@ pub fn bilinear_rgb(rgb: &[u8], side: usize, at: [f32; 2]) -> [f32; 3] {
     })
 }
 
+/// Numbers from 0 to 1, the same each time.
+#[cfg(test)]
+pub fn noise() -> impl FnMut() -> f32 {
+    let mut state = 1_u32;
+    move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -383,16 +383,13 @@ fn blend(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::warp::math::noise;
 
     /// Pictures do not depend on the machine.
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn both_forms_of_paint_give_the_same_bits() {
-        let mut state = 1_u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32
-        };
+        let mut next = noise();
         let side = 16;
         let mut plane = |scale: f32| -> Vec<[f32; 4]> {
             (0..side * side)

@@ -225,6 +225,7 @@ pub fn patch(rgb: &[u8], side: usize, x: &[f32], y: &[f32], out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::warp::math::noise;
 
     /// Pictures do not depend on the machine.
     #[test]
@@ -234,11 +235,7 @@ mod tests {
             return;
         }
         let (width, height) = (150, 20);
-        let (mut state, stride) = (1_u32, width + 3);
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32
-        };
+        let (mut next, stride) = (noise(), width + 3);
         let pixels: Vec<[i16; 4]> = (0..stride * (height + 3))
             .map(|_| [(); 4].map(|()| (next() * 20_000.0 - 2000.0) as i16))
             .collect();
