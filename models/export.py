@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 from models.data import mesh
 from models.data.labels import EMOTIONS
 
-OPTIONAL = ["speech2landmarks-low"]
+OPTIONAL = ["speech2landmarks-low", "parallax"]
 STAGES = [
     "features",
     "speech2landmarks",
@@ -35,6 +35,7 @@ STAGES = [
     "pose",
     "landmarks2latents",
     "appearance",
+    "parallax",
     "mouth",
     "eyes",
 ]
@@ -78,6 +79,13 @@ def probe(path: Path, inputs: list[tuple[str, list[int]]]) -> list[dict]:
     return [{"name": f"out{i}", "shape": list(t.shape)} for i, t in enumerate(y)]
 
 
+def entry(stage: str, file: Path, made: dict) -> dict:
+    """A stage's table, of what its exporter says."""
+    fast = {"fast": "bf16"} if stage in FAST else {}
+    kept = {k: made[k] for k in ("weights", "inputs", "outputs") if k in made}
+    return {"file": file.name, "sha256": sha256(file), **fast, **kept}
+
+
 def put(src: Path, dst: Path) -> Path:
     shutil.copyfile(src, dst.with_suffix(".part"))
     return dst.with_suffix(".part").rename(dst)
@@ -112,9 +120,7 @@ def main() -> None:
             continue
         t = tomllib.loads((d / "stage.toml").read_text())
         f = put(d / f"{s}.pt", o.out / f"{s}.pt")
-        kept = {k: t[k] for k in ("weights", "inputs", "outputs") if k in t}
-        fast = {"fast": "bf16"} if s in FAST else {}
-        stages[s] = {"file": f.name, "sha256": sha256(f), **fast, **kept}
+        stages[s] = entry(s, f, t)
         for k, v in t.get("pack-extra", {}).items():
             pack.setdefault(k, {}).update(v)
         for extra in t.get("files", []):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from models.export import STAGES, put, sha256, table, value
+from models.export import OPTIONAL, STAGES, entry, put, sha256, table, value
 
 
 def text(pack: dict) -> str:
@@ -33,11 +33,11 @@ def main() -> None:
     o = a.parse_args()
     pack = tomllib.loads((o.pack / "pack.toml").read_text())
     golden = load_file(str(o.pack / pack["golden"]["file"]))
-    made = [s for s in STAGES if s in pack["stages"] and (o.build / s / f"{s}.pt").exists()]
+    made = [s for s in STAGES if s in [*pack["stages"], *OPTIONAL] and (o.build / s / f"{s}.pt").exists()]
     for s in made:
         t = tomllib.loads((o.build / s / "stage.toml").read_text())
         f = put(o.build / s / f"{s}.pt", o.pack / f"{s}.pt")
-        pack["stages"][s] = {"file": f.name, "sha256": sha256(f)} | {k: t[k] for k in ("weights", "inputs", "outputs") if k in t}
+        pack["stages"][s] = entry(s, f, t)
         golden = {k: v for k, v in golden.items() if not k.startswith((f"{s}.in.", f"{s}.out."))}
         golden |= load_file(str(o.build / s / f"golden-{s}.safetensors"))
     save_file(golden, str(o.pack / pack["golden"]["file"]))

@@ -25,7 +25,7 @@ def write_stage(
     folder.mkdir(parents=True, exist_ok=True)
     tmp = folder / f".{stage}.pt"
     module.save(str(tmp))
-    loaded = torch.jit.load(str(tmp))
+    loaded = torch.jit.load(str(tmp)).float()  # what is stored in half precision is computed in single
     with torch.no_grad():
         out = loaded(*inputs.values())
     os.replace(tmp, folder / f"{stage}.pt")

@@ -34,3 +34,15 @@ def test_replacing_a_stage_leaves_the_others_as_they_are(tmp_path: Path) -> None
     assert new["golden"]["sha256"] == hashlib.sha256((pack / "golden.safetensors").read_bytes()).hexdigest()
     golden = load_file(str(pack / "golden.safetensors"))
     assert [k for k in golden if k.startswith("pose.")] == ["pose.in.0"] and "mouth.in.0" in golden
+
+
+def test_a_stage_that_bears_bfloat16_bears_it_when_it_was_made_anew(tmp_path: Path) -> None:
+    pack, build = tmp_path / "pack", tmp_path / "build" / "mouth"
+    shutil.copytree(PACK, pack)
+    build.mkdir(parents=True)
+    (build / "mouth.pt").write_bytes(b"another")
+    (build / "stage.toml").write_text("inputs = []\noutputs = []\n")
+    save_file({"mouth.in.0": np.zeros(7, np.float32)}, str(build / "golden-mouth.safetensors"))
+    run = [sys.executable, "-m", "models.replace", "--build", str(build.parent), "--pack", str(pack)]
+    subprocess.run(run, cwd=ROOT.parent, check=True)
+    assert tomllib.loads((pack / "pack.toml").read_text())["stages"]["mouth"]["fast"] == "bf16"

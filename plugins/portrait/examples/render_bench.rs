@@ -67,6 +67,7 @@ fn main() -> Result<()> {
         plate: &plate,
         mouth_code: &zeros[..code("mouth", 3)?],
         eye_code: &zeros[..code("eyes", 2)?],
+        parallax: &[],
         covered: false,
     };
     let start = Instant::now();

@@ -72,7 +72,7 @@ const fn network(name: &'static str, offered: &'static [Port], gives: &'static [
     Role { name, fixed: offered.len(), offered, takes_sources: false, gives, gives_sources: false }
 }
 
-static ROLES: [Role; 13] = [
+static ROLES: [Role; 14] = [
     network("features", &[must("pcm", "SAMPLES")], &[must("features", "WINDOW FEATURES")]),
     SPEECH,
     Role {
@@ -114,6 +114,11 @@ static ROLES: [Role; 13] = [
     },
     of_photo("appearance"),
     of_photo("source"),
+    network(
+        "parallax",
+        &[must("photo", "1 3 256 256"), must("landmarks", "1 POINTS 3")],
+        &[must("parallax", "10 64 64")],
+    ),
     Role {
         name: "render",
         offered: &[must("latents", "1 LATENTS DIMS")],
@@ -196,7 +201,7 @@ pub fn needed(renderer: RendererKind) -> impl Iterator<Item = &'static str> {
 /// Whether a renderer has use for a role.
 pub fn is_of(role: &str, renderer: RendererKind) -> bool {
     match role {
-        "mouth" | "eyes" => renderer == RendererKind::Warp,
+        "mouth" | "eyes" | "parallax" => renderer == RendererKind::Warp,
         "render" => renderer == RendererKind::Neural,
         _ => true,
     }

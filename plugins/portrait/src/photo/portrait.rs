@@ -70,6 +70,8 @@ pub struct Portrait {
     pub mouth_code: Vec<f32>,
     /// The eye painter's appearance codes, one row an eye, of a pack that has one.
     pub eye_code: Vec<f32>,
+    /// How what is behind the face moves when the head turns, from the pack's `parallax`; empty where it has none.
+    pub parallax: Vec<f32>,
     /// Whether something covers the mouth.
     pub covered: bool,
     /// What the user should know of this photo.
@@ -227,6 +229,7 @@ fn measure(
     let numbers = |name| sources.numbers(name, pack, device).map_err(failed);
     let (source_latents, mouth_code, eye_code) =
         (numbers("source_latents")?, numbers("mouth_code")?, numbers("eye_code")?);
+    let parallax = numbers("parallax")?;
     let path = path.to_owned();
     Ok(Portrait {
         path,
@@ -244,6 +247,7 @@ fn measure(
         source_latents,
         mouth_code,
         eye_code,
+        parallax,
         covered,
         warnings,
         square_mask: Mutex::default(),

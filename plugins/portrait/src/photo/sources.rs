@@ -14,7 +14,7 @@ use crate::pack::sync::lock;
 use crate::pack::{Pack, PackError, Stage};
 
 /// Roles of the stages that see the photo.
-const ROLES: [&str; 2] = ["appearance", "source"];
+const ROLES: [&str; 3] = ["appearance", "source", "parallax"];
 
 /// Tensors of a photo by name, on the device that they were made on.
 #[derive(Debug, Default)]

@@ -126,6 +126,8 @@ pub struct Source<'a> {
     pub mouth_code: &'a [f32],
     /// Appearance of both eyes.
     pub eye_code: &'a [f32],
+    /// How what is behind the face moves when the head turns, from the pack's `parallax`; empty where it has none.
+    pub parallax: &'a [f32],
     /// Whether something covers the mouth: then it goes with the head only, and is not painted.
     pub covered: bool,
 }

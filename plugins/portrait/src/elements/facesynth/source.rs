@@ -23,6 +23,7 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
         plate: &portrait.plate.rgb,
         mouth_code: &portrait.mouth_code,
         eye_code: &portrait.eye_code,
+        parallax: &portrait.parallax,
         covered: portrait.covered,
     }
 }

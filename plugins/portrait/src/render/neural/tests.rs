@@ -52,6 +52,7 @@ impl Made {
             plate: &self.plate,
             mouth_code: &[],
             eye_code: &[],
+            parallax: &[],
             covered: false,
         }
     }

@@ -12,6 +12,7 @@ use super::head::Head;
 use super::layers::Layers;
 use super::math::{Tap, smooth_step, tap};
 use super::painters::Painted;
+use super::parallax::Parallax;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
@@ -156,7 +157,7 @@ impl Canvas {
     }
 
     /// Computes the head's motion of a frame on the coarse grid.
-    pub fn pose(&mut self, flow: &Flow, driving: &[Point], rows: &Rows) {
+    pub fn pose(&mut self, flow: &Flow, parallax: Option<&Parallax>, driving: &[Point], rows: &Rows) {
         let _span = profile::span("facesynth: flow of the head");
         let head = Head::new(driving, rows, self.scene.crown);
         let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
@@ -181,12 +182,14 @@ impl Canvas {
         fy.resize(grid.index.len(), 0.0);
         flow.displace(&grid.at[0], &grid.at[1], fx, fy);
         for (k, &i) in grid.index.iter().enumerate() {
-            let motion = |v: f32, axis: usize| {
-                let way = v.clamp(-MAX_MOTION, MAX_MOTION) * grid.weight[k];
-                within(way, grid.at[axis][k], ends[axis]) * scale[axis]
-            };
-            grid.x[i] = motion(fx[k], 0);
-            grid.y[i] = motion(fy[k], 1);
+            let (weight, at) = (grid.weight[k], grid.at.each_ref().map(|axis| axis[k]));
+            let mut way = [fx[k], fy[k]].map(|v| v.clamp(-MAX_MOTION, MAX_MOTION) * weight);
+            if let Some(parallax) = parallax {
+                let beside = parallax.at([at[0] + way[0], at[1] + way[1]]);
+                way = [0, 1].map(|axis| way[axis] + beside[axis] * weight);
+            }
+            let [x, y] = [0, 1].map(|axis| within(way[axis], at[axis], ends[axis]) * scale[axis]);
+            (grid.x[i], grid.y[i]) = (x, y);
         }
     }
 

@@ -206,6 +206,7 @@ mod tests {
             plate: &[],
             mouth_code: &[],
             eye_code: &[],
+            parallax: &[],
             covered: false,
         }
     }

@@ -21,6 +21,7 @@ mod math;
 mod paint;
 mod painter;
 mod painters;
+mod parallax;
 mod patch;
 pub(super) mod points;
 mod remap;
@@ -52,6 +53,7 @@ use hold::Hold;
 use layers::Layers;
 pub(crate) use maps::CHANNELS as MAP_CHANNELS;
 use painters::Painters;
+use parallax::Parallax;
 use paste::Raster;
 use points::{Point, Rows};
 pub(crate) use roi::Part;
@@ -83,6 +85,7 @@ struct Geometry {
     contour: Contour,
     turn: Turn,
     skull: Skull,
+    parallax: Option<Parallax>,
     /// What of the face does not move by itself, and the control points of a frame then.
     hold: Option<Hold>,
     held: Vec<[f32; 3]>,
@@ -108,6 +111,7 @@ impl Warp {
         let latents = &pack.manifest().latents;
         let mut geometry =
             Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())?;
+        geometry.parallax = Parallax::new(source.parallax)?;
         if source.covered {
             geometry.hold = Some(Hold::new(&geometry.rows, source.landmarks, pack.mean_face()));
         }
@@ -157,13 +161,13 @@ impl Renderer for Warp {
         let start = Instant::now();
         let whole = profile::span("facesynth: pose and paint");
         let code = self.geometry.pose(latents)?;
-        let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
+        let Geometry { rows, fine, smooth, driving, parallax, .. } = &self.geometry;
         let Painters { mouth, eyes, inside } = &mut self.painters;
         let (mut mouth_painted, mut eyes_painted) = (Ok(()), Ok(()));
         let photo = (source.picture, source.side);
         workers::beside(
             || {
-                canvas.pose(smooth, driving, rows);
+                canvas.pose(smooth, parallax.as_ref(), driving, rows);
                 let painted = eyes.paint(fine, driving, rows, photo, None);
                 let opening = fine.opening();
                 let inside = inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));
@@ -205,6 +209,7 @@ impl Geometry {
             contour: Contour::new(&rows, &source),
             turn: Turn::new(&rows, landmarks, mean_face, &rest),
             skull,
+            parallax: None,
             hold: None,
             held: Vec::new(),
             head,
@@ -227,6 +232,9 @@ impl Geometry {
         let points = points.as_chunks::<3>().0;
         let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
         self.turn.pose(points);
+        if let Some(parallax) = &mut self.parallax {
+            parallax.pose(self.turn.angles());
+        }
         self.held.clear();
         let points = match &self.hold {
             Some(hold) => {

@@ -146,6 +146,7 @@ impl Made {
             plate: &self.plate,
             mouth_code: &self.codes[0],
             eye_code: &self.codes[1],
+            parallax: &[],
             covered: false,
         }
     }
@@ -201,9 +202,10 @@ impl Plain {
     fn new(source: &Source<'_>, output: &Output<'_>) -> Self {
         let pack = Pack::open(DEFAULT_PACK).unwrap();
         let latents = &pack.manifest().latents;
-        let geometry =
+        let mut geometry =
             Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())
                 .unwrap();
+        geometry.parallax = Parallax::new(source.parallax).unwrap();
         let part = |part| Patch::new(part, &geometry.driving, &geometry.rows);
         let patches = [part(Part::Mouth), part(Part::EyeRight), part(Part::EyeLeft)];
         let crown = Head::crown(&geometry.driving, &geometry.rows, source.matte, source.side);
@@ -237,8 +239,8 @@ impl Plain {
         let guard = 64;
         let mut out: Vec<Vec<u8>> = sizes.iter().map(|(w, h)| vec![171; (w + 5) * h + guard]).collect();
         self.geometry.pose(latents).unwrap();
-        let Geometry { rows, fine, smooth, driving, .. } = &self.geometry;
-        self.canvas.pose(smooth, driving, rows);
+        let Geometry { rows, fine, smooth, driving, parallax, .. } = &self.geometry;
+        self.canvas.pose(smooth, parallax.as_ref(), driving, rows);
         for patch in &mut self.patches {
             patch.pose(fine, driving, rows);
         }
@@ -353,6 +355,34 @@ fn the_same_latents_give_the_same_bytes() {
     plain.draw(&rest);
     assert!(plain.draw(&moved) == first);
     assert!(Plain::new(&made.source(), &made.output(Framing::Full)).draw(&moved) == first);
+}
+
+#[test]
+fn the_parallax_of_a_turned_head_moves_the_person_there_and_nothing_else() {
+    let made = Made::new(256);
+    // Of a turn to either side: what the left half of the photo shows.
+    let slide = |i: usize| {
+        if [0, 2].contains(&(i / 4096)) { (0.5 - (i % 64) as f32 / 64.0).max(0.0) * 0.1 } else { 0.0 }
+    };
+    let maps: Vec<f32> = (0..10 * 4096).map(slide).collect();
+    let output = made.output(Framing::Crop);
+    let mut without = Plain::new(&made.source(), &output);
+    let mut with = Plain::new(&Source { parallax: &maps, ..made.source() }, &output);
+    let latents = without.latents(&made.landmarks);
+    assert!(with.draw(&latents) == without.draw(&latents), "a head at rest");
+    let (sin, cos) = 15f32.to_radians().sin_cos();
+    let turned = |&[x, y, z]: &[f32; 3]| [0.5 + (x - 0.5) * cos + z * sin, y, z * cos - (x - 0.5) * sin];
+    let face: Vec<_> = made.landmarks.iter().map(turned).collect();
+    let latents = without.latents(&face);
+    let (without, with) = (without.draw(&latents), with.draw(&latents));
+    let pixels = without.as_chunks::<3>().0.iter().zip(with.as_chunks::<3>().0).enumerate();
+    let changed: Vec<[usize; 2]> =
+        pixels.filter(|(_, (a, b))| a != b).map(|(i, _)| [i % made.side, i / made.side]).collect();
+    assert!(changed.len() > 2000, "{}", changed.len());
+    // The person's left side, with what the turn moves; the corners are wall.
+    for [x, y] in changed {
+        assert!(x < 170 && !(x < 40 && y < 40), "{x} {y}");
+    }
 }
 
 #[test]

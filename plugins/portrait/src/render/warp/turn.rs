@@ -95,6 +95,12 @@ impl Turn {
         }
     }
 
+    /// How far the head has turned since the photo: yaw, pitch, roll in degrees.
+    pub fn angles(&self) -> [f32; 3] {
+        let angles = |m: &Motion| pose::angles(&m.face.rotation).map(|angle| angle as f32);
+        self.motion.as_ref().map_or([0.0; 3], angles)
+    }
+
     /// Where a point of the photo's face is if it moves with the head only.
     pub fn carried(&self, point: [f64; 3]) -> [f64; 3] {
         self.motion.as_ref().map_or(point, |motion| motion.face.apply(point))
