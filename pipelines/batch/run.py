@@ -122,6 +122,8 @@ def start_ray(arguments: argparse.Namespace) -> None:
     if arguments.address is None and "RAY_ADDRESS" not in os.environ:
         wanted = math.ceil(arguments.workers * arguments.cpus)
         options |= {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, wanted)}
+        # Ray would start workers with `nice -n 15`, behind whatever else runs here: that is for who starts this to say.
+        os.environ.setdefault("RAY_worker_niceness", "0")
     ray.init(**options)
 
 

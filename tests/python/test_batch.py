@@ -71,6 +71,7 @@ class Cluster:
 
     def init(self, **options: object) -> None:
         self.options = options
+        self.niceness = os.environ.get("RAY_worker_niceness")
 
     def shutdown(self) -> None:
         pass
@@ -150,6 +151,7 @@ class Batch(unittest.TestCase):
             with (
                 mock.patch.multiple(module, ray=cluster, Worker=cluster.worker(), plan=lambda *_: plan),
                 mock.patch.object(module, "animate_program", lambda: "animate"),
+                mock.patch.dict(os.environ),
                 contextlib.redirect_stdout(io.StringIO()),
                 contextlib.redirect_stderr(said),
             ):
@@ -183,11 +185,18 @@ class Batch(unittest.TestCase):
             self.assertIn(said, report[0]["error"])
 
     def test_this_machine_has_a_core_for_each_worker(self) -> None:
+        cluster = Cluster([{"start": None, "make": "done"}])
         with mock.patch.dict(os.environ):
             os.environ.pop("RAY_ADDRESS", None)
-            cluster = Cluster([{"start": None, "make": "done"}])
             self.run_on(cluster, 1, workers=512)
             self.assertEqual(512, cluster.options["num_cpus"])
             # Of a cluster nobody says how many it has.
             self.run_on(cluster, 1, address="auto")
             self.assertNotIn("num_cpus", cluster.options)
+
+    def test_workers_have_the_niceness_of_who_starts_them(self) -> None:
+        for said, niceness in ((None, "0"), ("5", "5")):
+            cluster = Cluster([{"start": None, "make": "done"}])
+            with mock.patch.dict(os.environ, {"RAY_worker_niceness": said} if said else {}):
+                self.run_on(cluster, 1)
+            self.assertEqual(niceness, cluster.niceness)
