@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -28,6 +29,8 @@ import ray
 TRIES = 3
 #: Rows on their way to each worker: one that is done, and one that waits.
 IN_FLIGHT = 2
+#: Seconds without any worker after which that is told.
+IMPATIENCE = 30
 
 
 def animate_program() -> str:
@@ -70,11 +73,22 @@ class Worker:
 
     def __init__(self, program: str, patience: int) -> None:
         self.program, self.patience = program, patience
-        self.process = self._start()
+        self.process: subprocess.Popen[str] | None = None
 
-    def _start(self) -> subprocess.Popen[str]:
-        # It ends with this actor: its input ends.
-        return subprocess.Popen([self.program, "--job-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def start(self) -> str | None:
+        """Starts its process; says why, where that cannot be."""
+        try:
+            self._process()
+        except OSError as error:
+            return f"{os.uname().nodename} cannot start {self.program}: {error.strerror}"
+        return None
+
+    def _process(self) -> subprocess.Popen[str]:
+        if self.process is None:
+            # It ends with this actor: its input ends.
+            command = [self.program, "--job-worker"]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self.process
 
     def make(self, job: dict[str, Any]) -> dict[str, Any]:
         """Makes the film of a row and returns its line of the report; a process that dies is replaced."""
@@ -82,27 +96,35 @@ class Worker:
         for _ in range(TRIES):
             if outcome := self._ask(job):
                 return outcome
-            self.process.kill()
-            self.process.communicate()
-            status = self.process.returncode
-            self.process = self._start()
+            process, self.process = self._process(), None
+            process.kill()
+            process.communicate()
+            status = process.returncode
         reason = f"the process that rendered it died {TRIES} times, with status {status}"
         return {"row": job["row"], "output": job["output"], "status": "failed", "error": reason}
 
     def _ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        assert self.process.stdin is not None and self.process.stdout is not None
+        process = self._process()
+        assert process.stdin is not None and process.stdout is not None
         try:
-            self.process.stdin.write(json.dumps({"job": job, "patience": self.patience}) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            process.stdin.write(json.dumps({"job": job, "patience": self.patience}) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
         except BrokenPipeError:
             return None
         # A line that was cut is that of a process that died.
         return json.loads(line) if line.endswith("\n") else None
 
-    def process_id(self) -> int:
-        """That of the process that renders, for whoever wants to see it die."""
-        return self.process.pid
+
+def start_ray(arguments: argparse.Namespace) -> None:
+    """Joins a cluster, or starts one on this machine with a core for each worker, whether there are as many or not."""
+    options: dict[str, Any] = {"address": arguments.address, "log_to_driver": False}
+    if arguments.address is None and "RAY_ADDRESS" not in os.environ:
+        wanted = math.ceil(arguments.workers * arguments.cpus)
+        options |= {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, wanted)}
+        # Ray would start workers with `nice -n 15`, behind whatever else runs here: that is for who starts this to say.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+    ray.init(**options)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -134,12 +156,15 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             waiting.append(row)
 
-    ray.init(address=arguments.address, log_to_driver=False, include_dashboard=False)
+    start_ray(arguments)
     workers = [
         Worker.options(num_cpus=arguments.cpus).remote(program, arguments.patience)  # type: ignore[attr-defined]
-        for _ in range(min(arguments.workers, max(1, len(waiting))))
+        for _ in range(min(arguments.workers, len(waiting)))
     ]
-    flying: dict[Any, tuple[int, dict[str, Any]]] = {}
+    # A worker has rows from when it has started: one for which there is no core, or no program where it is, takes none.
+    flying: dict[Any, tuple[int, dict[str, Any] | None]] = {
+        worker.start.remote(): (number, None) for number, worker in enumerate(workers)
+    }
     photos: dict[int, str] = {}
 
     def send(worker: int) -> None:
@@ -148,19 +173,33 @@ def run(arguments: argparse.Namespace) -> int:
             photos[worker] = job["photo"]
             flying[workers[worker].make.remote(job)] = (worker, job)
 
-    for _ in range(IN_FLIGHT):
-        for worker in range(len(workers)):
-            send(worker)
-    while flying:
-        ready, _ = ray.wait(list(flying), num_returns=1)
+    why = ""
+    while flying and (waiting or any(job for _, job in flying.values())):
+        ready, _ = ray.wait(list(flying), num_returns=1, timeout=None if photos else IMPATIENCE)
+        if not ready:
+            cores = ray.cluster_resources().get("CPU", 0)
+            print(f"no worker has a place yet: Ray has {cores:g} cores in all", file=sys.stderr, flush=True)
         for one in ready:
             worker, job = flying.pop(one)
             try:
-                tell(ray.get(one))
+                answer, died = ray.get(one), False
             except ray.exceptions.RayActorError as error:
-                reason = f"the worker that rendered it died {TRIES} times: {error.__class__.__name__}"
-                tell({"row": job["row"], "output": job["output"], "status": "failed", "error": reason})
-            send(worker)
+                answer, died = f"its worker died {TRIES} times: {type(error).__name__}", True
+            except ray.exceptions.RayError as error:
+                answer, died = str(error).strip().splitlines()[-1], True
+            if job is not None:
+                failed = {"row": job["row"], "output": job["output"], "status": "failed", "error": answer}
+                tell(failed if died else answer)
+                send(worker)
+            elif answer is None:
+                for _ in range(IN_FLIGHT):
+                    send(worker)
+            else:
+                why = answer
+                print(f"error: worker {worker + 1} does not start: {why}", file=sys.stderr, flush=True)
+    for job in waiting:
+        reason = f"no worker has started: {why}"
+        tell({"row": job["row"], "output": job["output"], "status": "failed", "error": reason})
     seconds = time.monotonic() - start
     print(
         f"{count['done']} films done, {count['skipped']} skipped, {count['failed']} failed of {len(rows)}"

@@ -29,6 +29,12 @@ def running_time(segment: Gst.Segment, time: int) -> int:
     return 0 if time == Gst.CLOCK_TIME_NONE else time
 
 
+def colours(raw: Gst.Caps) -> Gst.Caps:
+    """What numbers mean colours in pictures that jpegenc was given: it keeps the numbers, and jpegdec says that they are JPEG's."""
+    known = ((name, raw.get_structure(0).get_string(name)) for name in ("colorimetry", "chroma-site"))
+    return Gst.Caps.from_string(", ".join(["video/x-raw", *(f"{name}=(string){value}" for name, value in known if value)]))
+
+
 def speakers(path: str) -> dict[str, list[tuple[float, float]]]:
     """Whose mouth says the voice when: faces, and from and to which second each speaks."""
     faces: dict[str, list[tuple[float, float]]] = {}
@@ -78,8 +84,9 @@ class Dub:
             f"filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! tee name=f "
             f"concat name=all ! identity single-segment=true ! {mouths} ! x264enc speed-preset=veryfast "
             f"! mp4mux name=mux ! filesink name=out async=false  f. ! queue ! all. "
-            f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 ! queue ! all. "
-            f"f. ! queue ! jpegenc quality={JPEG_QUALITY} ! appsink name=keep async=false sync=false emit-signals=true "
+            f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
+            "! capssetter name=colours ! queue ! all. "
+            f"f. ! queue ! jpegenc name=jpegs quality={JPEG_QUALITY} ! appsink name=keep async=false sync=false emit-signals=true "
             f"filesrc name=voice ! decodebin ! audioconvert ! audioresample ! tee name=v  {voices}  "
             f"v. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! {queue} ! mux."
         )
@@ -92,7 +99,7 @@ class Dub:
                 let_through(get(f"gate{n}"), times)
         get("keep").connect("new-sample", self.keep)
         get("keep").connect("eos", lambda _sink: threading.Thread(target=self.more, daemon=True).start())
-        self.again = get("again")
+        self.again, self.jpegs, self.colours = get("again"), get("jpegs"), get("colours")
         # How long the voice is as far as it came, and whether that is all of it.
         self.heard, self.voice_ended = 0, False
         self.news = threading.Condition()
@@ -119,6 +126,7 @@ class Dub:
         buffer = sample.get_buffer()
         # Whole pictures: the decoder need not look for where they begin, and keeps their times.
         self.caps = Gst.Caps.from_string(sample.get_caps().to_string() + ", parsed=true")
+        self.raw = self.jpegs.get_static_pad("sink").get_current_caps()
         time = running_time(sample.get_segment(), buffer.pts)
         self.kept.append((buffer, time))
         while self.kept[0][1] + self.tail < time:
@@ -152,6 +160,7 @@ class Dub:
             while self.is_heard(end + time + length // 2):
                 if shown == 0:
                     self.again.set_property("caps", self.caps)
+                    self.colours.set_property("caps", colours(self.raw))
                 # `copy` would be the same buffer: times that were written before it was shown would change.
                 picture = picture.copy_region(Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.MEMORY, 0, picture.get_size())
                 picture.pts, picture.duration = time, length

@@ -22,25 +22,30 @@ LONGEST = 60 * Gst.SECOND
 FRAME = Gst.SECOND // 25
 
 
-def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps]:
-    """All of the clip, forwards."""
+def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps, str]:
+    """All of the clip, forwards, and what its numbers mean as colours: jpegenc keeps them, and jpegdec says that they are JPEG's."""
     line = Gst.parse_launch(
-        "filesrc name=file ! decodebin name=d ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! jpegenc quality=95 "
+        "filesrc name=file ! decodebin name=d ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! jpegenc name=jpegs quality=95 "
         "! appsink name=sink sync=false"
     )
     line.get_by_name("file").set_property("location", clip)
     sink = line.get_by_name("sink")
     line.set_state(Gst.State.PLAYING)
-    kept, caps = [], None
+    kept, caps, colours = [], None, "video/x-raw"
     while sample := sink.emit("pull-sample"):
         kept.append(sample.get_buffer())
-        caps = sample.get_caps()
+        if caps is None:
+            caps = sample.get_caps()
+            raw = line.get_by_name("jpegs").get_static_pad("sink").get_current_caps().get_structure(0)
+            for name in ("colorimetry", "chroma-site"):
+                if value := raw.get_string(name):
+                    colours += f",{name}=(string){value}"
         if kept[-1].pts > LONGEST:
             break
     line.set_state(Gst.State.NULL)
     if not kept:
         sys.exit(f"error: {clip} shows no pictures")
-    return kept, caps
+    return kept, caps, colours
 
 
 def output(where: str) -> str:
@@ -78,13 +83,13 @@ def main() -> None:
     a.add_argument("voice", nargs="+", help="elements of a live source of sound")
     o = a.parse_args()
     Gst.init(None)
-    kept, caps = pictures(o.clip)
+    kept, caps, colours = pictures(o.clip)
     # The first and the last one are shown once each way.
     way = kept + kept[-2:0:-1]
     voice = " ".join(part if part == "!" else shlex.quote(part) for part in o.voice)
     line = Gst.parse_launch(
         f"appsrc name=clip format=time block=true max-bytes=2000000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
-        f"! facedub name=dub face={o.face} silence={o.silence} ! {output(o.output)}  "
+        f"! capssetter caps={colours} ! facedub name=dub face={o.face} silence={o.silence} ! {output(o.output)}  "
         f"{voice} ! audioconvert ! audioresample ! tee name=v ! {QUEUE} ! dub.voice"
     )
     clip = line.get_by_name("clip")

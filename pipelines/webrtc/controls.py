@@ -24,8 +24,11 @@ def _is_control(spec: GObject.ParamSpec) -> bool:
     )
 
 
-def _choices(spec: GObject.ParamSpec) -> list[str]:
-    return [value.value_nick for value in spec.enum_class.__enum_values__.values()]
+def _choices(element: Gst.Element, spec: GObject.ParamSpec) -> list[Any]:
+    """The values of a choice. What `enum_class` and `default_value` are differs between releases of PyGObject; a value has its type."""
+    kind = type(element.get_property(spec.name))
+    # Newer releases make enumerations of Python's.
+    return list(kind.__enum_values__.values() if hasattr(kind, "__enum_values__") else kind)
 
 
 def _value(element: Gst.Element, spec: GObject.ParamSpec) -> Any:
@@ -45,7 +48,9 @@ def describe(element: Gst.Element) -> list[dict[str, Any]]:
         elif spec.value_type == GObject.TYPE_BOOLEAN:
             control |= {"kind": "switch", "default": spec.default_value}
         else:
-            control |= {"kind": "choice", "choices": _choices(spec), "default": spec.default_value.value_nick}
+            choices = _choices(element, spec)
+            default = next((choice.value_nick for choice in choices if int(choice) == int(spec.default_value)), None)
+            control |= {"kind": "choice", "choices": [choice.value_nick for choice in choices], "default": default}
         controls.append(control)
     return controls
 
@@ -61,7 +66,7 @@ def change(element: Gst.Element, name: str, value: Any) -> Any:
     elif spec.value_type == GObject.TYPE_BOOLEAN:
         if not isinstance(value, bool):
             raise ValueError(f"{name} takes true or false, not {value!r}")
-    elif value not in _choices(spec):
-        raise ValueError(f"{name} takes one of {', '.join(_choices(spec))}, not {value!r}")
+    elif value not in (choices := [choice.value_nick for choice in _choices(element, spec)]):
+        raise ValueError(f"{name} takes one of {', '.join(choices)}, not {value!r}")
     Gst.util_set_object_arg(element, name, str(value))
     return _value(element, spec)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """gst-portrait from Python: a photo and a voice go in, a talking portrait comes out.
 
-`setup()` puts the plugin that came with this package on GStreamer's path; `Head` takes sound and gives pictures;
-`python -m gst_portrait doctor` tells what is there and what is missing.
+`animate()` writes a film; `Head` takes sound and gives pictures; `setup()` puts the plugin that came with this package on
+GStreamer's path; `python -m gst_portrait doctor` tells what is there and what is missing.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._plugin import MissingError, plugin_folder, program, setup
+from .film import FilmError, animate
 
 if TYPE_CHECKING:
     from .head import Head, HeadError, Picture, Utterance
 
 __version__ = "0.1.0"
 __all__ = [
+    "FilmError",
     "Head",
     "HeadError",
     "MissingError",
     "Picture",
     "Utterance",
+    "animate",
     "plugin_folder",
     "program",
     "setup",

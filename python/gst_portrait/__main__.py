@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 
-from ._plugin import plugin_folder, program, setup
+from ._plugin import find_program, plugin_folder, setup
 
 _USAGE = """usage: python -m gst_portrait COMMAND
 
@@ -17,9 +16,7 @@ _USAGE = """usage: python -m gst_portrait COMMAND
 
 
 def _animate(arguments: list[str]) -> int:
-    found = program() or next(
-        (path for name in ("portrait-animate", "animate-portrait") if (path := shutil.which(name))), None
-    )
+    found = find_program()
     if found is None:
         print("error: portrait-animate is neither in this package nor on the PATH", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ def program() -> Path | None:
     """The program `portrait-animate` that came with this package, else None."""
     path = _HERE / "bin" / "portrait-animate"
     return path if path.is_file() else None
+
+
+def find_program() -> Path | None:
+    """The program `portrait-animate` that came with this package, else that of the PATH, else None."""
+    if found := program():
+        return found
+    on_path = shutil.which("portrait-animate")
+    return Path(on_path) if on_path else None
 
 
 def setup() -> Path | None:

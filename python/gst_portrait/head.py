@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._plugin import MissingError, gstreamer
+from .film import Value
 from .packages import install_line
 
 #: Bytes of a pixel in each format.
@@ -36,7 +37,6 @@ _PADDING = 1.0
 _WAITING = 4
 
 Format = Literal["RGB", "RGBA", "BGRA"]
-Value = str | int | float | bool
 
 
 class HeadError(RuntimeError):

@@ -25,7 +25,8 @@ cp "$package" "$root/tests/packages/$kind.sh" "$root/tests/packages/film.sh" "$w
 cp "$root/tests/data/portrait-grace-hopper.jpg" "$work/check/photo.jpg"
 # Two seconds of speech; wavparse takes a file that was cut.
 head -c 64044 "$root/tests/data/speech-af_heart.wav" >"$work/check/speech.wav"
-cp "$root/tests/packages/stream.py" "$work/check/"
+cp "$root/tests/packages/stream.py" "$root/python/pyproject.toml" "$root/README.md" "$work/check/"
+cp -r "$root/tests/golden/inspect" "$work/check/inspect"
 echo "The root file system of $suite took $((SECONDS - start)) s"
 
 # Mounts and processes of its own: they go with the last of them, and the folder can be removed.

@@ -10,22 +10,26 @@ quiet_apt() {
     apt-get -qq -o Dpkg::Use-Pty=0 "$@" >/tmp/apt.log 2>&1 || { tail -20 /tmp/apt.log; fail "apt-get $*"; }
 }
 
-# Every element is there, with its properties.
+# Every element is there, with the pads, properties and signals that the tests know of.
 inspect() {
-    local element text
-    # The last one's properties are looked at below.
-    local elements=(audiofeatures speech2landmarks landmarks2latents facesynth facelandmarks facetracker mouthdub facedub
-        landmarkoverlay talkinghead)
-    for element in "${elements[@]}"; do
+    local file element text name count=0
+    for file in /check/inspect/*.txt; do
+        element=$(basename "$file" .txt)
         text=$(gst-inspect-1.0 "$element") || fail "gst-inspect-1.0 $element: $text"
         case $text in
             *"NOT USABLE"*) fail "$element: $text" ;;
         esac
+        while read -r name; do
+            grep -Eq "^ +\"?$name\"? +(:|->)" <<<"$text" || fail "gst-inspect-1.0 $element tells nothing of $name: $text"
+            count=$((count + 1))
+        done < <(sed -n 's/^\(property\|signal\) \([a-z0-9-]*\).*/\2/p' "$file")
+        while read -r name; do
+            grep -q "^ *[A-Z]* template: '$name'" <<<"$text" || fail "gst-inspect-1.0 $element has no pad $name: $text"
+            count=$((count + 1))
+        done < <(sed -n 's/^pad \([a-z0-9_%]*\).*/\1/p' "$file")
     done
-    for property in portrait emotion framing gaze-yaw background pose-mode model-pack; do
-        grep -q "^  $property  *:" <<<"$text" || fail "talkinghead has no $property: $text"
-    done
-    echo "gst-inspect-1.0: ${#elements[@]} elements, $(gst-inspect-1.0 --version | sed -n 2p)"
+    echo "gst-inspect-1.0: $(find /check/inspect -name '*.txt' | wc -l) elements with $count pads, properties and signals," \
+        "$(gst-inspect-1.0 --version | sed -n 2p)"
 }
 
 # launch FILE: the film of README.md.

@@ -24,7 +24,14 @@ is_film film.mp4
 eval "$(venv/bin/python -m gst_portrait env)"
 inspect
 unset GST_PLUGIN_PATH
-timeout 300 venv/bin/python /check/stream.py /check/photo.jpg /check/speech.wav || fail "stream.py"
+timeout 300 venv/bin/python /check/stream.py /check/photo.jpg /check/speech.wav /check/README.md || fail "stream.py"
+is_film film.mp4
+# As whoever uses it does: the types are those of the installed package.
+quiet_apt install --no-install-recommends mypy
+for module in lines-0.py lines-1.py "-p gst_portrait"; do
+    # shellcheck disable=SC2086
+    mypy --strict --config-file /check/pyproject.toml --python-executable venv/bin/python $module || fail "mypy $module"
+done
 venv/bin/pip uninstall --yes --quiet gst-portrait
 find venv -name '*gst_portrait*' -o -name '*gstportrait*' | grep . && fail "pip uninstall leaves these"
 echo "pip uninstall leaves nothing"

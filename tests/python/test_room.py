@@ -163,6 +163,9 @@ class Room(unittest.TestCase):
         self.start("--rooms", "1", program=(onair.script("webrtc"),))
         self.open("a")
         self.assertIn(b"fetch('whep'", self.call("GET", "/rooms/a/")[1])
+        controls = {control["name"]: control for control in self.call("GET", "/rooms/a/properties")[1]}
+        self.assertEqual("neutral", controls["emotion"]["default"])
+        self.assertIn("contempt", controls["emotion"]["choices"])
         change = {"name": "emotion", "value": "happy"}
         self.assertEqual((200, change), self.call("POST", "/rooms/a/properties", change)[:2])
         self.assertEqual({"viewers": 0}, self.call("GET", "/rooms/a/health")[1])

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-use portrait_tests::pipeline::Pipeline;
+use portrait_tests::pipeline::{Pipeline, Recording};
 use portrait_tests::{data, process, root, samples};
 
 fn script(folder: &str) -> Command {
@@ -58,13 +58,22 @@ fn a_video_drives_the_photo() {
 
 /// Running times of a film's pictures.
 fn times_of_pictures(film: &Path) -> Vec<gst::ClockTime> {
+    decoded(film).frames().iter().map(|frame| frame.pts.unwrap()).collect()
+}
+
+/// How the last picture's numbers mean colours.
+fn colorimetry(film: &Path) -> String {
+    decoded(film).caps().structure(0).unwrap().get("colorimetry").unwrap()
+}
+
+fn decoded(film: &Path) -> Recording {
     let pipeline = Pipeline::parse(&format!(
         "filesrc location={} ! decodebin ! video/x-raw ! appsink name=out",
         film.display()
     ));
     let recording = pipeline.record("out");
     pipeline.run().unwrap();
-    recording.frames().iter().map(|frame| frame.pts.unwrap()).collect()
+    recording
 }
 
 /// A film that is shorter than the voice goes to and fro until that is over: each picture has its own time.
@@ -90,6 +99,8 @@ fn a_film_speaks_another_voice() {
         for (n, time) in times.iter().enumerate() {
             assert!(time.nseconds().abs_diff(40_000_000 * n as u64) < 1_000_000, "{seconds} s: {times:?}");
         }
+        // The pictures that come again have been JPEG pictures, whose numbers mean other colours.
+        assert_eq!(colorimetry(&film), colorimetry(&driver), "{seconds} s");
     }
     assert!(tags(&film).contains("modified footage"));
 }
@@ -148,6 +159,7 @@ fn a_clip_goes_to_and_fro_under_a_live_voice() {
     for (n, time) in times.iter().enumerate() {
         assert!(time.nseconds().abs_diff(40_000_000 * n as u64) < 2_000_000, "{times:?}");
     }
+    assert_eq!(colorimetry(&film), colorimetry(&clip));
 }
 
 #[test]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What `animate` asks of the program, and what it makes of its answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import gst_portrait  # noqa: E402
+from gst_portrait import film  # noqa: E402
+
+# Keeps its table, and reports what it is told to.
+PROGRAM = f"""#!{sys.executable}
+import os, shutil, sys
+folder = os.path.dirname(sys.argv[0])
+table, report = sys.argv[sys.argv.index("--jobs") + 1], sys.argv[sys.argv.index("--report") + 1]
+shutil.copy(table, os.path.join(folder, "table.jsonl"))
+answer = os.path.join(folder, "answer")
+if os.path.exists(answer):
+    shutil.copy(answer, report)
+    sys.exit(0)
+sys.exit("error: the program has no CPU to run on")
+"""
+
+
+class Film(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        program = self.folder / "portrait-animate"
+        program.write_text(PROGRAM, encoding="utf-8")
+        program.chmod(0o755)
+        for patch in (
+            mock.patch.object(film, "find_program", return_value=program),
+            mock.patch.dict(os.environ),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def answer(self, outcome: object) -> None:
+        (self.folder / "answer").write_text(json.dumps(outcome) + "\n", encoding="utf-8")
+
+    def test_a_film_is_a_row_with_properties_of_the_head(self) -> None:
+        self.answer({"status": "done", "error": None})
+        gst_portrait.animate("a.jpg", Path("b, c.wav"), "d.mp4", emotion_intensity=0.5, look_away=True)
+        row = json.loads((self.folder / "table.jsonl").read_text(encoding="utf-8"))
+        self.assertEqual((row["emotion-intensity"], row["look-away"]), (0.5, True))
+        # The table lies elsewhere: paths are whole.
+        self.assertEqual(row["voice"], str(Path.cwd() / "b, c.wav"))
+        self.assertEqual(set(row), {"photo", "voice", "output", "emotion-intensity", "look-away"})
+
+    def test_why_there_is_no_film_is_told(self) -> None:
+        self.answer({"status": "failed", "error": "a.jpg shows no face"})
+        with self.assertRaisesRegex(gst_portrait.FilmError, "^a.jpg shows no face$"):
+            gst_portrait.animate("a.jpg", "b.wav", "c.mp4")
+        (self.folder / "answer").unlink()
+        with self.assertRaisesRegex(gst_portrait.FilmError, "^the program has no CPU to run on$"):
+            gst_portrait.animate("a.jpg", "b.wav", "c.mp4")
+
+    def test_without_the_program_its_package_is_named(self) -> None:
+        with (
+            mock.patch.object(film, "find_program", return_value=None),
+            self.assertRaisesRegex(gst_portrait.MissingError, "install"),
+        ):
+            gst_portrait.animate("a.jpg", "b.wav", "c.mp4")
+
+
+if __name__ == "__main__":
+    unittest.main()
