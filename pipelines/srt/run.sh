@@ -10,12 +10,9 @@ BITRATE=${BITRATE:-2000}
 need srtsink gstreamer1.0-plugins-bad
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
-need capssetter gstreamer1.0-plugins-good
 voice --loop
 
 # A viewer that comes later sees the first picture within a second: a key frame comes so often, with its parameters.
-# GStreamer 1.26 would greet viewers with the table of streams as it was when there was only sound yet, and then change it, at
-# which some stop: without the caps' streamheader they read the one that is sent ten times a second.
 # Without wait-for-connection=false nothing would move until somebody connects.
 echo "listening at srt://0.0.0.0:$PORT; watch it with: ffplay 'srt://127.0.0.1:$PORT'"
 gst-launch-1.0 --quiet \
@@ -24,5 +21,5 @@ gst-launch-1.0 --quiet \
     ! x264enc tune=zerolatency speed-preset=veryfast bitrate="$BITRATE" key-int-max=25 \
     ! h264parse config-interval=-1 ! queue ! mux. \
     t. ! "${film_sound[@]}" ! aacparse ! queue ! mux. \
-    mpegtsmux name=mux alignment=7 ! capssetter replace=true caps=video/mpegts,systemstream=true,packetsize=188 \
+    mpegtsmux name=mux alignment=7 \
     ! srtsink uri="srt://:$PORT?mode=listener" latency="$LATENCY" wait-for-connection=false

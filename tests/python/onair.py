@@ -48,6 +48,13 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return probe.getsockname()[1]
 
 
+def is_bound(port: int) -> bool:
+    """Whether somebody receives datagrams at that port."""
+    tables = (pathlib.Path("/proc/net/udp"), pathlib.Path("/proc/net/udp6"))
+    lines = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    return any(int(line[1].rpartition(":")[2], 16) == port for line in lines)
+
+
 def is_listening(port: int) -> bool:
     """Whether a program takes connections at that port."""
     try:

@@ -112,6 +112,7 @@ class ObsShowsTheHead(unittest.TestCase):
         port = onair.free_port(socket.SOCK_DGRAM)
         collection = obs.scenes({"127.0.0.1:9001": f"127.0.0.1:{port}"})
         with onair.running(onair.script("obs"), WAY="srt", PORT=str(port)) as sender:
+            onair.wait_for("listening sender", lambda: onair.is_bound(port), sender)
             with obs.running(self.home, collection) as client:
                 self.watch(client, "Head over SRT", sender)
                 self.wait_for_the_mouth(client, "Head over SRT", sender)
