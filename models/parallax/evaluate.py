@@ -30,9 +30,8 @@ PAIRS = 24
 
 def net_of(pack: Path, weights: Path | None) -> torch.nn.Module:
     if weights is None:
-        stage = torch.jit.load(str(pack / "parallax.pt")).eval()
-        big = lambda x: F.interpolate(x, scale_factor=2.0, mode="nearest")
-        return lambda photo, landmarks: stage(big(photo), landmarks)[None]
+        stage = torch.jit.load(str(pack / "parallax.pt")).float().eval()
+        return lambda photo, landmarks: stage(photo, landmarks)[0][None]
     net = Parallax()
     net.load_state_dict(checkpoint(weights, "parallax", "models.parallax.train")["mean"])
     return net.eval()

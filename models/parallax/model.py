@@ -12,7 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from ..generator.geometry import KPS, OVAL, Geo, grid
+from ..generator.geometry import OVAL, Geo, grid
 
 SIDE, MAP = 256, 64
 DIRECTIONS = 5
@@ -41,7 +41,6 @@ class Parallax(nn.Module):
         super().__init__()
         self.geo = Geo()
         self.register_buffer("at", grid(MAP) / 2 + 0.5)
-        self.register_buffer("kp", torch.tensor(KPS))
         self.register_buffer("oval", torch.tensor(OVAL))
         self.a = nn.Sequential(nn.Conv2d(3, 16, 4, 2, 1), nn.LeakyReLU(0.1), block(16, 16))
         self.b = block(16, 48, 2)

@@ -57,7 +57,7 @@ impl Parallax {
         let amounts = [yaw.max(0.0), (-yaw).max(0.0), pitch.max(0.0), (-pitch).max(0.0), roll];
         // Directions share a limit of slope as they share a turn.
         let all: f32 = amounts.iter().map(|a| a.abs()).sum();
-        let share = (MOST / all.max(MOST)).min(1.0);
+        let share = MOST / all.max(MOST);
         for (axis, sum) in self.frame.iter_mut().enumerate() {
             sum.fill(0.0);
             for (map, amount) in self.maps.chunks_exact(2 * AREA).zip(amounts) {
