@@ -5,7 +5,7 @@
 //! turn, zero inside the face. A frame weighs and adds them, so that they are steady over time and cost next to nothing.
 
 use super::RenderError;
-use super::math::sample;
+use super::math::bilinear;
 use super::points::Point;
 
 /// Points of a map along a side of the picture, and numbers of a map.
@@ -22,10 +22,9 @@ const STEEPEST: f32 = 0.6;
 /// The maps of a photo, and what they come to in a frame.
 #[derive(Clone, Debug)]
 pub struct Parallax {
-    /// Across and down for each direction, picture units.
-    maps: Vec<f32>,
-    /// Across and down.
-    frame: [Vec<f32>; 2],
+    /// One after the other, across and down at each point, picture units.
+    maps: Vec<Point>,
+    frame: Vec<Point>,
 }
 
 impl Parallax {
@@ -41,14 +40,16 @@ impl Parallax {
             let text = format!("the parallax has {} numbers", maps.len());
             return Err(RenderError::Source(text));
         }
-        let mut maps = maps.to_vec();
-        for map in maps.chunks_exact_mut(2 * AREA) {
-            let slope = map.chunks_exact(AREA).map(steepest).fold(0.0, f32::max) * MOST;
+        let planes = maps.chunks_exact(2 * AREA).map(|map| map.split_at(AREA));
+        let mut maps: Vec<Point> =
+            planes.flat_map(|(across, down)| across.iter().zip(down)).map(|(&x, &y)| [x, y]).collect();
+        for map in maps.chunks_exact_mut(AREA) {
+            let slope = steepest(map) * MOST;
             if slope > STEEPEST {
-                map.iter_mut().for_each(|v| *v *= STEEPEST / slope);
+                map.as_flattened_mut().iter_mut().for_each(|v| *v *= STEEPEST / slope);
             }
         }
-        Ok(Some(Self { maps, frame: [vec![0.0; AREA], vec![0.0; AREA]] }))
+        Ok(Some(Self { maps, frame: vec![[0.0; 2]; AREA] }))
     }
 
     /// Takes how far the head has turned since the photo: yaw, pitch, roll in degrees.
@@ -58,15 +59,11 @@ impl Parallax {
         // Directions share a limit of slope as they share a turn.
         let all: f32 = amounts.iter().map(|a| a.abs()).sum();
         let share = MOST / all.max(MOST);
-        for (axis, sum) in self.frame.iter_mut().enumerate() {
-            sum.fill(0.0);
-            for (map, amount) in self.maps.chunks_exact(2 * AREA).zip(amounts) {
-                if amount == 0.0 {
-                    continue;
-                }
-                for (sum, v) in sum.iter_mut().zip(&map[axis * AREA..][..AREA]) {
-                    *sum += v * (amount * share);
-                }
+        let frame = self.frame.as_flattened_mut();
+        frame.fill(0.0);
+        for (map, amount) in self.maps.chunks_exact(AREA).zip(amounts).filter(|(_, amount)| *amount != 0.0) {
+            for (sum, v) in frame.iter_mut().zip(map.as_flattened()) {
+                *sum += v * (amount * share);
             }
         }
     }
@@ -74,15 +71,16 @@ impl Parallax {
     /// How far beside a point of the photo the frame finds what is seen there, picture units.
     pub fn at(&self, [x, y]: Point) -> Point {
         let place = |v: f32| v * SIDE as f32 - 0.5;
-        self.frame.each_ref().map(|plane| sample(plane, SIDE, place(x), place(y)))
+        bilinear(&self.frame, SIDE, place(x), place(y))
     }
 }
 
-/// Largest change of a plane between neighbours, per picture unit.
-fn steepest(plane: &[f32]) -> f32 {
-    let across = plane.chunks_exact(SIDE).flat_map(|row| row.windows(2).map(|pair| pair[1] - pair[0]));
-    let down = plane.iter().zip(&plane[SIDE..]).map(|(above, below)| below - above);
-    across.chain(down).fold(0.0, |most: f32, step| most.max(step.abs())) * SIDE as f32
+/// Largest change of a map between neighbours, per picture unit.
+fn steepest(map: &[Point]) -> f32 {
+    let across = map.chunks_exact(SIDE).flat_map(|row| row.iter().zip(&row[1..]));
+    let steps = across.chain(map.iter().zip(&map[SIDE..]));
+    let step = |(a, b): (&Point, &Point)| (b[0] - a[0]).abs().max((b[1] - a[1]).abs());
+    steps.map(step).fold(0.0, f32::max) * SIDE as f32
 }
 
 #[cfg(test)]

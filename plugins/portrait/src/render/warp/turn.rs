@@ -37,8 +37,9 @@ pub struct Turn {
 /// Where a rigid head went.
 #[derive(Clone, Copy, Debug)]
 struct Motion {
-    /// With the landmarks.
+    /// With the landmarks, and how far that turned it: yaw, pitch, roll in degrees.
     face: Similarity,
+    angles: [f32; 3],
     /// Where the top of the neck is, and what turns a head back about it.
     pivot: [f64; 3],
     back: Matrix,
@@ -76,12 +77,18 @@ impl Turn {
         self.driving.clear();
         self.driving.extend(self.stable.iter().map(|&row| control[row].map(f64::from)));
         self.motion = similarity::fit(&self.source, &self.driving).map(|face| {
-            let [yaw, _, roll] = pose::angles(&face.rotation).map(|angle| angle as f32);
+            let angles = pose::angles(&face.rotation).map(|angle| angle as f32);
+            let [yaw, _, roll] = angles;
             let about = |yaw: f32, roll: f32| pose::rotation(&Pose { yaw, roll, ..Pose::default() });
             // The head's own axis, which rolls with it.
             let back = about((SHARE as f32 - 1.0) * yaw, roll);
             let upright = about(0.0, -roll);
-            Motion { face, pivot: face.apply(self.pivot), back: upright.map(|row| row_times(row, &back)) }
+            Motion {
+                face,
+                angles,
+                pivot: face.apply(self.pivot),
+                back: upright.map(|row| row_times(row, &back)),
+            }
         });
     }
 
@@ -97,8 +104,7 @@ impl Turn {
 
     /// How far the head has turned since the photo: yaw, pitch, roll in degrees.
     pub fn angles(&self) -> [f32; 3] {
-        let angles = |m: &Motion| pose::angles(&m.face.rotation).map(|angle| angle as f32);
-        self.motion.as_ref().map_or([0.0; 3], angles)
+        self.motion.as_ref().map_or([0.0; 3], |motion| motion.angles)
     }
 
     /// Where a point of the photo's face is if it moves with the head only.
