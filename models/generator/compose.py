@@ -51,6 +51,13 @@ def clean_plate(image: torch.Tensor, matte: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(out).permute(2, 0, 1)[None].float() / 255
 
 
+@torch.no_grad()
+def person(matte: torch.jit.ScriptModule, image: torch.Tensor) -> torch.Tensor:
+    """How much of each pixel of a picture [1,3,256,256] is a person [1,1,256,256], by a pack's network."""
+    m = matte(image)
+    return (m[0] if isinstance(m, (tuple, list)) else m).reshape(1, -1, 256, 256)[:, -1:].clamp(0, 1)
+
+
 class Compositor:
     def __init__(self, mouth: Part | None, eyes: Part | None, matte: Path | None = None, n: int = 512) -> None:
         self.geo, self.mouth, self.eyes, self.n = Geo(), mouth, eyes, n
@@ -62,9 +69,7 @@ class Compositor:
     def photo(self, image: torch.Tensor, L: torch.Tensor) -> Photo:
         m = plate = None
         if self.matte is not None:
-            m = self.matte(F.interpolate(image, size=(256, 256), mode="area"))
-            m = (m[0] if isinstance(m, (tuple, list)) else m).reshape(1, -1, 256, 256)[:, -1:].clamp(0, 1)
-            m = resize(m, self.n)
+            m = resize(person(self.matte, F.interpolate(image, size=(256, 256), mode="area")), self.n)
             plate = clean_plate(image, m)
         looks = []
         for part, which in ((self.mouth, MOUTH), (self.eyes, EYE_RIGHT), (self.eyes, EYE_LEFT)):

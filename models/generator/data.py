@@ -84,12 +84,12 @@ def load(frames: Path, data: Path, split: str, kind: str, limit: int = 0) -> lis
     return clips
 
 
-def weights(clips: list[Clip]) -> np.ndarray:
-    """Sharp and real clips more often; persons with many clips less often per clip."""
+def weights(clips: list[Clip], small: float = 0.45, kinds: tuple[float, float] = (1.5, 0.8)) -> np.ndarray:
+    """Sharp and real clips more often (kinds: real and generated); persons with many clips less often per clip."""
     count = Counter(c.identity for c in clips)
     w = np.array(
         [
-            (1.0 if c.size >= 512 else 0.45) * (1.5 if c.kind == "real" else 0.8) / count[c.identity] ** 0.6
+            (1.0 if c.size >= 512 else small) * kinds[c.kind != "real"] / count[c.identity] ** 0.6
             for c in clips
         ]
     )

@@ -27,9 +27,14 @@ def psnr(mse: float) -> float:
     return float(-10 * np.log10(max(mse, 1e-10)))
 
 
+def laplacian(x: torch.Tensor, padding: int = 0) -> torch.Tensor:
+    """Of the luma [n,1,h,w]."""
+    return F.conv2d((x * GREY).sum(1, keepdim=True), LAPLACE, padding=padding)
+
+
 def detail(x: torch.Tensor) -> float:
     """Variance of the Laplacian of the luma."""
-    return F.conv2d((x * GREY).sum(1, keepdim=True), LAPLACE).var().item()
+    return laplacian(x).var().item()
 
 
 def region(D: torch.Tensor, index: list[int], pad: float, n: int = 512) -> tuple[slice, slice]:

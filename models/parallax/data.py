@@ -20,10 +20,10 @@ from safetensors.numpy import load_file
 from tqdm import tqdm
 
 from ..data.normalise import decompose
-from ..generator.compose import clean_plate
+from ..generator.compose import clean_plate, person
 from ..generator.data import manifest
+from .model import SIDE
 
-SIDE = 256
 FRAMES = 18
 """Frames of a clip, as different in pose as it has them."""
 LARGEST = 38.0
@@ -51,8 +51,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     a.out.mkdir(parents=True, exist_ok=True)
-    mean = load_file(a.pack / "mean_face.safetensors")
-    mean_face = next(iter(mean.values()))
+    mean_face = load_file(a.pack / "mean_face.safetensors")["mean_face"]
     matte = torch.jit.load(str(a.pack / "matte.pt")).eval()
     for row in tqdm([r for r in manifest(a.data).values() if r["file"].startswith("clips")]):
         track, out = a.tracks / f"{row['id']}.npz", a.out / f"{row['id']}.npz"
@@ -75,9 +74,7 @@ def main() -> None:
         mattes, plates = [], []
         for picture in im:
             x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-            with torch.no_grad():
-                m = matte(x)
-            m = (m[0] if isinstance(m, (tuple, list)) else m).reshape(1, -1, SIDE, SIDE)[:, -1:].clamp(0, 1)
+            m = person(matte, x)
             mattes.append((m[0, 0] * 255).round().byte().numpy())
             plates.append((clean_plate(x, m)[0].permute(1, 2, 0) * 255).round().byte().numpy())
         tmp = out.with_suffix(".tmp.npz")

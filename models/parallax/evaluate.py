@@ -10,25 +10,26 @@ face; mean over persons; sharpness is the Laplacian's variance of the head over 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors.numpy import load_file
 
 from ..generator.geometry import OVAL
+from ..generator.metrics import laplacian, psnr
 from ..generator.weights import checkpoint
 from .model import SIDE, Parallax, corrected, drawn
-from .train import GREY, LAPLACE, Clip, load, picture
+from .train import Clip, load, picture
 
 BINS = ((3, 8), (8, 15), (15, 26))
 PAIRS = 24
 """Pairs of a clip in each range of angles."""
 
 
-def net_of(pack: Path, weights: Path | None) -> torch.nn.Module:
+def net_of(pack: Path, weights: Path | None) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     if weights is None:
         stage = torch.jit.load(str(pack / "parallax.pt")).float().eval()
         return lambda photo, landmarks: stage(photo, landmarks)[0][None]
@@ -54,9 +55,9 @@ def regions(c: Clip, t: int) -> tuple[torch.Tensor, ...]:
 
 def figures(out: torch.Tensor, truth: torch.Tensor, masks: tuple[torch.Tensor, ...]) -> list[float]:
     e = ((out - truth) ** 2).mean(1, keepdim=True)
-    detail = lambda x: F.conv2d((x * GREY).sum(1, keepdim=True), LAPLACE, padding=1)[masks[0]].var().item()
-    psnr = [-10 * np.log10(max(e[m].mean().item(), 1e-9)) if m.any() else np.nan for m in masks]
-    return [*psnr, detail(out) / (detail(truth) + 1e-9)]
+    detail = lambda x: laplacian(x, padding=1)[masks[0]].var().item()
+    near = [psnr(e[m].mean().item()) if m.any() else np.nan for m in masks]
+    return [*near, detail(out) / (detail(truth) + 1e-9)]
 
 
 @torch.no_grad()
@@ -73,7 +74,7 @@ def main() -> None:
     mean_face = load_file(a.pack / "mean_face.safetensors")["mean_face"]
     rng, rows, sheet = np.random.RandomState(0), [], []
     for c in load(a.turned, a.data, mean_face, a.split):
-        if not c.real:
+        if c.kind != "real":
             continue
         for low, high in BINS:
             k, t = np.nonzero((c.apart >= low) & (c.apart < high))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..data.normalise import STABLE, angles, decompose, pose, procrustes, rotation
-from ..generator.geometry import IRIS, KPS, LIP_INNER_LOWER, LIP_INNER_UPPER, OVAL, SIDE
+from ..generator.geometry import IRIS, KPS, LIP_INNER_LOWER, LIP_INNER_UPPER, OVAL, SIDE, grid
 
 GRID = 64
 """Points of the flow's grid along a side of the picture."""
@@ -81,8 +81,7 @@ class Head:
         """Displacement towards the photo and its weight on the grid [2,GRID,GRID], [1,GRID,GRID], and the turn."""
         driving, turn = self.motion(D)
         d, s = torch.tensor(driving, dtype=torch.float32), self.source
-        axis = (torch.arange(GRID) + 0.5) / GRID
-        x = torch.stack(torch.meshgrid(axis, axis, indexing="ij")[::-1], -1).reshape(-1, 2)
+        x = grid(GRID)[0] / 2 + 0.5
         gate = self._gate(x, d)
         w = gate * self.weight / (torch.cdist(x, d) ** 2 + self.soft) ** 2
         w = w / w.sum(1, keepdim=True)

@@ -17,7 +17,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.numpy import load_file
 
-from ..generator.data import manifest, mirror_table
+from ..generator.data import manifest, mirror_table, weights
+from ..generator.metrics import laplacian
 from ..generator.weights import keep
 from .head import Head
 from .model import SIDE, Parallax, corrected, drawn
@@ -28,8 +29,6 @@ LEAST = 3.0
 """Degrees between the frames of a pair."""
 ZOOM, SHIFT = 0.2, 1.0
 """Most that the heads of a pair differ in size (natural logarithm) and place (inter-ocular distances): a camera moved there."""
-GREY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-LAPLACE = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)
 
 
 class Clip:
@@ -37,7 +36,7 @@ class Clip:
 
     def __init__(self, path: Path, row: dict[str, str], mean_face: np.ndarray) -> None:
         z = np.load(path)
-        self.identity, self.real, self.size = row["identity"], row["kind"] == "real", int(row["size"])
+        self.identity, self.kind, self.size = row["identity"], row["kind"], int(row["size"])
         self.im, self.matte, self.plate, self.lm = z["im"], z["matte"], z["plate"], z["lm"]
         p = z["pose"]
         self.apart = np.hypot(p[:, None, 0] - p[None, :, 0], p[:, None, 1] - p[None, :, 1])
@@ -66,7 +65,7 @@ def picture(x: np.ndarray) -> torch.Tensor:
 
 
 def energy(x: torch.Tensor) -> torch.Tensor:
-    return F.avg_pool2d(F.conv2d((x * GREY).sum(1, keepdim=True), LAPLACE, padding=1) ** 2, 8)
+    return F.avg_pool2d(laplacian(x, padding=1) ** 2, 8)
 
 
 def difference(out: torch.Tensor, truth: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -100,12 +99,8 @@ def folds(flow: torch.Tensor) -> torch.Tensor:
 class Batches:
     def __init__(self, clips: list[Clip], photos: int, seed: int) -> None:
         self.clips, self.photos, self.rng = clips, photos, np.random.RandomState(seed)
-        count: dict[str, int] = {}
-        for c in clips:
-            count[c.identity] = count.get(c.identity, 0) + 1
-        # Sharp and real clips more often, and those whose heads turn far; persons with many clips less often per clip.
-        kind = np.array([(2.0 if c.real else 0.7) * (1.4 if c.size >= 512 else 1) / count[c.identity] ** 0.6 for c in clips])
-        p = kind * np.minimum(2.0, 0.3 + np.array([c.apart.max() for c in clips]) / 12)
+        # Those whose heads turn far more often.
+        p = weights(clips, small=1 / 1.4, kinds=(2.0, 0.7)) * np.minimum(2.0, 0.3 + np.array([c.apart.max() for c in clips]) / 12)
         self.p = p / p.sum()
         self.mirror = mirror_table(np.stack([c.lm[0] for c in clips]))
 
