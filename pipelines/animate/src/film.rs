@@ -140,8 +140,11 @@ impl Film {
         let scale = make("videoscale")?;
         let encode = make("x264enc")?;
         encode.set_property_from_str("speed-preset", "veryfast");
+        // The next picture is drawn while the last one is encoded.
+        let drawn = make("queue")?;
         gst::Element::link_many([&head, &make("videoconvert")?, &scale])?;
-        scale.link_filtered(&encode, &playable)?;
+        scale.link_filtered(&drawn, &playable)?;
+        drawn.link(&encode)?;
         gst::Element::link_many([&encode, &make("queue")?, &mux])?;
 
         // Sound: waits, encoded, without limit for the pictures that are being drawn, so that the tee never waits for it.

@@ -79,6 +79,9 @@ impl Stages {
     }
 }
 
+/// Frames that wait for the last stage: enough that it never waits where the others are a little late.
+const WAITING_FRAMES: u32 = 2;
+
 pub struct TalkingHead {
     sink: gst::GhostPad,
     src: gst::GhostPad,
@@ -91,14 +94,20 @@ impl TalkingHead {
     fn assemble(&self) -> Result<(), glib::BoolError> {
         let convert = gst::ElementFactory::make("audioconvert").build()?;
         let resample = gst::ElementFactory::make("audioresample").build()?;
+        // Pictures are drawn on a thread of their own: beside them the stages before are at the next frames.
+        let waiting = gst::ElementFactory::make("queue")
+            .property("max-size-buffers", WAITING_FRAMES)
+            .property("max-size-bytes", 0u32)
+            .property("max-size-time", 0u64)
+            .build()?;
         let stages = self.stages.all();
-        let mut chain = vec![&convert, &resample];
-        chain.extend(stages);
+        let [features, speech, latents, synth] = stages;
+        let chain = [&convert, &resample, features, speech, latents, &waiting, synth];
         let bin = self.obj();
-        bin.add_many(&chain)?;
-        gst::Element::link_many(&chain)?;
+        bin.add_many(chain)?;
+        gst::Element::link_many(chain)?;
         self.sink.set_target(Some(&bin::stage_pad(&convert, "sink")?))?;
-        self.src.set_target(Some(&bin::stage_pad(stages[3], "src")?))?;
+        self.src.set_target(Some(&bin::stage_pad(synth, "src")?))?;
         bin::control(bin.upcast_ref(), &stages)
     }
 }
