@@ -8,6 +8,8 @@ compose.py.
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -46,6 +48,18 @@ def restoration(strength: float) -> torch.Tensor:
     rows = torch.tensor([[e, d, c, d, e], [d, b, a, b, d], [c, a, 0.0, a, c], [d, b, a, b, d], [e, d, c, d, e]])
     rows[2, 2] = 1 - rows.sum()
     return rows[None, None]
+
+
+def before_shuffle(kernel: torch.Tensor, colours: int) -> torch.Tensor:
+    """The filter [1,1,5,5] of each colour as weights [4 C,4 C,3,3] over what pixel_shuffle spreads: a sixth of the time,
+    and the same but at the border, which the window hides.
+    """
+    weights = torch.zeros(colours, 2, 2, colours, 2, 2, 3, 3)
+    for (y, x), (dy, dx) in product(product((0, 1), repeat=2), product(range(-2, 3), repeat=2)):
+        (down, row), (right, column) = divmod(y + dy, 2), divmod(x + dx, 2)
+        for c in range(colours):
+            weights[c, y, x, c, row, column, down + 1, right + 1] += kernel[0, 0, dy + 2, dx + 2]
+    return weights.view(4 * colours, 4 * colours, 3, 3)
 
 
 class Residual(nn.Module):
@@ -123,7 +137,7 @@ class Painter(nn.Module):
         super().__init__()
         self.n, self.h = n, n // 2
         self.restores = restore > 0
-        self.register_buffer("restore", restoration(restore), persistent=False)
+        self.register_buffer("restore", before_shuffle(restoration(restore), 3), persistent=False)
         c0, c1, c2, c3 = width
         self.stem = nn.Conv2d(26, c0, 3, padding=1)
         self.d1, self.e1 = nn.Conv2d(c0, c1, 3, 2, 1), Residual(c1)
@@ -179,11 +193,10 @@ class Painter(nn.Module):
         y = F.leaky_relu(y, 0.1)
         y = y + F.leaky_relu(self.q0(y), 0.1)
         o = self.paint(y)
-        delta = F.pixel_shuffle(o[:, :12], 2)
+        delta = o[:, :12]
         if self.restores and not self.training:
-            planes = F.pad(delta.reshape(-1, 1, self.n, self.n), (2, 2, 2, 2), mode="replicate")
-            delta = F.conv2d(planes, self.restore).view_as(delta)
-        return delta, torch.sigmoid(F.pixel_shuffle(o[:, 12:], 2)) * self.window, flow
+            delta = F.conv2d(delta, self.restore, padding=1)
+        return F.pixel_shuffle(delta, 2), torch.sigmoid(F.pixel_shuffle(o[:, 12:], 2)) * self.window, flow
 
 
 RESTORE = 2.0

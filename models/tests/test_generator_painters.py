@@ -5,6 +5,7 @@ python -m pytest models
 
 
 import torch
+import torch.nn.functional as F
 from test_generator_geometry import face  # noqa: E402
 
 from models.generator.export import Appearance, frozen
@@ -19,6 +20,7 @@ from models.generator.painters import (
     EyePainter,
     MouthPainter,
     anchors,
+    before_shuffle,
     restoration,
 )
 from models.generator.train import Average
@@ -108,6 +110,13 @@ def test_detail_is_restored_in_what_ships_and_not_in_training() -> None:
     rough = lambda d: (d[..., 1:] - d[..., :-1]).square().mean()
     assert rough(shipped) > 1.2 * rough(trained) and torch.equal(alpha, same)
     assert (shipped.mean() - trained.mean()).abs() < 1e-3
+
+
+def test_a_filter_before_the_shuffle_is_the_filter_behind_it() -> None:
+    kernel, x = torch.rand(1, 1, 5, 5), torch.rand(1, 12, 8, 8)
+    before = F.pixel_shuffle(F.conv2d(x, before_shuffle(kernel, 3), padding=1), 2)
+    behind = F.conv2d(F.pixel_shuffle(x, 2).view(3, 1, 16, 16), kernel, padding=2).view(1, 3, 16, 16)
+    assert (before - behind).abs().max() < 1e-5
 
 
 def test_average_follows_the_weights() -> None:
