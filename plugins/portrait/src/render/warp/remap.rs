@@ -42,10 +42,10 @@ impl Person<'_> {
     /// The rows of the 4 x 4 pixels of which that is the first.
     #[inline(always)]
     fn rows(&self, first: u32) -> Option<[&[i16; 16]; 4]> {
-        let row = |k: usize| {
-            self.pixels.get(first as usize + k * self.stride..)?.as_flattened().first_chunk::<16>()
-        };
-        Some([row(0)?, row(1)?, row(2)?, row(3)?])
+        let rows = self.pixels.get(first as usize..)?.get(..3 * self.stride + 4)?;
+        // SAFETY: the last of the four rows ends where these do.
+        let row = |k: usize| unsafe { &*rows.as_ptr().add(k * self.stride).cast::<[i16; 16]>() };
+        Some([row(0), row(1), row(2), row(3)])
     }
 }
 
@@ -72,7 +72,9 @@ impl Taps {
         ty[..y.len()].copy_from_slice(y);
         for i in 0..TILE {
             let (x, y) = (within(tx[i], right), within(ty[i], bottom));
-            let (ix, iy) = (x as i32, y as i32);
+            // SAFETY: both are numbers within the picture, which is smaller than 2^31 pixels. The checks of a plain
+            // conversion would be done one by one.
+            let (ix, iy): (i32, i32) = unsafe { (x.to_int_unchecked(), y.to_int_unchecked()) };
             self.first[i] = iy.wrapping_mul(stride).wrapping_add(ix) as u32;
             tx[i] = x - ix as f32;
             ty[i] = y - iy as f32;
@@ -147,13 +149,12 @@ mod avx2 {
     #[target_feature(enable = "avx2")]
     fn weighed(row: &[i16; 16], weight: f32) -> [__m256; 2] {
         let row: *const __m128i = row.as_ptr().cast();
-        // SAFETY: the row has 32 bytes, and they may lie anywhere.
-        let (left, right) = unsafe { (_mm_loadu_si128(row), _mm_loadu_si128(row.add(1))) };
         let weight = _mm256_set1_ps(weight);
-        [
-            _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(left)), weight),
-            _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(right)), weight),
-        ]
+        [0, 1].map(|half| {
+            // SAFETY: the row has 32 bytes, and they may lie anywhere.
+            let pixels = unsafe { row.add(half).read_unaligned() };
+            _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(pixels)), weight)
+        })
     }
 
     /// A column of pixels, times its weight.
