@@ -8,7 +8,7 @@ Convention: every stage's own exporter leaves in BUILD/<stage>/
   golden-<stage>.safetensors     <stage>.in.<i> and <stage>.out.<i>; further keys with a prefix of their own
                                  (geometry.*)
   stage.toml                     inputs/outputs = [{name, shape}]; weights = "float16" where they
-                                 are stored so; optional [pack-extra.<table>] merged into
+                                 are stored so; group = 4 where so many frames go in at once; optional [pack-extra.<table>] merged into
                                  pack.toml's tables,
                                  optional files = [...] copied as they are
 BLOCKS holds the TorchScript detector, mesh and matte networks; BUILD/data/mean_face.safetensors the mean face.
@@ -82,7 +82,7 @@ def probe(path: Path, inputs: list[tuple[str, list[int]]]) -> list[dict]:
 def entry(stage: str, file: Path, made: dict) -> dict:
     """A stage's table, of what its exporter says."""
     fast = {"fast": "bf16"} if stage in FAST else {}
-    kept = {k: made[k] for k in ("weights", "inputs", "outputs") if k in made}
+    kept = {k: made[k] for k in ("weights", "group", "inputs", "outputs") if k in made}
     return {"file": file.name, "sha256": sha256(file), **fast, **kept}
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     print("largest difference to double precision", float((near - y).abs().max()))
     save_file({"features.in.0": pcm, "features.out.0": y.contiguous()}, str(out / "golden-features.safetensors"))
     (out / "stage.toml").write_text(
-        'weights = "float16"\n'
+        f'weights = "float16"\ngroup = {m.GROUP}\n'
         f'inputs = [{{name = "pcm", shape = [{m.WINDOW}]}}]\noutputs = [{{name = "features", shape = [4, {m.COLUMNS}]}}]\n'
         f"[pack-extra.clock]\nwindow-samples = {m.WINDOW}\nlook-ahead-samples = {m.LOOK_AHEAD}\n"
     )

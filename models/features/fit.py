@@ -46,7 +46,7 @@ def main() -> None:
     with torch.no_grad():
         for f in tqdm([f for f in sounds if f.exists()][::STRIDE], mininterval=10):
             for x in m.windows(wave(f), m.LOOK_AHEAD, m.WINDOW).split(32):
-                seen.append(ear.tokens(x.contiguous()).reshape(-1, m.WIDTH))
+                seen.append(ear.tokens(x.contiguous())[:, ear.spare :].reshape(-1, m.WIDTH))
     x = torch.cat(seen).double()
     ear.middle.copy_(x.mean(0))
     value, vector = torch.linalg.eigh(torch.cov(x.T))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Front end of one video frame: forward(pcm[WINDOW]) -> [4, 128], stateless. The window ends `LOOK_AHEAD` samples after
-the end of the frame.
+"""Front end of a video frame: forward(pcm[WINDOW]) -> [4, 128], stateless; of several at once: forward(pcm[N, WINDOW]) ->
+[N, 4, 128], the same to the bit where a matrix of four rows or more is multiplied row by row, as libtorch does. The
+window ends `LOOK_AHEAD` samples after the end of the frame.
 
 The first 80 columns are log-mel: four rows of 10 ms hop per 40 ms frame; ordinary 25 ms Hann windows, the power spectrum
 of a 512-point FFT, 80 triangular mel bands from 50 to 7600 Hz, natural log. The other 48 are what the first half of a
@@ -28,6 +29,10 @@ WINDOW = WIN + (SEEN - 1) * HOP
 LAYERS, WIDTH, HEADS = 2, 384, 6
 # tokens that are put out: 100 to 120 ms of the window are behind them, without which the encoder understands little
 FIRST, TOKENS, TOKEN = 26, 2, 96
+# rows that a matrix has at least: those of fewer libtorch multiplies in another order, which is another for several frames
+LEAST = 4
+# frames that the stage takes at once: weights are read once for all of them
+GROUP = 4
 COLUMNS = BANDS + TOKENS * TOKEN // ROWS
 LAYER = ["norm1.weight", "norm1.bias", "qkv.weight", "qkv.bias", "out.weight", "out.bias"]
 LAYER += ["norm2.weight", "norm2.bias", "wide.weight", "wide.bias", "narrow.weight", "narrow.bias"]
@@ -57,7 +62,7 @@ class LogMel(nn.Module):
         self.floor: float = FLOOR
 
     def forward(self, pcm: torch.Tensor) -> torch.Tensor:
-        x = pcm.unfold(0, self.win, self.hop) * self.window
+        x = pcm.unfold(-1, self.win, self.hop) * self.window
         return torch.log(torch.fft.rfft(x, self.fft).abs().square() @ self.bank + self.floor)
 
 
@@ -80,7 +85,8 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y, w, b, d = self.norm1(x), self.qkv.weight, self.qkv.bias, self.width
         x = x[:, self.first : self.last]
-        q = self.split(F.linear(y[:, self.first : self.last], w[:d], b[:d]))
+        # Rows that are no whole tensor are multiplied in another order as well.
+        q = self.split(F.linear(y[:, self.first : self.last].contiguous(), w[:d], b[:d]))
         k, v = self.split(F.linear(y, w[d : 2 * d], b[d : 2 * d])), self.split(F.linear(y, w[2 * d :], b[2 * d :]))
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
         x = x + self.out(y.reshape(x.shape))
@@ -94,7 +100,7 @@ class Ear(nn.Module):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv1d(80, WIDTH, 3, padding=1), nn.Conv1d(WIDTH, WIDTH, 3, 2, padding=1)
         whole = SEEN // 2
-        ends = [(0, whole)] * (LAYERS - 1) + [(FIRST, FIRST + TOKENS)]
+        ends = [(0, whole)] * (LAYERS - 1) + [(FIRST + TOKENS - LEAST, FIRST + TOKENS)]
         self.layers = nn.ModuleList([Layer(*e) for e in ends])
         self.register_buffer("window", torch.zeros(WIN))
         self.register_buffer("bank", torch.zeros(80, WIN // 2 + 1))
@@ -103,6 +109,7 @@ class Ear(nn.Module):
         self.register_buffer("project", torch.zeros(WIDTH, TOKEN))
         self.hop: int = HOP
         self.win: int = WIN
+        self.spare: int = LEAST - TOKENS
 
     @staticmethod
     def load(path: Path) -> "Ear":
@@ -112,18 +119,21 @@ class Ear(nn.Module):
         return ear.eval()
 
     def tokens(self, pcm: torch.Tensor) -> torch.Tensor:
-        """The encoder's own tokens [B,TOKENS,WIDTH]."""
+        """The encoder's own tokens [B,LEAST,WIDTH]: the last TOKENS are those that are put out."""
         x = pcm.unfold(1, self.win, self.hop) * self.window
         m = torch.fft.rfft(x).abs().square() @ self.bank.t()
         m = torch.log10(torch.clamp(m, min=1e-10))
         m = (torch.maximum(m, m.amax((1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
-        x = F.gelu(self.conv2(F.gelu(self.conv1(m.transpose(1, 2))))).transpose(1, 2) + self.position
+        # The first convolution is a product of matrices, for the sake of the order of its additions.
+        m = F.pad(m, (0, 0, 1, 1)).unfold(1, 3, 1).flatten(2)
+        x = F.gelu(F.linear(m, self.conv1.weight.flatten(1), self.conv1.bias))
+        x = F.gelu(self.conv2(x.transpose(1, 2))).transpose(1, 2) + self.position
         for layer in self.layers:
             x = layer(x)
         return x
 
     def forward(self, pcm: torch.Tensor) -> torch.Tensor:
-        return (self.tokens(pcm) - self.middle) @ self.project
+        return ((self.tokens(pcm) - self.middle) @ self.project)[:, self.spare :]
 
 
 class Features(nn.Module):
@@ -136,8 +146,10 @@ class Features(nn.Module):
         self.rows: int = ROWS
 
     def forward(self, pcm: torch.Tensor) -> torch.Tensor:
-        heard = self.ear(pcm[None]).reshape(self.rows, -1)
-        return torch.cat([self.mel(pcm[-self.near :]), heard], 1)
+        x = pcm.view(-1, pcm.shape[-1])
+        heard = self.ear(x).reshape(x.shape[0], self.rows, -1)
+        y = torch.cat([self.mel(x[:, -self.near :]), heard], 2)
+        return y if pcm.dim() > 1 else y[0]
 
 
 def windows(wave: np.ndarray, look_ahead: int, length: int) -> torch.Tensor:

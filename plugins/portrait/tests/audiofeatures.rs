@@ -47,6 +47,42 @@ fn a_frame_comes_out_with_the_last_sample_of_its_window() {
     assert!(harness.try_pull().is_some());
 }
 
+/// The frames of a recording come several at a time, and before an event those whose windows are complete; the features are
+/// those of other audio to the bit.
+#[test]
+fn frames_of_a_recording_are_made_together() {
+    let frames = |n: usize| n * FRAME_SAMPLES + pack().manifest().clock.look_ahead_samples;
+    let mut plain = AUDIO_FEATURES.harness();
+    plain.push(audio(0, frames(9))).unwrap();
+    let expected = drain(&mut plain);
+    assert_eq!(expected.len(), 9);
+    let mut harness = AUDIO_FEATURES.harness();
+    // As a file answers.
+    harness.srcpad().unwrap().add_probe(gst::PadProbeType::QUERY_UPSTREAM, |_, info| {
+        if let Some(gst::QueryViewMut::Seeking(query)) = info.query_mut().map(gst::QueryRef::view_mut) {
+            query.set(true, gst::ClockTime::ZERO, gst::ClockTime::from_seconds(1));
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    let (mut found, mut first) = (Vec::new(), 0);
+    for (due, come) in
+        [(frames(4) - 1, 0), (frames(4), 4), (frames(8) - 1, 0), (frames(8), 4), (frames(9), 0)]
+    {
+        let mut part = buffer::from_f32(&tone(first, due - first));
+        part.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(first as u64 * 62_500));
+        harness.push(part).unwrap();
+        let new = drain(&mut harness);
+        assert_eq!(new.len(), come, "after {due} samples");
+        found.extend(new);
+        first = due;
+    }
+    harness.push_event(gst::event::CustomDownstream::new(gst::Structure::new_empty("word")));
+    found.extend(drain(&mut harness));
+    assert!(found == expected);
+}
+
 /// However the samples are cut into buffers, the features are the same bits.
 #[test]
 fn streaming_equals_whole_file() {

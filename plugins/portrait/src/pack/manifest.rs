@@ -332,6 +332,10 @@ pub struct StageEntry {
     pub precision: Option<Precision>,
     /// What its convolutions and linear layers compute in where the CPU is quicker at it and all else would be float32.
     pub fast: Option<Fast>,
+    /// Frames that it takes at once, along a first dimension of its tensors; `shape` tells those of one. Only where the
+    /// role has no state: features.
+    #[serde(default = "one")]
+    pub group: usize,
     /// Tensors that go in: as the file orders them; once checked, as the stage's role does.
     pub inputs: Vec<TensorEntry>,
     /// Tensors that come out, in the same way.
@@ -345,6 +349,10 @@ pub struct StageEntry {
     /// Whether it is a stage of the pack which this one extends.
     #[serde(skip)]
     pub(super) inherited: bool,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Precision of the weights in a stage's file.

@@ -21,6 +21,9 @@ const MAX_CODE_ROWS: usize = 256;
 const MAX_ROWS: usize = 1 << 16;
 const MAX_DIMS: usize = 4096;
 
+/// Most frames that a stage takes at once.
+const MAX_GROUP: usize = 64;
+
 /// Properties that `[capabilities] controls` may name.
 const CONTROLS: [&str; 13] = [
     "blink",
@@ -83,6 +86,12 @@ impl Manifest {
             )?;
         }
         shapes::check(self)?;
+        for (name, stage) in &self.stages {
+            let most = if name == "features" { MAX_GROUP } else { 1 };
+            if !(1..=most).contains(&stage.group) {
+                return Err(format!("[stages.{name}] group is {}, not within 1 to {most}", stage.group));
+            }
+        }
         self.check_files()
     }
 
@@ -350,6 +359,9 @@ mod tests {
             ),
             ("weights = \"float16\"", "weights = \"float8\"", "float8"),
             ("weights = \"float16\"", "weight = \"float16\"", "weight"),
+            ("group = 4", "group = 65", "[stages.features] group"),
+            ("group = 4", "group = 0", "[stages.features] group"),
+            ("[stages.matte]", "[stages.matte]\ngroup = 2", "[stages.matte] group"),
             ("version = ", "edition = ", "edition"),
         ] {
             assert!(BUILT_IN.contains(from), "{from}");

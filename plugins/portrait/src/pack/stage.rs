@@ -20,6 +20,8 @@ pub struct Stage {
     arguments: Vec<usize>,
     results: Vec<usize>,
     compute: Computing,
+    /// Frames that it takes at once.
+    group: usize,
     /// Whether libtorch runs the code as it is written.
     plain: bool,
 }
@@ -115,12 +117,13 @@ impl Stage {
             arguments: entry.arguments.clone(),
             results: entry.results.clone(),
             compute,
+            group: entry.group,
             plain: device == Device::Cpu,
         };
         let zeros: Vec<Tensor> = stage
             .inputs
             .iter()
-            .map(|t| Tensor::f_zeros(&*t.shape, (Kind::Float, device)))
+            .map(|t| Tensor::f_zeros(stage.of_group(&t.shape), (Kind::Float, device)))
             .collect::<Result<_, _>>()
             .map_err(|e| torch(name, &e))?;
         // Some code only runs once it is optimized, as where traced numbers are of two precisions.
@@ -131,9 +134,10 @@ impl Stage {
             None => stage.settle(&zeros)?,
         };
         for (tensor, entry) in outputs.iter().zip(&stage.outputs) {
-            if tensor.size() != entry.shape {
+            let shape = stage.of_group(&entry.shape);
+            if tensor.size() != shape {
                 let reason =
-                    format!("{} has shape {:?}, pack.toml says {:?}", entry.name, tensor.size(), entry.shape);
+                    format!("{} has shape {:?}, pack.toml says {shape:?}", entry.name, tensor.size());
                 return Err(PackError::Torch { stage: name.to_owned(), reason });
             }
         }
@@ -289,6 +293,17 @@ impl Stage {
         self.device
     }
 
+    /// Frames that it takes at once.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+
+    /// Shape of a tensor of all frames that it takes at once.
+    fn of_group(&self, shape: &[i64]) -> Vec<i64> {
+        let frames = (self.group > 1).then_some(self.group as i64);
+        frames.into_iter().chain(shape.iter().copied()).collect()
+    }
+
     /// Shape of an input, as in the manifest.
     pub fn input_shape(&self, index: usize) -> &[i64] {
         self.inputs.get(index).map_or(&[], |t| &t.shape)
@@ -304,6 +319,18 @@ impl Stage {
     pub fn input(&self, index: usize, values: &[f32]) -> Result<Tensor, PackError> {
         Tensor::f_from_slice(values)
             .and_then(|t| t.f_reshape(self.input_shape(index)))
+            .and_then(|t| t.f_to_device(self.device))
+            .map_err(|e| torch(&self.name, &e))
+    }
+
+    /// The same of several frames, [`Self::group`] at most.
+    pub fn input_frames(&self, index: usize, values: &[f32]) -> Result<Tensor, PackError> {
+        if self.group == 1 {
+            return self.input(index, values);
+        }
+        let shape: Vec<i64> = [-1].into_iter().chain(self.input_shape(index).iter().copied()).collect();
+        Tensor::f_from_slice(values)
+            .and_then(|t| t.f_reshape(shape))
             .and_then(|t| t.f_to_device(self.device))
             .map_err(|e| torch(&self.name, &e))
     }

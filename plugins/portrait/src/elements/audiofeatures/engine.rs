@@ -14,18 +14,20 @@ const SILENCE_DB: f32 = -140.0;
 /// The network that turns windows into features.
 pub struct Engine {
     stage: Arc<Stage>,
-    /// Samples of one window, reused.
-    pub window: Vec<f32>,
-    /// Numbers of one frame's features, reused.
-    pub features: Vec<f32>,
-    /// Level of the frame, and the highest in its look-ahead, in dB below full scale.
-    pub loudness: [f32; 2],
+    /// Samples of a window, numbers of a frame's features.
+    window: usize,
+    numbers: usize,
+    /// As many windows as the network takes at once, and their features, reused.
+    windows: Vec<f32>,
+    features: Vec<f32>,
 }
 
 impl Engine {
     /// An engine for windows of so many samples.
-    pub fn new(stage: Arc<Stage>, window: usize, features: usize) -> Self {
-        Self { stage, window: vec![0.0; window], features: vec![0.0; features], loudness: [SILENCE_DB; 2] }
+    pub fn new(stage: Arc<Stage>, window: usize, numbers: usize) -> Self {
+        let frames = stage.group();
+        let (windows, features) = (vec![0.0; frames * window], vec![0.0; frames * numbers]);
+        Self { stage, window, numbers, windows, features }
     }
 
     /// What the network computes in.
@@ -33,20 +35,28 @@ impl Engine {
         self.stage.precision()
     }
 
-    /// Takes the level of the window, which reaches `beyond` samples beyond its frame.
-    pub fn measure(&mut self, beyond: usize) {
-        let end = self.window.len().saturating_sub(beyond);
-        let (heard, ahead) = self.window.split_at(end);
-        let own = level(&heard[heard.len().saturating_sub(LEVEL_SAMPLES)..]);
-        let next = ahead.chunks(LEVEL_SAMPLES).map(level).fold(SILENCE_DB, f32::max);
-        self.loudness = [own, next];
+    /// The windows to be filled.
+    pub fn windows(&mut self) -> std::slice::ChunksExactMut<'_, f32> {
+        self.windows.chunks_exact_mut(self.window)
     }
 
-    /// Computes the features of the window.
-    pub fn run(&mut self) -> Result<(), PackError> {
-        let [output] = self.stage.run_for(&[self.stage.input(0, &self.window)?])?;
-        self.stage.read(&output, &mut self.features)
+    /// Computes the features of the first windows, so many; a frame's numbers each.
+    pub fn run(&mut self, frames: usize) -> Result<std::slice::ChunksExact<'_, f32>, PackError> {
+        let input = self.stage.input_frames(0, &self.windows[..frames * self.window])?;
+        let [output] = self.stage.run_for(&[input])?;
+        let features = &mut self.features[..frames * self.numbers];
+        self.stage.read(&output, features)?;
+        Ok(features.chunks_exact(self.numbers))
     }
+}
+
+/// Level of a frame, and the highest in its look-ahead, in dB below full scale; the window reaches `beyond` samples beyond
+/// the frame.
+pub fn loudness(window: &[f32], beyond: usize) -> [f32; 2] {
+    let (heard, ahead) = window.split_at(window.len().saturating_sub(beyond));
+    let own = level(&heard[heard.len().saturating_sub(LEVEL_SAMPLES)..]);
+    let next = ahead.chunks(LEVEL_SAMPLES).map(level).fold(SILENCE_DB, f32::max);
+    [own, next]
 }
 
 /// RMS of samples in dB below full scale.

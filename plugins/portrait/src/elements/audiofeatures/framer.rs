@@ -170,7 +170,14 @@ impl Framer {
 
     /// Whether the samples of the frame that comes out next are all there.
     pub fn is_complete(&self) -> bool {
-        self.due().is_some_and(|due| self.end >= due)
+        self.complete(1) == 1
+    }
+
+    /// How many of the frames that come out next, up to `most`, have all of their samples, but for holes that are left out.
+    pub fn complete(&self, most: usize) -> usize {
+        let Some(next) = self.next else { return 0 };
+        let due = |frame: &u64| self.clock.frame_end(*frame) + self.look_ahead <= self.end;
+        (next..).take(most).take_while(due).count()
     }
 
     /// Puts silence where samples of the next frame are missing, because its time has come.

@@ -12,7 +12,7 @@ use gst_base::prelude::*;
 use super::CAT;
 use super::engine::Engine;
 use super::settings::Settings;
-use super::state::State;
+use super::state::{FrameSpan, Ready, State};
 use super::task::LiveTask;
 use crate::stream::element::lock;
 use crate::stream::stats::Stats;
@@ -34,44 +34,54 @@ pub struct AudioFeatures {
 }
 
 impl AudioFeatures {
-    /// The next frame with its timestamps, if its audio is there.
-    pub(super) fn next_buffer(&self) -> Result<Option<gst::Buffer>, gst::FlowError> {
+    /// The next frame with its timestamps, if its audio is there. Frames of a recording wait until there are as many as the
+    /// network takes at once, unless `all` of them are asked for.
+    pub(super) fn next_buffer(&self, all: bool) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        let mut ready = self.take_ready()?;
+        if ready.is_none() {
+            self.make_frames(all)?;
+            ready = self.take_ready()?;
+        }
+        let Some(Ready { buffer, turns }) = ready else { return Ok(None) };
+        self.begin_output();
+        self.push_turns(turns);
+        Ok(Some(buffer))
+    }
+
+    fn take_ready(&self) -> Result<Option<Ready>, gst::FlowError> {
+        lock(&self.state).as_mut().map(|state| state.ready.pop_front()).ok_or(gst::FlowError::Flushing)
+    }
+
+    /// Runs the network over the next frames.
+    fn make_frames(&self, all: bool) -> Result<(), gst::FlowError> {
         let began = Instant::now();
         let _threads = lock(&self.settings).model.limit_threads();
         let mut engine = lock(&self.engine);
-        let engine_ref = engine.as_mut().ok_or(gst::FlowError::Flushing)?;
-        let frame = match lock(&self.state).as_mut() {
+        let engine = engine.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let frames = match lock(&self.state).as_mut() {
             None => return Err(gst::FlowError::Flushing),
             // Before the first segment there is nothing to time, and nothing to push.
-            Some(state) if state.segment.is_none() && state.live.is_none() => return Ok(None),
-            Some(state) => {
-                let beyond = state.framer.look_ahead() as usize;
-                state.next(&mut engine_ref.window).inspect(|_| engine_ref.measure(beyond))
+            Some(state) if state.segment.is_none() && state.live.is_none() => return Ok(()),
+            Some(state) => state.next_frames(engine.windows(), all),
+        };
+        let count = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            return Ok(());
+        }
+        let features = match engine.run(frames.len()) {
+            Ok(features) => features,
+            Err(error) => {
+                gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+                return Err(gst::FlowError::Error);
             }
         };
-        let Some(frame) = frame else { return Ok(None) };
-        let run = engine_ref.run();
-        let mut buffer = buffer::from_f32(&engine_ref.features);
-        let loudness = engine_ref.loudness;
-        drop(engine);
-        if let Err(error) = run {
-            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
-            return Err(gst::FlowError::Error);
+        let ready: Vec<Ready> = frames.into_iter().zip(features).map(|(span, f)| span.with(f)).collect();
+        let took = began.elapsed() / count;
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.ready.extend(ready);
         }
-        if let Some(out) = buffer.get_mut() {
-            meta::attach(out, FrameMeta::Loudness, &[loudness.len()], &loudness);
-            out.set_offset(frame.number);
-            out.set_offset_end(frame.number + 1);
-            out.set_pts(frame.pts);
-            out.set_duration(frame.duration);
-            if frame.discont {
-                out.set_flags(gst::BufferFlags::DISCONT);
-            }
-        }
-        self.stats.add(began.elapsed());
-        self.begin_output();
-        self.push_turns(frame.turns);
-        Ok(Some(buffer))
+        (0..count).for_each(|_| self.stats.add(took));
+        Ok(())
     }
 
     /// Pushes every frame that `next` gives. No lock of the element's own is held over a push.
@@ -86,14 +96,19 @@ impl AudioFeatures {
         Ok(())
     }
 
+    /// Pushes the frames whose audio is there.
+    pub(super) fn release(&self) {
+        if let Err(error) = self.push_all(|| self.next_buffer(true)) {
+            gst::debug!(CAT, imp = self, "frames were not taken: {error}");
+        }
+    }
+
     /// Pushes the frames that wait for look-ahead, with silence in its place, and starts anew.
     pub(super) fn drain(&self) {
         if let Some(state) = lock(&self.state).as_mut() {
             state.framer.finish();
         }
-        if let Err(error) = self.push_all(|| self.next_buffer()) {
-            gst::debug!(CAT, imp = self, "last frames were not taken: {error}");
-        }
+        self.release();
         if let Some(state) = lock(&self.state).as_mut() {
             state.reset(true);
         }
@@ -132,7 +147,13 @@ impl AudioFeatures {
 
     /// Takes a segment of audio; one that cannot be spoken is an error.
     pub(super) fn take_segment(&self, segment: &gst::Segment) {
-        let taken = lock(&self.state).as_mut().is_none_or(|state| state.set_segment(segment));
+        // Without a lock: this asks other elements.
+        let mut query = gst::query::Seeking::new(gst::Format::Time);
+        let recorded = self.obj().sink_pad().peer_query(&mut query) && query.result().0;
+        let taken = lock(&self.state).as_mut().is_none_or(|state| {
+            state.recorded = recorded;
+            state.set_segment(segment)
+        });
         if !taken {
             gst::element_imp_error!(
                 self,
@@ -143,5 +164,23 @@ impl AudioFeatures {
                 )
             );
         }
+    }
+}
+
+impl FrameSpan {
+    /// The frame's buffer of features.
+    fn with(self, features: &[f32]) -> Ready {
+        let mut buffer = buffer::from_f32(features);
+        if let Some(out) = buffer.get_mut() {
+            meta::attach(out, FrameMeta::Loudness, &[self.loudness.len()], &self.loudness);
+            out.set_offset(self.number);
+            out.set_offset_end(self.number + 1);
+            out.set_pts(self.pts);
+            out.set_duration(self.duration);
+            if self.discont {
+                out.set_flags(gst::BufferFlags::DISCONT);
+            }
+        }
+        Ready { buffer, turns: self.turns }
     }
 }

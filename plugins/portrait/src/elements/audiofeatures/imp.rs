@@ -19,7 +19,9 @@ use std::sync::Arc;
  * running time (`reset-time` false) is an interruption: what was waiting is forgotten, the face goes on. Tags and other
  * serialized events come out between the frames of the audio that they came between.
  *
- * Where nothing is live, ten seconds of a hole in the timestamps become frames; a longer one is a hole in the frames, with
+ * Frames of a recording, which is audio that can be sought, come out as many at a time as the pack's network takes at once
+ * (`lite`: four), and those that are left before an event or at the end; of other audio that is not live each comes out as
+ * soon as its own is there. Where nothing is live, ten seconds of a hole in the timestamps become frames; a longer one is a hole in the frames, with
  * one warning. Reverse playback is refused; other rates keep the pace of the stream.
  *
  * ## Example launch line
@@ -62,7 +64,7 @@ impl AudioFeatures {
         if self.leave_to_thread() {
             return;
         }
-        if let Err(error) = self.push_all(|| self.next_buffer()) {
+        if let Err(error) = self.push_all(|| self.next_buffer(false)) {
             gst::debug!(CAT, imp = self, "frames of a gap were not taken: {error}");
         }
     }
@@ -285,6 +287,11 @@ impl BaseTransformImpl for AudioFeatures {
         if let Some(taken) = self.live_event(&event) {
             return taken;
         }
+        if event.is_serialized() && !matches!(event.type_(), gst::EventType::Gap | gst::EventType::FlushStop)
+        {
+            // It keeps its place behind the frames of the audio before it.
+            self.release();
+        }
         match event.view() {
             gst::EventView::Gap(gap) => {
                 self.gap(gap);
@@ -358,6 +365,6 @@ impl BaseTransformImpl for AudioFeatures {
         if self.leave_to_thread() {
             return Ok(GenerateOutputSuccess::NoOutput);
         }
-        Ok(self.next_buffer()?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
+        Ok(self.next_buffer(false)?.map_or(GenerateOutputSuccess::NoOutput, GenerateOutputSuccess::Buffer))
     }
 }

@@ -132,7 +132,7 @@ impl AudioFeatures {
                 Some(Plan::Sleep(clock, time)) => return Next::Time(clock, time),
                 Some(Plan::Frame) => {
                     self.push_events(false);
-                    let pushed = match self.next_buffer() {
+                    let pushed = match self.next_buffer(false) {
                         Ok(Some(buffer)) => pad.push(buffer).map(|_| ()),
                         Ok(None) => return Next::Change,
                         Err(error) => Err(error),

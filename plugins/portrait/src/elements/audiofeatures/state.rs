@@ -3,9 +3,10 @@
 //! up: see [`super::engine::Engine`].
 
 use std::collections::VecDeque;
+use std::slice::ChunksExactMut;
 
 use super::clock::FrameClock;
-use super::engine::Engine;
+use super::engine::{Engine, loudness};
 use super::framer::{Framer, Placed};
 use super::mixdown::Mixdown;
 use super::settings::{LookAhead, Settings};
@@ -29,6 +30,8 @@ pub struct State {
     pub refused: bool,
     /// Where the stream is live, what that needs.
     pub live: Option<Live>,
+    /// All of the sound is there: nobody waits for a frame until the next sound is made.
+    pub recorded: bool,
     /// Sound, or a gap in its place, came since the start.
     pub heard: bool,
     /// Where the voice begins and is over.
@@ -43,6 +46,14 @@ pub struct State {
     pub counts: Counts,
     /// What was said since the start, because it is said once.
     pub warned: Warned,
+    /// Frames that are made and not yet pushed.
+    pub ready: VecDeque<Ready>,
+}
+
+/// A frame of features, and what has to be told before it.
+pub struct Ready {
+    pub buffer: gst::Buffer,
+    pub turns: Vec<Turn>,
 }
 
 /// What is counted.
@@ -93,6 +104,8 @@ pub struct FrameSpan {
     pub pts: gst::ClockTime,
     pub duration: gst::ClockTime,
     pub discont: bool,
+    /// Level of the frame, and the highest in its look-ahead, in dB below full scale.
+    pub loudness: [f32; 2],
     /// What has to be told before it.
     pub turns: Vec<Turn>,
 }
@@ -123,6 +136,7 @@ impl State {
             segment: None,
             refused: false,
             live: None,
+            recorded: false,
             heard: false,
             utterances: Utterances::default(),
             mixdown: Mixdown::new(1, clock.rate),
@@ -131,6 +145,7 @@ impl State {
             discont: true,
             counts: Counts::default(),
             warned: Warned::default(),
+            ready: VecDeque::new(),
         };
         Ok((state, Engine::new(stage, window, info.len())))
     }
@@ -199,8 +214,18 @@ impl State {
         Some(self.framer.clock().sample_at(grid_time(self.segment.as_ref()?, pts)?))
     }
 
+    /// The next frames whose windows are complete, and their windows, as many as there are places: of a live stream one.
+    /// Those of a recording wait until there are so many, unless `all` of them are asked for.
+    pub fn next_frames(&mut self, places: ChunksExactMut<'_, f32>, all: bool) -> Vec<FrameSpan> {
+        let most = if self.live.is_some() { 1 } else { places.len() };
+        if self.recorded && !all && self.framer.complete(most) < most {
+            return Vec::new();
+        }
+        places.take(most).map_while(|window| self.next(window)).collect()
+    }
+
     /// The next frame whose window is complete, and its window.
-    pub fn next(&mut self, window: &mut [f32]) -> Option<FrameSpan> {
+    fn next(&mut self, window: &mut [f32]) -> Option<FrameSpan> {
         let number = self.framer.next(window)?;
         let clock = self.framer.clock();
         let (begin, end) =
@@ -208,7 +233,8 @@ impl State {
         let discont = std::mem::take(&mut self.discont) | self.framer.take_skipped();
         let duration = end.saturating_sub(begin);
         let turns = self.turns(number, begin, duration, window);
-        Some(FrameSpan { number, pts: begin, duration, discont, turns })
+        let loudness = loudness(window, self.framer.look_ahead() as usize);
+        Some(FrameSpan { number, pts: begin, duration, discont, loudness, turns })
     }
 
     /// What a frame tells of the voice, whose window this is.
@@ -244,6 +270,7 @@ impl State {
     /// Forgets what was heard. `resume` where the same presentation goes on, as after an interruption.
     pub fn reset(&mut self, resume: bool) {
         self.mixdown.reset();
+        self.ready.clear();
         if resume && self.live.is_some() {
             self.framer.interrupt();
         } else {
