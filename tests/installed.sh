@@ -30,7 +30,7 @@ env -i PATH=/usr/bin:/bin HOME="$work" GST_PLUGIN_PATH="$(dirname "$plugin")" GS
     gst-launch-1.0 -q -e filesrc location=speech.wav ! decodebin ! audioconvert ! audioresample \
     ! audiorate tolerance=3600000000000 ! tee name=t \
     t. ! queue ! talkinghead portrait=photo.jpg ! videoconvert ! video/x-raw,format=I420 \
-    ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location=demo.mp4 \
+    ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location=demo.mp4 \
     t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
     ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.
 if [ ! -s demo.mp4 ]; then

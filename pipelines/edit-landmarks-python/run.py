@@ -40,7 +40,7 @@ LAUNCH = """
     t. ! queue ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks
     ! appsink name=out sync=false async=false emit-signals=true max-buffers=8
     appsrc name=in format=time block=true max-bytes=65536 ! landmarks2latents ! facesynth name=synth
-    ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m
+    ! videoconvert ! video/x-raw,format=I420 ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m
     ! filesink name=sink async=false
     t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
     ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.

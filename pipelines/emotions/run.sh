@@ -28,7 +28,7 @@ done
 
 gst-launch-1.0 --quiet --eos-on-shutdown \
     compositor name=mix background=black "${places[@]}" \
-    ! video/x-raw,framerate=25/1 ! videoconvert ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
+    ! video/x-raw,framerate=25/1 ! videoconvert ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
     ! filesink location="$OUTPUT" \
     filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! "${film_sound[@]}" ! m. \

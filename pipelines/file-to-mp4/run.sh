@@ -15,6 +15,6 @@ gst-launch-1.0 --quiet --eos-on-shutdown \
     filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! queue ! talkinghead portrait="$PORTRAIT" emotion="$EMOTION" framing="$FRAMING" \
     ! videoconvert ! videoscale ! 'video/x-raw,format=I420,width=[2,16384,2],height=[2,16384,2]' \
-    ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$OUTPUT" \
+    ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$OUTPUT" \
     t. ! "${film_sound[@]}" ! m.
 echo "wrote $OUTPUT"

@@ -34,7 +34,7 @@ LAUNCH = """
     filesrc name=source ! decodebin ! audioconvert ! audioresample
     ! audiorate tolerance=3600000000000 ! tee name=t
     t. ! queue ! talkinghead name=head emotion=happy ! videoconvert ! video/x-raw,format=I420
-    ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink name=sink
+    ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink name=sink
     t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
     ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.
 """

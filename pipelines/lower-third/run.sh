@@ -28,7 +28,7 @@ gst-launch-1.0 --quiet --eos-on-shutdown \
     sink_1::zorder=1 sink_1::xpos=60 sink_1::ypos=560 sink_1::alpha=0.85 \
     sink_2::zorder=2 sink_2::xpos=860 sink_2::ypos=360 sink_2::width=360 sink_2::height=360 \
     ! video/x-raw,width=1280,height=720,framerate=25/1 ! videoconvert ! video/x-raw,format=I420 \
-    ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$OUTPUT" \
+    ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$OUTPUT" \
     "${video[@]}" ! video/x-raw,width=1280,height=720,framerate=25/1,pixel-aspect-ratio=1/1 ! queue ! c.sink_0 \
     videotestsrc pattern=solid-color foreground-color=0xff16213e num-buffers="$frames" \
     ! video/x-raw,width=1160,height=100,framerate=25/1 \

@@ -29,7 +29,7 @@ readable "$DRIVER"
 gst-launch-1.0 --quiet --eos-on-shutdown \
     filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! queue ! talkinghead name=head portrait="$PORTRAIT" drive="$DRIVE" pose-loop="$LOOP" \
-    ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
+    ! videoconvert ! video/x-raw,format=I420 ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
     ! filesink location="$OUTPUT" \
     t. ! "${film_sound[@]}" ! m. \
     filesrc location="$DRIVER" ! decodebin ! videoconvert ! facelandmarks ! queue ! head.pose

@@ -37,7 +37,7 @@ launch() {
     timeout 300 gst-launch-1.0 -q -e filesrc location=/check/speech.wav ! decodebin ! audioconvert ! audioresample \
         ! audiorate tolerance=3600000000000 ! tee name=t \
         t. ! queue ! talkinghead portrait=/check/photo.jpg \
-        ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$1" \
+        ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$1" \
         t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
         ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m. ||
         fail "the film"

@@ -22,7 +22,7 @@ fn sound_and_picture_have_the_same_length() {
         "filesrc location={} ! decodebin ! audioconvert ! audioresample \
          ! audiorate tolerance=3600000000000 ! tee name=t \
          t. ! queue ! talkinghead portrait={} ! videoconvert ! video/x-raw,format=I420 \
-            ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
+            ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
          t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
             ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",
         wav.display(),
@@ -89,7 +89,7 @@ fn sound_whose_format_changes_does_not_lock_up_a_fork_with_the_queue_before_the_
     let pipeline = Pipeline::parse(&format!(
         "concat name=c ! audioconvert ! audioresample ! tee name=t \
          t. ! queue ! talkinghead name=head portrait={} ! video/x-raw,width=64 \
-            ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
+            ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={} \
          t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! audioresample \
             ! audio/x-raw,rate=48000 ! avenc_aac ! m. \
          {} {}",

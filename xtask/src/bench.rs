@@ -56,6 +56,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     command.env("GST_PORTRAIT_PRECISION", "auto");
     if args.release {
         command.arg("--release");
+        // A release build knows nothing of this folder.
+        command.env("GST_PORTRAIT_PACK_PATH", root.join("models/packs"));
     }
     command.arg("--");
     if args.live {

@@ -140,7 +140,7 @@ fn pipeline(portrait: &Path, audio: &Path, output: &Path, args: &DemoArgs) -> Re
     words.extend([format!("emotion={}", args.emotion), format!("framing={}", args.framing)]);
     words.extend(split("! videoconvert"));
     words.extend(split(picture));
-    words.extend(split("! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink"));
+    words.extend(split("! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink"));
     words.push(format!("location={}", name(&output.display())));
     // At 48 kHz the delay of an AAC encoder, 1024 samples, is shorter than a picture.
     words.extend(split("t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 !"));

@@ -4,6 +4,7 @@
 //! [`Pack::open`] finds a pack by name or folder, checks that it may be trusted (`trust`), and hands out its
 //! stages ([`Stage`]). Packs and stages are shared by all elements of the process that use them.
 
+mod ahead;
 mod archive;
 mod calloff;
 mod draft;
@@ -31,13 +32,14 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use safetensors::{Dtype, SafeTensors};
 
+pub use ahead::Ahead;
 pub use calloff::CallOff;
 #[cfg(test)]
 pub use gate::seen;
 pub use locate::set_plugin_file;
 pub use manifest::{Between, CropRecipe, HeadPoses, Manifest, Preference, RendererKind};
 pub use promise::SAMPLE_RATE;
-pub use stage::{Outputs, Stage, parse_device};
+pub use stage::{Outputs, Stage, parse_device, read};
 pub use threads::ThreadLimit;
 
 use crate::pack::sync::lock;
@@ -203,12 +205,15 @@ pub enum PackError {
     Device(String),
 }
 
+/// A lock a stage: who comes second waits for the first and shares the stage; others are loaded meanwhile.
+type Slot = Arc<Mutex<Weak<Stage>>>;
+
 /// A model pack, its manifest checked and trusted. Shared: opening the same folder twice gives the same pack.
 #[derive(Debug)]
 pub struct Pack {
     dir: PathBuf,
     manifest: Manifest,
-    stages: Mutex<HashMap<(String, String), Weak<Stage>>>,
+    stages: Mutex<HashMap<(String, String), Slot>>,
     mean_face: Vec<[f32; 3]>,
     /// The pack that it extends.
     base: Option<Arc<Pack>>,
@@ -317,10 +322,6 @@ impl Pack {
     /// Where the manifest has no such stage, its file is damaged or holds what a model may not, or libtorch refuses.
     pub fn stage(&self, name: &str, device: tch::Device) -> Result<Arc<Stage>, PackError> {
         let key = (name.to_owned(), format!("{device:?}"));
-        let mut stages = lock(&self.stages);
-        if let Some(stage) = stages.get(&key).and_then(Weak::upgrade) {
-            return Ok(stage);
-        }
         let entry = self
             .manifest
             .stages
@@ -329,11 +330,16 @@ impl Pack {
         if let Some(base) = self.base.as_ref().filter(|_| entry.inherited) {
             return base.stage(name, device);
         }
+        let slot = Arc::clone(lock(&self.stages).entry(key).or_default());
+        let mut shared = lock(&slot);
+        if let Some(stage) = shared.upgrade() {
+            return Ok(stage);
+        }
         let bears = entry.fast.is_some() && device == tch::Device::Cpu && narrow::pays();
         let fast = bears && narrow::is_allowed()?;
         let stage = Arc::new(self.load(name, entry, device, fast)?);
         gst::info!(CAT, "stage {name} of {} computes in {}", self.id(), stage.precision());
-        stages.insert(key, Arc::downgrade(&stage));
+        *shared = Arc::downgrade(&stage);
         Ok(stage)
     }
 

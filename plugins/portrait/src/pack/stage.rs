@@ -337,19 +337,22 @@ impl Stage {
 
     /// Copies a float32 output to the CPU; a NaN or an infinity is an error, not a picture.
     pub fn read(&self, tensor: &Tensor, out: &mut [f32]) -> Result<(), PackError> {
-        let flat = tensor
-            .f_to_device(Device::Cpu)
-            .and_then(|t| t.f_contiguous())
-            .map_err(|e| torch(&self.name, &e))?;
-        let fail = |reason: String| PackError::Torch { stage: self.name.clone(), reason };
-        if flat.numel() != out.len() {
-            return Err(fail(format!("gave {} numbers where {} were due", flat.numel(), out.len())));
-        }
-        flat.f_copy_data(out, out.len()).map_err(|e| torch(&self.name, &e))?;
-        match out.iter().position(|v| !v.is_finite()) {
-            None => Ok(()),
-            Some(at) => Err(fail(format!("gave {} at number {at}", out[at]))),
-        }
+        read(&self.name, tensor, out)
+    }
+}
+
+/// [`Stage::read`] of a stage that may be gone.
+pub fn read(stage: &str, tensor: &Tensor, out: &mut [f32]) -> Result<(), PackError> {
+    let flat =
+        tensor.f_to_device(Device::Cpu).and_then(|t| t.f_contiguous()).map_err(|e| torch(stage, &e))?;
+    let fail = |reason: String| PackError::Torch { stage: stage.to_owned(), reason };
+    if flat.numel() != out.len() {
+        return Err(fail(format!("gave {} numbers where {} were due", flat.numel(), out.len())));
+    }
+    flat.f_copy_data(out, out.len()).map_err(|e| torch(stage, &e))?;
+    match out.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(fail(format!("gave {} at number {at}", out[at]))),
     }
 }
 

@@ -4,15 +4,13 @@
 //! The segmentation network answers at half the resolution and softly; a guided filter (K. He et al., ECCV 2010) on
 //! the picture's luminance moves its edge to that of the hair.
 
-use tch::Device;
-
 use super::crop::Crop;
 use super::picture::Picture;
 use crate::face::find::{Outside, RgbView, Roi, sample};
 use crate::face::landmark::indices::OVAL;
 use crate::face::pixel::{BT601, mix, single, tap};
 use crate::face::step::smooth_step;
-use crate::pack::{Pack, PackError, Stage};
+use crate::pack::{PackError, Stage};
 
 /// Side of the network's input and output.
 const SIZE: usize = 256;
@@ -45,18 +43,11 @@ const HEAD: f32 = 3.0;
 const STRIP: f32 = 0.2;
 const FILLED: f32 = 0.5;
 
-/// Row of the photo at which hair or hat end above a face, by the network's coarse answer.
-pub fn crown(
-    photo: &Picture,
-    forehead: [f32; 2],
-    chin: [f32; 2],
-    pack: &Pack,
-    device: Device,
-) -> Result<f32, PackError> {
+/// Row of the photo at which hair or hat end above a face, by the coarse answer of the pack's `matte`.
+pub fn crown(photo: &Picture, forehead: [f32; 2], chin: [f32; 2], stage: &Stage) -> Result<f32, PackError> {
     let face = (forehead[0] - chin[0]).hypot(forehead[1] - chin[1]);
     let square = Roi { x: forehead[0], y: forehead[1], side: HEAD * face, angle: 0.0 };
-    let stage = pack.stage("matte", device)?;
-    let person = segment(&stage, photo, square)?;
+    let person = segment(stage, photo, square)?;
     let cell = square.side / SIZE as f32;
     let strip = (STRIP * face / cell) as usize;
     let filled = |row: &&[f32]| {
@@ -87,15 +78,13 @@ pub fn matte(
     crop: &Crop,
     picture: &Picture,
     landmarks: &[[f32; 3]],
-    pack: &Pack,
-    device: Device,
+    stage: &Stage,
 ) -> Result<Vec<u8>, PackError> {
     let (width, height) = (picture.width, picture.height);
-    let stage = pack.stage("matte", device)?;
     let mut rough = vec![0.0f32; width * height];
     let [x, y] = [crop.x, crop.y].map(|v| v + crop.side / 2.0);
     for context in CONTEXTS {
-        let coarse = segment(&stage, photo, Roi { x, y, side: context * crop.side, angle: 0.0 })?;
+        let coarse = segment(stage, photo, Roi { x, y, side: context * crop.side, angle: 0.0 })?;
         let seen = enlarge(&coarse, SIZE, context, width, height);
         rough.iter_mut().zip(seen).for_each(|(r, s)| *r = r.max(s));
     }

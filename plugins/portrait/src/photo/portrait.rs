@@ -175,10 +175,11 @@ fn measure(
     let face = choose(path, choice, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
     let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
+    let segmenter = pack.stage("matte", device).map_err(failed)?;
     let square = match &pack.manifest().crop {
         Some(recipe) => Square::around(face, recipe),
         None => {
-            let crown = matte::crown(seen, forehead, chin, pack, device).map_err(failed)?;
+            let crown = matte::crown(seen, forehead, chin, &segmenter).map_err(failed)?;
             let crop = Crop::around(forehead, chin, width, height);
             crop.with_crown(crown, forehead, chin, width, height).into()
         }
@@ -212,7 +213,7 @@ fn measure(
     });
     let seen_picture = grey.as_ref().map(|grey| crop.cut(grey, size));
     let seen_picture = seen_picture.as_ref().unwrap_or(&picture);
-    let mut matte = matte::matte(seen, &crop, seen_picture, &landmarks, pack, device).map_err(failed)?;
+    let mut matte = matte::matte(seen, &crop, seen_picture, &landmarks, &segmenter).map_err(failed)?;
     let alpha = mask.map(|mask| {
         let own = crop.cut_mask(&mask, width, height, size);
         let cut_out = alpha::is_cut_out(&own, &matte);
@@ -226,7 +227,7 @@ fn measure(
     };
     let seen = Seen { photo: &photo, picture: &picture, square, landmarks: &landmarks, pose };
     let sources = Sources::measure(&seen, pack, device).map_err(failed)?;
-    let numbers = |name| sources.numbers(name, pack, device).map_err(failed);
+    let numbers = |name| sources.numbers(name).map_err(failed);
     let (source_latents, mouth_code, eye_code) =
         (numbers("source_latents")?, numbers("mouth_code")?, numbers("eye_code")?);
     let parallax = numbers("parallax")?;

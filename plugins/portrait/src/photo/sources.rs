@@ -11,7 +11,7 @@ use super::view::View;
 use crate::face::find::{Outside, RgbView, Roi, sample};
 use crate::face::landmark::Pose;
 use crate::pack::sync::lock;
-use crate::pack::{Pack, PackError, Stage};
+use crate::pack::{Pack, PackError, Stage, read};
 
 /// Roles of the stages that see the photo.
 const ROLES: [&str; 3] = ["appearance", "source", "parallax"];
@@ -68,10 +68,10 @@ impl Sources {
     }
 
     /// Numbers of the tensor of that name, none where there is none; a NaN among them is an error.
-    pub(super) fn numbers(&self, name: &str, pack: &Pack, device: Device) -> Result<Vec<f32>, PackError> {
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<f32>, PackError> {
         let Some(tensor) = self.get(name) else { return Ok(Vec::new()) };
         let mut numbers = vec![0.0; tensor.numel()];
-        pack.stage(ROLES[0], device)?.read(&tensor, &mut numbers)?;
+        read(name, &tensor, &mut numbers)?;
         Ok(numbers)
     }
 }

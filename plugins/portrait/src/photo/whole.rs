@@ -93,7 +93,9 @@ impl Portrait {
         }
         let landmarks = square.shares(self.crop.pixels(&self.landmarks));
         let picture = square.cut(&self.photo, SIZE);
-        let mask: Arc<[u8]> = matte::matte(&self.photo, &square, &picture, &landmarks, pack, device)
+        let mask: Arc<[u8]> = pack
+            .stage("matte", device)
+            .and_then(|stage| matte::matte(&self.photo, &square, &picture, &landmarks, &stage))
             .map_err(|source| PhotoError::Pack { path: self.path.clone(), source })?
             .into();
         *lock(&self.square_mask) = Some((square, Arc::clone(&mask)));

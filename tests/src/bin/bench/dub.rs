@@ -67,7 +67,7 @@ pub fn tell(film: &Path) -> Result<String, String> {
         film.display()
     );
     let (length, wall, _) = play(&format!(
-        "{source} ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/dub.mp4 \
+        "{source} ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/dub.mp4 \
          filesrc location={} ! decodebin ! audioconvert ! audioresample ! tee name=t  t. ! queue ! dub.voice \
          t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
             ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",

@@ -63,7 +63,7 @@ pub fn measure(properties: &str) -> Whole {
         "filesrc location={} ! decodebin ! audioconvert ! audioresample \
          ! audiorate tolerance=3600000000000 ! tee name=t \
          t. ! queue ! talkinghead name=head portrait={} {properties} ! videoconvert ! video/x-raw,format=I420 \
-            ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/bench.mp4 \
+            ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location={}/bench.mp4 \
          t. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
             ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! m.",
         data("speech-af_heart.wav").display(),

@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::settings::Settings;
 use super::state::{FrameSpan, Ready, State};
 use super::task::LiveTask;
+use crate::pack::Pack;
 use crate::stream::element::lock;
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, buffer, meta};
@@ -34,6 +35,15 @@ pub struct AudioFeatures {
 }
 
 impl AudioFeatures {
+    /// The pack that the settings name, the device, and the look-ahead in samples; `None` where they name none that can be
+    /// used.
+    pub(crate) fn pack(&self) -> Option<(Arc<Pack>, tch::Device, usize)> {
+        let settings = lock(&self.settings).clone();
+        let (pack, device) = settings.model.open().ok()?;
+        let look_ahead = settings.look_ahead_samples(&pack).ok()?;
+        Some((pack, device, look_ahead))
+    }
+
     /// The next frame with its timestamps, if its audio is there. Frames of a recording wait until there are as many as the
     /// network takes at once, unless `all` of them are asked for.
     pub(super) fn next_buffer(&self, all: bool) -> Result<Option<gst::Buffer>, gst::FlowError> {

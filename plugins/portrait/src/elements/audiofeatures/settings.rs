@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use gst::glib;
 
+use crate::pack::{Pack, PackError};
 use crate::stream::property::{Table, choice, time};
 use crate::stream::settings::ModelSettings;
 use crate::stream::stats;
@@ -47,6 +48,19 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Samples by which the windows of a pack reach beyond their frames.
+    ///
+    /// # Errors
+    /// Where the pack has no models for less.
+    pub fn look_ahead_samples(&self, pack: &Pack) -> Result<usize, PackError> {
+        let manifest = pack.manifest();
+        match (self.look_ahead, &manifest.low_latency) {
+            (LookAhead::Quality, _) => Ok(manifest.clock.look_ahead_samples),
+            (LookAhead::Low, Some(low)) => Ok(low.look_ahead_samples),
+            (LookAhead::Low, None) => Err(PackError::NoLowLatency(pack.id())),
+        }
+    }
+
     /// How late audio may come: the rest of the deadline is for the stages behind.
     pub fn patience(&self) -> gst::ClockTime {
         self.processing_deadline / 2

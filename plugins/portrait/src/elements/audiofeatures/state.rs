@@ -9,7 +9,7 @@ use super::clock::FrameClock;
 use super::engine::{Engine, loudness};
 use super::framer::{Framer, Placed};
 use super::mixdown::Mixdown;
-use super::settings::{LookAhead, Settings};
+use super::settings::Settings;
 use super::utterance::Utterances;
 use crate::pack::PackError;
 use crate::stream::element::Segment;
@@ -117,11 +117,7 @@ impl State {
         let _threads = settings.model.limit_threads();
         let stage = pack.stage("features", device)?;
         let manifest = pack.manifest();
-        let look_ahead = match (settings.look_ahead, &manifest.low_latency) {
-            (LookAhead::Quality, _) => manifest.clock.look_ahead_samples,
-            (LookAhead::Low, Some(low)) => low.look_ahead_samples,
-            (LookAhead::Low, None) => return Err(PackError::NoLowLatency(pack.id())),
-        };
+        let look_ahead = settings.look_ahead_samples(&pack)?;
         let missing = || PackError::NoStage { pack: pack.id(), stage: "features".into() };
         let shape = manifest.feature_shape().ok_or_else(missing)?;
         let fps = manifest.frame_rate().ok_or_else(missing)?;

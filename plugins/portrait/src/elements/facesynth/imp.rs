@@ -257,6 +257,8 @@ impl BaseTransformImpl for FaceSynth {
         let settings = lock(&self.settings).clone();
         self.complaints.post(&*self.obj());
         let _threads = settings.model.limit_threads();
+        // Held until the state has it: else it would be read a second time.
+        let _pack = settings.model.open();
         let photos = self.read_photos(&settings).map_err(|fault| fault.to_message())?;
         *lock(&self.photos) = Some(photos.clone());
         context::announce(&*self.obj(), &photos);

@@ -23,6 +23,7 @@ use crate::elements::audiofeatures::{self, AudioFeatures};
 use crate::elements::facesynth::{self, FaceSynth};
 use crate::elements::landmarks2latents::{self, Landmarks2Latents};
 use crate::elements::speech2landmarks::{self, Speech2Landmarks};
+use crate::pack::Ahead;
 use crate::stream::bin;
 use crate::stream::element::{Description, pad_templates};
 
@@ -79,6 +80,11 @@ impl Stages {
     }
 }
 
+/// Networks in the order in which they are loaded beside the analysis of the photo, which loads its own: those behind which
+/// the first frame waits, then the last ones of the photo.
+const LOADED_AHEAD: [&str; 9] =
+    ["features", "landmarks2latents", "pose", "mouth", "eyes", "render", "parallax", "source", "appearance"];
+
 /// Frames that wait for the last stage: enough that it never waits where the others are a little late.
 const WAITING_FRAMES: u32 = 2;
 
@@ -91,6 +97,14 @@ pub struct TalkingHead {
 }
 
 impl TalkingHead {
+    /// Loads the stages' networks beside their start. What is wrong with the pack they say themselves.
+    fn load_ahead(&self) -> Option<Ahead> {
+        let (pack, device, look_ahead) = self.stages.features.imp().pack()?;
+        let speech = pack.manifest().speech_stage(Some(look_ahead)).to_owned();
+        let names = [speech].into_iter().chain(LOADED_AHEAD.map(str::to_owned)).collect();
+        Some(Ahead::load(pack, names, device))
+    }
+
     fn assemble(&self) -> Result<(), glib::BoolError> {
         let convert = gst::ElementFactory::make("audioconvert").build()?;
         let resample = gst::ElementFactory::make("audioresample").build()?;
@@ -234,6 +248,8 @@ impl ElementImpl for TalkingHead {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         bin::check_whole(&*self.obj(), &self.broken, transition)?;
+        let starts = transition == gst::StateChange::ReadyToPaused;
+        let _ahead = starts.then(|| self.load_ahead()).flatten();
         self.parent_change_state(transition)
     }
 }

@@ -345,14 +345,14 @@ impl Scene {
                 patch::blend_flow(patch, [self.raster.unit_x(a), 1.0 / scale[0], v], scale, fx, fy);
             }
         }
-        self.sample(y, start, end, fx, fy, &mut line.pixels[start..end]);
+        self.sample(y, start, fx, fy, &mut line.pixels[start..end]);
         for patch in painted.patches.iter().filter(|p| p.painted) {
             let Some((a, b)) = span(patch.bounds) else { continue };
             let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
             let ([sx, sy], under) = &mut line.under;
             let (sx, sy, under) = (&mut sx[a..b], &mut sy[a..b], &mut under[a..b]);
             patch::seen_flow(patch, run, scale, sx, sy);
-            self.sample(y, a, b, sx, sy, under);
+            self.sample(y, a, sx, sy, under);
             patch::blend_paint(patch, run, under, &mut line.pixels[a..b]);
         }
         if let Some(inside) = painted.inside
@@ -363,23 +363,11 @@ impl Scene {
         }
     }
 
-    /// Samples the pixels `start..end` of a row, displaced by `x`, `y`.
-    fn sample(
-        &self,
-        row: usize,
-        start: usize,
-        end: usize,
-        x: &mut [f32],
-        y: &mut [f32],
-        out: &mut [[f32; 4]],
-    ) {
-        for (i, (x, y)) in x.iter_mut().zip(y.iter_mut()).enumerate() {
-            *x += (start + i) as f32;
-            *y += row as f32;
-        }
-        let line = row * self.layers.width;
-        let back = &self.layers.back[(line + start) * 4..(line + end) * 4];
-        remap::person_over(&self.layers, x, y, back, out);
+    /// Samples the pixels of a row from `start` on, displaced by `x`, `y`.
+    fn sample(&self, row: usize, start: usize, x: &[f32], y: &[f32], out: &mut [[f32; 4]]) {
+        let first = row * self.layers.width + start;
+        let back = &self.layers.back[first * 4..(first + x.len()) * 4];
+        remap::person_over(&self.layers, [start, row], x, y, back, out);
     }
 
     /// Finds the cells that have to be drawn.

@@ -14,14 +14,21 @@ use super::points::Point;
 use super::store::within;
 use crate::face::pixel::catmull_rom;
 
-/// Samples a run of pixels of one row: `x`, `y` are positions in the region's pixels, `back` the background there, four
-/// bytes a pixel. Pixels come out multiplied by their alpha.
+/// Samples a run of pixels of one row, the first of which is at `first`: `x`, `y` are ways to what is shown there, in the
+/// region's pixels, `back` the background there, four bytes a pixel. Pixels come out multiplied by their alpha.
 ///
 /// Catmull-Rom, not bilinear: it returns the pixels themselves where nothing moves and keeps them sharp between, so
 /// that sharpness does not pulse while the head moves by fractions of a pixel.
-pub fn person_over(layers: &Layers, x: &[f32], y: &[f32], back: &[u8], out: &mut [[f32; 4]]) {
+pub fn person_over(
+    layers: &Layers,
+    first: [usize; 2],
+    x: &[f32],
+    y: &[f32],
+    back: &[u8],
+    out: &mut [[f32; 4]],
+) {
     let person =
-        Person { pixels: &layers.person, stride: layers.stride, size: [layers.width, layers.height] };
+        Person { pixels: &layers.person, stride: layers.stride, size: [layers.width, layers.height], first };
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has it.
@@ -36,6 +43,8 @@ struct Person<'a> {
     stride: usize,
     /// Width and height of the region.
     size: [usize; 2],
+    /// Where in it the first pixel is that is drawn.
+    first: [usize; 2],
 }
 
 impl Person<'_> {
@@ -63,15 +72,17 @@ impl Taps {
     const ZERO: Self = Self { first: [0; TILE], x: [[0.0; TILE]; 4], y: [[0.0; TILE]; 4] };
 
     #[inline(always)]
-    fn set(&mut self, x: &[f32], y: &[f32], person: &Person<'_>) {
+    fn set(&mut self, tile: usize, x: &[f32], y: &[f32], person: &Person<'_>) {
         let [right, bottom] = person.size.map(|size| (size - 1) as f32);
         let stride = person.stride as i32;
         // Whole tiles of known length, or the compiler finds no vectors here.
         let (mut tx, mut ty) = ([0.0_f32; TILE], [0.0_f32; TILE]);
         tx[..x.len()].copy_from_slice(x);
         ty[..y.len()].copy_from_slice(y);
+        let (column, row) = ((person.first[0] + tile * TILE) as i32, person.first[1] as f32);
         for i in 0..TILE {
-            let (x, y) = (within(tx[i], right), within(ty[i], bottom));
+            let (x, y) = (tx[i] + (column + i as i32) as f32, ty[i] + row);
+            let (x, y) = (within(x, right), within(y, bottom));
             // SAFETY: both are numbers within the picture, which is smaller than 2^31 pixels. The checks of a plain
             // conversion would be done one by one.
             let (ix, iy): (i32, i32) = unsafe { (x.to_int_unchecked(), y.to_int_unchecked()) };
@@ -94,8 +105,8 @@ fn over(person: &Person, x: &[f32], y: &[f32], back: &[u8], out: &mut [[f32; 4]]
     let mut taps = Taps::ZERO;
     let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 4));
     // Each step the same way for all that it takes, or the compiler finds no vectors here.
-    for (((x, y), out), back) in tiles {
-        taps.set(x, y, person);
+    for (tile, (((x, y), out), back)) in tiles.enumerate() {
+        taps.set(tile, x, y, person);
         let mut columns = [[[0.0_f32; 4]; 4]; TILE];
         for i in 0..x.len() {
             let Some([r0, r1, r2, r3]) = person.rows(taps.first[i]) else { continue };
@@ -148,13 +159,15 @@ mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn weighed(row: &[i16; 16], weight: f32) -> [__m256; 2] {
-        let row: *const __m128i = row.as_ptr().cast();
         let weight = _mm256_set1_ps(weight);
-        [0, 1].map(|half| {
-            // SAFETY: the row has 32 bytes, and they may lie anywhere.
-            let pixels = unsafe { row.add(half).read_unaligned() };
+        let weigh = |half: [i16; 8]| {
+            // SAFETY: both are 16 bytes, whatever they are. What loads by a pointer goes by way of the stack where
+            // assertions are compiled in.
+            let pixels = unsafe { std::mem::transmute::<[i16; 8], __m128i>(half) };
             _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(pixels)), weight)
-        })
+        };
+        let halves = row.as_chunks::<8>().0;
+        [weigh(halves[0]), weigh(halves[1])]
     }
 
     /// A column of pixels, times its weight.
@@ -168,8 +181,8 @@ mod avx2 {
     pub fn over(person: &Person<'_>, x: &[f32], y: &[f32], back: &[u8], out: &mut [[f32; 4]]) {
         let mut taps = Taps::ZERO;
         let tiles = x.chunks(TILE).zip(y.chunks(TILE)).zip(out.chunks_mut(TILE)).zip(back.chunks(TILE * 4));
-        for (((x, y), out), back) in tiles {
-            taps.set(x, y, person);
+        for (tile, (((x, y), out), back)) in tiles.enumerate() {
+            taps.set(tile, x, y, person);
             let mut sums = [[0.0_f32; 4]; TILE];
             for i in 0..x.len() {
                 let Some(rows) = person.rows(taps.first[i]) else { continue };
@@ -240,9 +253,9 @@ mod tests {
         let pixels: Vec<[i16; 4]> = (0..stride * (height + 3))
             .map(|_| [(); 4].map(|()| (next() * 20_000.0 - 2000.0) as i16))
             .collect();
-        let person = Person { pixels: &pixels, stride, size: [width, height] };
+        let person = Person { pixels: &pixels, stride, size: [width, height], first: [3, 1] };
         let back: Vec<u8> = (0..width * 4).map(|_| (next() * 256.0) as u8).collect();
-        let mut x: Vec<f32> = (0..width).map(|i| i as f32 + next() * 9.0 - 4.5).collect();
+        let mut x: Vec<f32> = (0..width).map(|_| next() * 9.0 - 4.5).collect();
         let y: Vec<f32> = (0..width).map(|_| next() * 24.0 - 2.0).collect();
         (x[3], x[4]) = (f32::NAN, 1e9);
         let (mut one, mut other) = (vec![[0.0; 4]; width], vec![[1.0; 4]; width]);
