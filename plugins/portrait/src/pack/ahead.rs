@@ -41,6 +41,12 @@ impl Drop for Ahead {
         if let Some(thread) = self.thread.take() {
             // A panic there is one here as well, when the stage is needed.
             drop(thread.join());
+            // glibc keeps what a thread has freed for threads to come: here tens of megabytes of parsed code.
+            #[cfg(target_env = "gnu")]
+            // SAFETY: any thread may call it at any time.
+            unsafe {
+                libc::malloc_trim(0);
+            }
         }
     }
 }
