@@ -13,7 +13,7 @@
  *
  * Since: 0.1
  */
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use gst::glib;
 use gst::prelude::*;
@@ -80,10 +80,22 @@ impl Stages {
     }
 }
 
-/// Networks in the order in which they are loaded beside the analysis of the photo, which loads its own: those behind which
-/// the first frame waits, then the last ones of the photo.
-const LOADED_AHEAD: [&str; 9] =
-    ["features", "landmarks2latents", "pose", "mouth", "eyes", "render", "parallax", "source", "appearance"];
+/// Roles in the order in which their networks are loaded beside the analysis of the photo: as they are needed, but for the
+/// largest. The analysis begins with `detector`, and loads what it needs before it is there.
+const LOADED_AHEAD: [&str; 12] = [
+    "mesh",
+    "matte",
+    "features",
+    "appearance",
+    "source",
+    "parallax",
+    "mouth",
+    "eyes",
+    "render",
+    "speech2landmarks",
+    "landmarks2latents",
+    "pose",
+];
 
 /// Frames that wait for the last stage: enough that it never waits where the others are a little late.
 const WAITING_FRAMES: u32 = 2;
@@ -100,9 +112,10 @@ impl TalkingHead {
     /// Loads the stages' networks beside their start. What is wrong with the pack they say themselves.
     fn load_ahead(&self) -> Option<Ahead> {
         let (pack, device, look_ahead) = self.stages.features.imp().pack()?;
-        let speech = pack.manifest().speech_stage(Some(look_ahead)).to_owned();
-        let names = [speech].into_iter().chain(LOADED_AHEAD.map(str::to_owned)).collect();
-        Some(Ahead::load(pack, names, device))
+        let speech = pack.manifest().speech_stage(Some(look_ahead));
+        let names =
+            LOADED_AHEAD.map(|role| if role == "speech2landmarks" { speech } else { role }.to_owned());
+        Some(Ahead::load(Arc::clone(&pack), names.to_vec(), device))
     }
 
     fn assemble(&self) -> Result<(), glib::BoolError> {
