@@ -89,12 +89,20 @@ fn all(file: Option<&Path>) -> Result<String, String> {
     let controlled = whole::measure(whole::EVERY_CONTROL);
     eprintln!("measuring the elements");
     let stages = stages::measure();
+    // The first one is what was measured just now.
+    let pictures: Vec<(&str, f64)> = paired::PIPELINES[1..]
+        .iter()
+        .map(|(what, properties, caps)| {
+            eprintln!("measuring {what}");
+            (*what, stages::picture(properties, caps))
+        })
+        .collect();
     eprintln!("measuring a film that is dubbed");
     let dub = dub::measure()?;
     eprintln!("measuring {} GMAC of convolutions", yardstick::GMAC);
     let yardstick = yardstick::measure();
 
-    let table = report(&whole, &controlled, &stages, &dub, &yardstick);
+    let table = report([&whole, &controlled], &stages, &pictures, &dub, &yardstick);
     if let Some(path) = file {
         let text = format!("# Benchmarks\n\nWritten by `cargo xtask bench --write`.\n\n{table}");
         std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
@@ -104,9 +112,9 @@ fn all(file: Option<&Path>) -> Result<String, String> {
 }
 
 fn report(
-    whole: &whole::Whole,
-    controlled: &whole::Whole,
+    [whole, controlled]: [&whole::Whole; 2],
     stages: &stages::Stages,
+    pictures: &[(&str, f64)],
     dub: &dub::Dub,
     yardstick: &yardstick::Yardstick,
 ) -> String {
@@ -137,6 +145,9 @@ fn report(
             format!("{:.2} ms a frame ({:.0} %)", stage.ms, stage.percent),
         );
     }
+    for (what, ms) in pictures {
+        row(&format!("facesynth, {what}"), format!("{ms:.2} ms a frame"));
+    }
     row("facedub at 1280x720, all stages", format!("{:.2} ms a frame", dub.ms));
     row(
         "a film of 1280x720 dubbed (with decoder, x264enc veryfast, AAC)",
@@ -149,6 +160,11 @@ fn report(
     );
     let synth = stages.elements.iter().find(|s| s.name == "facesynth").map_or(f64::NAN, |s| s.ms);
     row("that pass / facesynth", format!("{:.0} times", yardstick.ms / synth));
+    let features = stages.elements.iter().find(|s| s.name == "audiofeatures").map_or(f64::NAN, |s| s.ms);
+    row("that pass / audiofeatures", format!("{:.0} times", yardstick.ms / features));
+    for (what, ms) in pictures {
+        row(&format!("that pass / facesynth, {what}"), format!("{:.0} times", yardstick.ms / ms));
+    }
     row("that pass / facedub", format!("{:.0} times", yardstick.ms / dub.ms));
     row("that pass / whole pipeline a frame", format!("{:.0} times", yardstick.ms / frame_ms));
     let _ = writeln!(text, "\n{GOALS}");

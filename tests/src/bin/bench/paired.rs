@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use portrait_tests::{data, machine, photo};
 
-/// What both play: what it is called, properties of `talkinghead`, caps of the pictures.
-const PIPELINES: [(&str, &str, &str); 4] = [
+/// What both play: what it is called, properties of `facesynth`, caps of the pictures.
+pub const PIPELINES: [(&str, &str, &str); 4] = [
     ("512x512 I420", "", "format=I420"),
     ("512x512 RGBA, cut out", "background=transparent", "format=RGBA"),
     ("1280x720 I420, framing=full", "framing=full", "format=I420,width=1280,height=720"),

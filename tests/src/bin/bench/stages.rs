@@ -31,13 +31,29 @@ pub struct Stages {
     pub elements: Vec<Element>,
 }
 
+/// Measures pictures of 512x512 and their encoder.
 pub fn measure() -> Stages {
+    let behind = "videoconvert name=videoconvert ! video/x-raw,format=I420 ! x264enc name=x264enc speed-preset=veryfast";
+    let (count, times) = play("", behind);
+    let ms = |name: &str| times.get(name).copied().unwrap_or(0.0);
+    let all: f64 = ELEMENTS.iter().map(|name| ms(name)).sum();
+    let share = |name| Element { name, ms: ms(name), percent: ms(name) / all.max(f64::EPSILON) * 100.0 };
+    Stages { frames: count, elements: ELEMENTS.into_iter().map(share).collect() }
+}
+
+/// Milliseconds that `facesynth` takes for a picture, with those properties and caps of its output.
+pub fn picture(properties: &str, caps: &str) -> f64 {
+    let (_, times) = play(properties, &format!("video/x-raw,{caps}"));
+    times.get("facesynth").copied().unwrap_or(f64::NAN)
+}
+
+/// Plays with properties of `facesynth` and what comes behind it: pictures, and milliseconds a picture of each element.
+fn play(properties: &str, behind: &str) -> (usize, HashMap<String, f64>) {
     let tracer: Tracer = glib::Object::new();
     let launch = format!(
         "filesrc location={} ! wavparse ! audioconvert ! audioresample ! audiofeatures name=audiofeatures \
          ! speech2landmarks name=speech2landmarks ! landmarks2latents name=landmarks2latents \
-         ! facesynth name=facesynth portrait={} ! videoconvert name=videoconvert ! video/x-raw,format=I420 \
-         ! x264enc name=x264enc speed-preset=veryfast ! appsink name=out",
+         ! facesynth name=facesynth portrait={} {properties} ! {behind} ! appsink name=out",
         data("speech-af_heart.wav").display(),
         photo()
     );
@@ -45,12 +61,9 @@ pub fn measure() -> Stages {
     let recording = pipeline.record("out");
     pipeline.run().unwrap_or_else(|e| panic!("{e}"));
     let count = recording.frames().len().max(1);
-    let frames = count as f64;
     let times = tracer.imp().times.lock().expect("no hook panics");
-    let ms = |name: &str| times.get(name).map_or(0.0, |t| t.as_secs_f64() * 1e3 / frames);
-    let all: f64 = ELEMENTS.iter().map(|name| ms(name)).sum();
-    let share = |name| Element { name, ms: ms(name), percent: ms(name) / all.max(f64::EPSILON) * 100.0 };
-    Stages { frames: count, elements: ELEMENTS.into_iter().map(share).collect() }
+    let ms = |(name, time): (&String, &Duration)| (name.clone(), time.as_secs_f64() * 1e3 / count as f64);
+    (count, times.iter().map(ms).collect())
 }
 
 glib::wrapper! {
