@@ -84,11 +84,10 @@ def spread(net: torch.nn.Module, clips: list[Clip], seeds: int = 3) -> np.ndarra
 def start(stage: Path, target: np.ndarray, clips: list[Clip], steps: int) -> dict:
     """A pack's stage with oscillators that have the `target` spectrum, and the spread that it had."""
     drive, tables = recover(stage)
-    ships = m.Pose(Level(), drive, tables).eval()
     new = fit(target, tables["unwhiten"].numpy(), m.SMOOTH, steps)
     # a nod is as fast as it was
     tables |= new | dict(nod=tables["nod"] * new["c"][1] / tables["c"][1])
-    want, have = spread(ships, clips), spread(m.Pose(Level(), drive, tables).eval(), clips)
+    want, have = spread(torch.jit.load(str(stage)).eval(), clips), spread(m.Pose(Level(), drive, tables).eval(), clips)
     print("spread", want.round(4), "as fitted", have.round(4))
     tables["gain"] = tables["gain"] * torch.from_numpy(want / have).float()
     return dict(drive=drive.state_dict(), tables=tables, want=want)

@@ -12,6 +12,7 @@ from conftest import PACK
 from models.features.model import rows
 from models.generator.stage import constants
 from models.pose import model
+from models.pose.pauses import slowing
 from models.pose.spectrum import AXES, EDGES, WINDOW, bands, fit, haste, pieces, response, shares, simulate
 from models.pose.train import recover
 from models.speech2landmarks.model import Level
@@ -20,11 +21,16 @@ VOICE = Path(__file__).resolve().parents[2] / "tests" / "data" / "speech-af_hear
 
 
 @pytest.fixture
-def moved(stage) -> list[np.ndarray]:
-    """Windows of heads of 12 seeds that hear a voice, in the units of `offsets`."""
-    net, _ = stage("pose")
+def voice() -> np.ndarray:
+    """Sound [n] at 16 kHz."""
     with wave.open(str(VOICE)) as f:
-        mel = rows(np.frombuffer(f.readframes(f.getnframes()), "<i2").astype(np.float32) / 32768).reshape(-1, 80)
+        return np.frombuffer(f.readframes(f.getnframes()), "<i2").astype(np.float32) / 32768
+
+
+@pytest.fixture
+def moved(stage, voice) -> list[np.ndarray]:
+    """Windows of heads of 12 seeds that hear a voice, in the units of `offsets`."""
+    net, mel = stage("pose")[0], rows(voice).reshape(-1, 80)
     return [p for seed in range(12) for p in pieces(simulate(net, mel, 850, seed)[50:])]
 
 
@@ -43,6 +49,14 @@ def test_heads_sway_and_do_not_bob(moved):
 def test_heads_move_as_far_as_they_did(moved):
     spread = np.median([p.std(0) for p in moved], 0)
     assert ((spread > [1.4, 1.2, 0.8, 0.06, 0.035, 0.0025, 0.005]) & (spread < [2.9, 2.5, 1.8, 0.13, 0.08, 0.006, 0.011])).all(), spread
+
+
+def test_heads_come_to_rest_in_pauses(stage, voice):
+    """In those of real clips they turn 0.54 times as fast as in speech."""
+    parts = [np.concatenate([p, np.zeros(12800, np.float32)]) for p in np.array_split(voice[: 9 * 16000], 4)]
+    mel, net = rows(np.concatenate(3 * parts)).reshape(-1, 80), stage("pose")[0]
+    found = slowing([simulate(net, mel, len(mel) // 4, seed) for seed in range(6)], 6 * [mel])
+    assert 0.3 < found < 0.6, found
 
 
 def test_a_recovered_stage_is_what_ships(stage):
