@@ -21,7 +21,7 @@ def hushed(mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def slowing(moves: list[np.ndarray], mels: list[np.ndarray]) -> float:
-    """Mean speed of heads [n,7] that turn in pauses of their speech, in speech = 1; clips count by the time that they pause."""
+    """Mean speed of turning heads [n,7] in pauses of their speech, in speech = 1; clips count by the length of their pauses."""
     found, weights = [], []
     for x, mel in zip(moves, mels):
         n = min(len(x), len(mel) // 4)

@@ -130,7 +130,7 @@ def fit(target: np.ndarray, unwhiten: np.ndarray, smooth: float, steps: int) -> 
 
 
 def simulate(stage: torch.nn.Module, mel: np.ndarray, frames: int, seed: int) -> np.ndarray:
-    """What a stage makes of rows of speech [4n,80], again and again for so many frames: offsets [frames,7] as `motion` has them."""
+    """What a stage makes of rows of speech [4n,80], repeated for so many frames: offsets [frames,7] as those of clips."""
     x = torch.from_numpy(mel).reshape(-1, 4, 80)
     x = x.repeat(-(-frames // len(x)), 1, 1)[:frames]
     noise = torch.randn(frames, 8, generator=torch.Generator().manual_seed(seed))

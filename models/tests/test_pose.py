@@ -47,8 +47,9 @@ def test_heads_sway_and_do_not_bob(moved):
 
 
 def test_heads_move_as_far_as_they_did(moved):
-    spread = np.median([p.std(0) for p in moved], 0)
-    assert ((spread > [1.4, 1.2, 0.8, 0.06, 0.035, 0.0025, 0.005]) & (spread < [2.9, 2.5, 1.8, 0.13, 0.08, 0.006, 0.011])).all(), spread
+    """Simulated on the training clips, before the oscillators were fitted to spectra."""
+    spread, then = np.median([p.std(0) for p in moved], 0), np.array([1.93, 1.67, 1.18, 0.086, 0.052, 0.0036, 0.0073])
+    assert ((spread > 0.7 * then) & (spread < 1.4 * then)).all(), spread / then
 
 
 def test_heads_come_to_rest_in_pauses(stage, voice):
