@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export the stage. Run: python -m models.pose.export --work WORK --samples SPEECH.wav --build BUILD"""
+"""Export the stage. Run: python -m models.pose.export --work WORK --samples SPEECH.wav --build BUILD [--pack PACK]
+
+--pack: a pack whose features the golden tensors are of, where BUILD has none.
+"""
 
 import argparse
 import json
@@ -17,6 +20,7 @@ def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for k in ("work", "samples", "build"):
         a.add_argument(f"--{k}", type=Path, required=True)
+    a.add_argument("--pack", type=Path)
     o = a.parse_args()
     torch.set_num_threads(1)
     from models.pose import model as m
@@ -30,7 +34,8 @@ def main() -> None:
     net.save(str(out / "pose.part"))
     (out / "pose.part").rename(out / "pose.pt")
     from models.features import model as features
-    x = features.stream(features.load(o.build), wave(o.samples))
+    front = features.load(o.build) if o.pack is None else torch.jit.load(str(o.pack / "features.pt")).float().eval()
+    x = features.stream(front, wave(o.samples))
     first = torch.tensor([3.0, -2.0, 1.0, 0.5, 0.55, -0.1, 0.3])
     noise = torch.randn(25, 8, generator=torch.Generator().manual_seed(0))
     style = torch.tensor([0.0, 0.0, 0.5, 0.0])

@@ -15,6 +15,9 @@ from torch import nn
 
 AXES, HIDDEN = 7, 24
 SMOOTH = 0.3  # one-pole smoothing of the push: muscles do not jerk
+HUSH = 1.0  # loudness (levelled, mean of 0.2 s) below which a head begins to come to rest
+CALM = 0.4  # of the push is left in silence
+BRAKE = 0.3  # of the speed is lost in silence, a frame: in pauses people's heads move half as fast as in speech
 STATE = HIDDEN + 6 * AXES + 4
 STYLES = ["calm", "lively", "nodding", "turning"]
 
@@ -60,6 +63,9 @@ class Pose(nn.Module):
             self.register_buffer(k, v)
         self.hidden: int = HIDDEN
         self.smooth: float = SMOOTH
+        self.hush: float = HUSH
+        self.calm: float = CALM
+        self.brake: float = BRAKE
 
     def forward(
         self,
@@ -76,7 +82,9 @@ class Pose(nn.Module):
         rows, level = self.level(features[None, :, :, :80], state[-4:-2][None])
         loud, means = loudness(rows[0], state[-2:])
         lively, mean, h = self.drive(loud[None], h)
-        calm = 0.3 + 0.7 * torch.clamp(loud[:, 1] / 0.6, 0.0, 1.0)
+        rest = 1.0 - torch.clamp(loud[:, 1] / self.hush, 0.0, 1.0)
+        calm = 1.0 - (1.0 - self.calm) * rest
+        hold = 1.0 - self.brake * rest
         way = torch.clamp(style, -1.0, 1.0) @ self.styles
         tempo = torch.exp(torch.clamp(way[7], -0.7, 0.7))
         # a faster oscillator needs a stronger push for the same spread
@@ -89,7 +97,7 @@ class Pose(nn.Module):
                 [torch.zeros_like(nod[i]), nod[i]]
             )
             f = f + self.smooth * (force - f)
-            v = v * (1 - c) - k * z + f
+            v = v * ((1 - c) * hold[i]) - k * z + f
             z = z + v
             out.append(z.sum(0))
         move = torch.stack(out) @ self.unwhiten
