@@ -133,6 +133,7 @@ fn every_control_may_change_in_a_live_stream() {
         hear(&mut stage, 10);
     }
     let chunks = hear(&mut stage, 10);
+    common::settle(&stage.harness);
     let (mut seen, mut last) = (0, None::<Vec<f32>>);
     while let Some(picture) = stage.harness.try_pull() {
         assert_eq!(picture.pts(), Some(FRAME * seen), "the cadence");
@@ -156,6 +157,7 @@ fn the_bin_sums_up_its_stages() {
     for n in 0..50 {
         stage.hear(n);
     }
+    common::settle(&stage.harness);
     assert_eq!(stage.stat::<u64>("latency"), 230_000_000);
     let stats: gst::Structure = element.property("stats");
     assert_eq!(stats.get::<u64>("frames").unwrap(), 21);

@@ -18,7 +18,7 @@ use tch::Device;
 type Entries = Vec<(String, Vec<u8>)>;
 
 /// Code and data of `pose.pt`.
-const CODE: &str = "pose/code/__torch__/pose_model/___torch_mangle_0.py";
+const CODE: &str = "pose/code/__torch__/models/pose/model/___torch_mangle_0.py";
 const DATA: &str = "pose/data.pkl";
 const CONSTANTS: &str = "pose/constants.pkl";
 

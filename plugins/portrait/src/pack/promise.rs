@@ -329,7 +329,7 @@ mod tests {
             ("file = \"pose.pt\"", "file = \"../pose.pt\"", "[stages.pose]"),
             ("file = \"pose.pt\"", "file = \"/pose.pt\"", "[stages.pose]"),
             ("file = \"pose.pt\"", "file = \"\"", "[stages.pose]"),
-            ("sha256 = \"99eb", "sha256 = \"", "[stages.pose] sha256"),
+            ("\"pose.pt\"\nsha256 = \"", "\"pose.pt\"\nsha256 = \"0", "[stages.pose] sha256"),
             ("\"mean_face.safetensors\"", "\"..\"", "mean-face"),
             ("[stages.features]", "[stages.other]", "[stages.features]"),
             ("[stages.mesh]", "[stages.matte]", "stages.matte"),

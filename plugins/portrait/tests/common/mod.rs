@@ -343,7 +343,15 @@ impl Fixture {
     }
 }
 
+/// Waits until what was pushed has come through, also where the element has threads of its own.
+pub fn settle(harness: &gst_check::Harness) {
+    let pad = harness.srcpad().expect("it has a sink pad");
+    // It keeps its place behind the data; that nobody answers it is no matter.
+    let _ = pad.peer_query(&mut gst::query::Drain::new());
+}
+
 pub fn drain(harness: &mut gst_check::Harness) -> Vec<Vec<u8>> {
+    settle(harness);
     std::iter::from_fn(|| harness.try_pull()).map(|b| b.map_readable().unwrap().to_vec()).collect()
 }
 
