@@ -19,7 +19,12 @@ mouth is. Measures, each over the drawn frames of a clip:
 - untouched: pixels outside of what may be drawn that are not the clip's: must be 0.
 - identity: mean distance of dlib's face embeddings (same person: below 0.6) from the clip's own frame, every 10th frame.
 
-Row "video": the clip as it is, against the other voice. Results are written to OUT/dub.json and OUT/dub.md.
+- start, later: mean error of the aperture, in distances of the outer eye corners, in the first two seconds and after them (its own
+  voice only): what is learned as a clip plays is not known at its start (`--analyse`).
+
+Rows beside those, against the other voice: "video", the clip as it is; "still", its first frame, held; "photo", that frame as the
+portrait of `talkinghead`, whole, with a still head: what a photo gives where there is a video. Results are written to OUT/dub.json
+and OUT/dub.md.
 """
 
 import argparse
@@ -35,6 +40,8 @@ import numpy as np
 
 SHUT = 0.03
 SPAN = 6
+START = 50
+KINDS = ("own", "other", "video", "still", "photo")
 
 
 def launch(*parts: str) -> None:
@@ -67,6 +74,20 @@ def dub(clip: Path, voice: Path, raw: Path, properties: str) -> np.ndarray:
             f"filesrc location={clip} ! decodebin ! videoconvert ! video/x-raw,format=RGB ! facedub name=d {properties}",
             f"! filesink location={raw} filesrc location={voice} ! decodebin ! d.voice",
         )
+    return frames(raw, clip)
+
+
+def talk(clip: Path, picture: np.ndarray, voice: Path, raw: Path) -> np.ndarray:
+    """A picture of the clip as a talking portrait."""
+    if not raw.exists():
+        photo, (h, w) = raw.with_suffix(".png"), size(clip)
+        cv2.imwrite(str(photo), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        launch(
+            f"filesrc location={voice} ! decodebin ! audioconvert ! audioresample",
+            f"! talkinghead portrait={photo} framing=full pose-mode=still seed=1",
+            f"! videoconvert ! videoscale ! video/x-raw,format=RGB,width={w},height={h} ! filesink location={raw}",
+        )
+        photo.unlink()
     return frames(raw, clip)
 
 
@@ -139,6 +160,9 @@ def score(own: np.ndarray, out: np.ndarray, place: np.ndarray, said: np.ndarray,
     changed = [i for i in range(n) if (own[i] != out[i]).any()]
     row = {"n": n, "drawn": len(changed), "r": rs[0], "best": rs[best], "lag": best}
     shut = truth < SHUT
+    if own is not out:
+        error = np.abs(said - truth)
+        row["start"], row["later"] = float(error[:START].mean()), float(error[START:].mean()) if n > START else None
     row["closure"] = float((said[shut] < SHUT).mean()) if shut.sum() > 5 else None
     mse, ratio, stray = [], [], 0
     border = [0.0, 0.0]
@@ -187,7 +211,7 @@ class Identity:
 
 
 def table(rows: list[dict]) -> str:
-    keys = ["r", "best", "lag", "closure", "psnr", "sharpness", "border", "identity", "untouched"]
+    keys = ["r", "best", "lag", "closure", "start", "later", "psnr", "sharpness", "border", "identity", "untouched"]
     lines = ["| clip | voice | drawn | " + " | ".join(keys) + " |", "|-|-|-|" + "-|" * len(keys)]
 
     def cell(v: float | None) -> str:
@@ -196,7 +220,7 @@ def table(rows: list[dict]) -> str:
     for r in rows:
         cells = " | ".join(cell(r.get(k)) for k in keys)
         lines.append(f"| {r['clip']} | {r['voice']} | {r['drawn']}/{r['n']} | {cells} |")
-    for kind in ("own", "other", "video"):
+    for kind in KINDS:
         some = [r for r in rows if r["kind"] == kind]
         if some:
             mean = lambda k: (  # noqa: E731
@@ -214,6 +238,7 @@ def main() -> None:
     a.add_argument("--identity", type=Path, help="unpacked dlib-bin and face-recognition-models")
     a.add_argument("--no-identity", action="store_true")
     a.add_argument("--clips", type=int, help="only the first so many")
+    a.add_argument("--analyse", action="store_true", help="learn each clip before its first frame")
     a.add_argument("--properties", default="", help="of facedub, as in amplitude=1.2")
     o = a.parse_args()
     o.out.mkdir(parents=True, exist_ok=True)
@@ -232,16 +257,31 @@ def main() -> None:
         place = positions(own, o.out / f"{r['id']}.place")
         for kind, v in (("own", r), ("other", clips[(i + 1) % len(clips)])):
             raw = o.out / f"{r['id']}-{v['id']}.dub"
-            out = dub(film, o.data / "clips" / f"{v['id']}.flac", raw, o.properties)
+            properties = f"{o.properties} analyse={film}" if o.analyse else o.properties
+            out = dub(film, o.data / "clips" / f"{v['id']}.flac", raw, properties)
             said = aperture(track(out, raw.with_suffix(".lm")))
             lag = int(float(v["sync_lag"] or 0))
             row = score(own, out, place, said, truths[v["id"]], lag)
             row |= {"clip": r["id"], "voice": v["id"], "kind": kind}
             row["identity"] = identity.distance(own, out) if identity else None
+            if kind == "other":
+                row |= {"start": None, "later": None}
             rows.append(row)
             if kind == "other":
                 same = score(own, own, place, truths[r["id"]], truths[v["id"]], lag)
+                same |= {"start": None, "later": None}
                 rows.append(same | {"clip": r["id"], "voice": "(none)", "kind": "video", "border": 1.0})
+                still = np.repeat(own[:1], len(own), axis=0)
+                photo = talk(film, own[0], o.data / "clips" / f"{v['id']}.flac", raw.with_suffix(".photo"))
+                for kind, other in (("still", still), ("photo", photo)):
+                    said = aperture(track(other, raw.with_suffix(f".{kind}.lm")))
+                    row = score(own, other, place, said, truths[v["id"]], lag)
+                    # Where the head is elsewhere pixels are not held against each other.
+                    row |= {"psnr": None, "border": None, "untouched": None, "start": None, "later": None}
+                    row |= {"clip": r["id"], "voice": f"{v['id']} ({kind})", "kind": kind}
+                    row["identity"] = identity.distance(own, other) if identity else None
+                    rows.append(row)
+                raw.with_suffix(".photo").unlink()
             raw.unlink()
         (o.out / "dub.json").write_text(json.dumps(rows))
         (o.out / "dub.md").write_text(table(rows))

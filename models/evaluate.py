@@ -218,7 +218,7 @@ def main() -> None:
 
         return controls.main()
     if "--dub" in sys.argv:
-        import dub
+        from models import dub
 
         return dub.main()
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])

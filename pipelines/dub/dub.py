@@ -72,17 +72,17 @@ def let_through(gate: Gst.Element, times: list[tuple[float, float]]) -> None:
 class Dub:
     def __init__(self, o: argparse.Namespace) -> None:
         faces = speakers(o.speakers) if o.speakers else {o.face: None}
+        # Each speaker has a pad, and the voice of the times of theirs.
+        pads = ["voice", *(f"voice_{n}" for n in range(len(faces) - 1))]
         self.tail = int(o.tail * Gst.SECOND)
         # Pictures, each with when it is played.
         self.kept: collections.deque = collections.deque()
         # No sink waits for the others before it plays: an encoder gives nothing of a short film until its pictures have come again.
         queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
-        # Several mouths behind each other, each with the voice of its times.
-        mouths = " ! ".join(f"facedub name=dub{n} silence={o.silence}" for n in range(len(faces)))
-        voices = "  ".join(f"v. ! {queue} ! volume name=gate{n} ! dub{n}.voice" for n in range(len(faces)))
+        voices = "  ".join(f"v. ! {queue} ! volume name={pad}_gate ! dub.{pad}" for pad in pads)
         self.pipeline = Gst.parse_launch(
             f"filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! tee name=f "
-            f"concat name=all ! identity single-segment=true ! {mouths} ! x264enc speed-preset=veryfast "
+            f"concat name=all ! identity single-segment=true ! facedub name=dub silence={o.silence} ! x264enc speed-preset=veryfast "
             f"! mp4mux name=mux ! filesink name=out async=false  f. ! queue ! all. "
             f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
             "! capssetter name=colours ! queue ! all. "
@@ -93,17 +93,18 @@ class Dub:
         get = self.pipeline.get_by_name
         for name, path in (("film", o.film), ("voice", o.voice), ("out", o.output)):
             get(name).set_property("location", path)
-        for n, (face, times) in enumerate(faces.items()):
-            get(f"dub{n}").set_property("face", face)
+        dub = get("dub")
+        for pad, (face, times) in zip(pads, faces.items()):
+            (dub if pad == "voice" else dub.get_static_pad(pad)).set_property("face", face)
             if times:
-                let_through(get(f"gate{n}"), times)
+                let_through(get(f"{pad}_gate"), times)
         get("keep").connect("new-sample", self.keep)
         get("keep").connect("eos", lambda _sink: threading.Thread(target=self.more, daemon=True).start())
         self.again, self.jpegs, self.colours = get("again"), get("jpegs"), get("colours")
         # How long the voice is as far as it came, and whether that is all of it.
         self.heard, self.voice_ended = 0, False
         self.news = threading.Condition()
-        voice = get("dub0").get_static_pad("voice")
+        voice = dub.get_static_pad("voice")
         voice.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM, self.listen)
 
     def listen(self, pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:

@@ -38,6 +38,9 @@ pub fn element(name: &str) -> String {
             fields.sort();
             let _ = writeln!(text, "{}", fields.join("\n"));
         }
+        for spec in pad_properties(&element, template.name_template()) {
+            let _ = write!(text, "  pad property {}", property(&spec));
+        }
     }
     for spec in own_properties(&element) {
         let _ = write!(text, "\nproperty {}", property(&spec));
@@ -53,6 +56,21 @@ pub fn own_properties(element: &gst::Element) -> Vec<glib::ParamSpec> {
     let own = element.type_();
     let mut specs: Vec<_> =
         element.list_properties().iter().filter(|spec| spec.owner_type() == own).cloned().collect();
+    specs.sort_by(|a, b| a.name().cmp(b.name()));
+    specs
+}
+
+/// The properties of the pads of a template that are no base class's, by name.
+pub fn pad_properties(element: &gst::Element, template: impl AsRef<str>) -> Vec<glib::ParamSpec> {
+    let Some(template) = element.pad_template(template.as_ref()) else { return Vec::new() };
+    let class = template.property::<glib::Type>("gtype");
+    let Some(pads) =
+        glib::Class::<glib::Object>::from_type(class).filter(|_| class != gst::Pad::static_type())
+    else {
+        return Vec::new();
+    };
+    let mut specs: Vec<_> =
+        pads.list_properties().iter().filter(|spec| spec.owner_type() == class).cloned().collect();
     specs.sort_by(|a, b| a.name().cmp(b.name()));
     specs
 }

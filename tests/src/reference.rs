@@ -80,6 +80,11 @@ fn head(element: &gst::Element) -> String {
             template.name_template(),
             caps.join(" or ")
         );
+        let own = describe::pad_properties(element, template.name_template());
+        if !own.is_empty() {
+            let names: Vec<String> = own.iter().map(|spec| format!("`{}`", spec.name())).collect();
+            let _ = writeln!(text, "  - with the properties {}", names.join(", "));
+        }
     }
     for signal in describe::signals(element.type_()) {
         let _ = writeln!(text, "- action signal `{signal}`");

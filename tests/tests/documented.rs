@@ -30,7 +30,9 @@ fn lines_between(text: &str, open: &str, close: &str) -> Vec<String> {
 fn make_files(dir: &Path) -> String {
     std::fs::copy(data("portrait-grace-hopper.jpg"), dir.join("photo.jpg")).unwrap();
     std::fs::copy(data("portrait-astronaut.png"), dir.join("photo.png")).unwrap();
-    samples::write_speech(&dir.join("speech.wav"), 1.0);
+    for voice in ["speech.wav", "second.wav"] {
+        samples::write_speech(&dir.join(voice), 1.0);
+    }
     let line = "filesrc location=photo.png ! pngdec ! videoconvert ! imagefreeze num-buffers=10 \
                 ! video/x-raw,format=I420,framerate=25/1 ! x264enc speed-preset=ultrafast ! mp4mux \
                 ! filesink location=video.mp4";

@@ -59,6 +59,9 @@ struct Args {
     /// The face alone (a square) or the whole photo
     #[arg(long, default_value = "crop")]
     framing: Framing,
+    /// Learn the person of the video before its first frame, and not only as it plays
+    #[arg(long, requires = "video")]
+    analyse: bool,
     /// Seed of the head's movements and blinks
     #[arg(long)]
     seed: Option<u32>,
@@ -159,6 +162,9 @@ impl Args {
         ];
         if self.video.is_some() {
             all.extend([("silence", nick(&self.silence)), ("amplitude", self.amplitude.to_string())]);
+            // What comes through a pipe is seen once.
+            let clip = self.video.as_ref().filter(|clip| self.analyse && clip.is_file());
+            all.extend(clip.and_then(|clip| clip.to_str()).map(|clip| ("analyse", clip.to_owned())));
         } else {
             all.push(("framing", nick(&self.framing)));
         }

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::{FRAME, FRAME_SAMPLES, VIDEO_CAPS, bus_error, init, speech, video};
+use common::{COUPLE_CAPS, FRAME, FRAME_SAMPLES, LEAVES, VIDEO_CAPS, bus_error, couple, init, speech, video};
 use gst::prelude::*;
 use gstportrait::stream::tensor::marks::{Drawn, TrackMark, read_drawn};
 use gstportrait::stream::tensor::{FrameMeta, buffer, meta};
@@ -286,26 +286,6 @@ fn the_same_film_is_dubbed_the_same_every_time() {
     assert!(run() == run());
 }
 
-const WIDE_CAPS: &str = "video/x-raw,format=RGB,width=640,height=240,framerate=25/1";
-
-/// The frame from which on the person at the right is gone.
-const LEAVES: u64 = 18;
-
-/// Two people, of whom the right one leaves.
-fn couple(n: u64) -> gst::Buffer {
-    static OTHER: std::sync::LazyLock<image::RgbImage> = std::sync::LazyLock::new(|| {
-        let photo = image::open(common::photo("portrait-astronaut.png")).unwrap().into_rgb8();
-        image::imageops::thumbnail(&photo, 210, 210)
-    });
-    let mut frame = image::RgbImage::from_pixel(640, 240, image::Rgb([90, 110, 130]));
-    let left = image::RgbImage::from_raw(320, 240, video(n).map_readable().unwrap().to_vec()).unwrap();
-    image::imageops::replace(&mut frame, &left, 0, 0);
-    if n < LEAVES {
-        image::imageops::replace(&mut frame, &*OTHER, 380 - n as i64, 20);
-    }
-    common::at(n, gst::Buffer::from_slice(frame.into_raw()))
-}
-
 /// How many bytes left and right of the middle were written.
 fn halves(pair: &Pair) -> [usize; 2] {
     let (input, output) = (Pair::bytes(&pair.input), Pair::bytes(&pair.output));
@@ -319,7 +299,7 @@ fn halves(pair: &Pair) -> [usize; 2] {
 #[test]
 fn of_two_people_the_right_mouth_moves_and_nobodys_when_its_person_left() {
     let run =
-        |properties| Dub { properties, caps: WIDE_CAPS, frames: 32, frame: couple, ..Dub::default() }.run();
+        |properties| Dub { properties, caps: COUPLE_CAPS, frames: 32, frame: couple, ..Dub::default() }.run();
     let right = run(&[("face", "2")]);
     for (n, pair) in right.iter().enumerate() {
         let [left, right] = halves(pair);
@@ -347,7 +327,7 @@ fn of_two_behind_each_other_each_gives_its_face_its_own_voice() {
         )
     };
     let text = format!(
-        "appsrc name=video format=time max-bytes=0 caps={WIDE_CAPS} ! facedub name=a face=1 silence-passthrough=40 \
+        "appsrc name=video format=time max-bytes=0 caps={COUPLE_CAPS} ! facedub name=a face=1 silence-passthrough=40 \
          ! facedub name=b face=2 silence-passthrough=40 ! fakesink name=sink sync=false {} {}",
         voice("first", "a"),
         voice("second", "b")
@@ -385,7 +365,7 @@ fn of_two_behind_each_other_each_gives_its_face_its_own_voice() {
     assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
     pipeline.set_state(gst::State::Null).unwrap();
     let (inputs, outputs) = (inputs.lock().unwrap(), outputs.lock().unwrap());
-    let info = gst_video::VideoInfo::from_caps(&WIDE_CAPS.parse::<gst::Caps>().unwrap()).unwrap();
+    let info = gst_video::VideoInfo::from_caps(&COUPLE_CAPS.parse::<gst::Caps>().unwrap()).unwrap();
     let touched: Vec<[usize; 2]> = inputs
         .iter()
         .zip(outputs.iter())

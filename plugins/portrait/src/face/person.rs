@@ -140,11 +140,19 @@ impl Amplitude {
         (self.own, self.frames) = (0.0, 0.0);
     }
 
+    /// Begins with what is known of the person from elsewhere.
+    pub fn begin_with(&mut self, known: &Self) {
+        (self.own, self.frames) = (known.own, 0.0);
+    }
+
+    /// A frame of a person whose voice nobody listens to: the gap of their lips.
+    pub fn look_at_person(&mut self, gap: f32) {
+        self.own = follow(self.own, gap);
+    }
+
     /// A frame: the gap of the person's lips and of the voice's, in distances of the outer eye corners.
     pub fn look(&mut self, own: f32, voice: f32) {
-        for (far, gap) in [(&mut self.own, own), (&mut self.voice, voice)] {
-            *far = (*far + STEP * if gap > *far { OFTEN } else { OFTEN - 1.0 }).max(0.0);
-        }
+        (self.own, self.voice) = (follow(self.own, own), follow(self.voice, voice));
         if self.own > TALKS && self.voice > TALKS {
             self.frames = (self.frames + 1.0).min(BELIEVED);
         }
@@ -158,6 +166,11 @@ impl Amplitude {
         let ratio = (self.own / self.voice).clamp(RATIO.0, RATIO.1);
         1.0 + (ratio - 1.0) * self.frames / BELIEVED
     }
+}
+
+/// What counts as far open, after another frame.
+fn follow(far: f32, gap: f32) -> f32 {
+    (far + STEP * if gap > far { OFTEN } else { OFTEN - 1.0 }).max(0.0)
 }
 
 /// The gap of a face's lips, normalised landmarks.
@@ -226,5 +239,15 @@ mod tests {
         assert_eq!(learned(0.3, 0.1), RATIO.1);
         assert_eq!(learned(0.01, 0.1), 1.0, "an idle clip");
         assert_eq!(learned(0.1, 0.0), 1.0, "silence");
+        // Who was watched before begins there.
+        let mut watched = Amplitude::default();
+        (0..1000).for_each(|n| watched.look_at_person(talk(n, 0.12)));
+        let (mut begun, mut anew) = (Amplitude::default(), Amplitude::default());
+        begun.begin_with(&watched);
+        for n in 0..40 {
+            begun.look(talk(n, 0.12), talk(n, 0.1));
+            anew.look(talk(n, 0.12), talk(n, 0.1));
+        }
+        assert!((begun.own - watched.own).abs() < 0.02 && anew.own < begun.own - 0.01);
     }
 }

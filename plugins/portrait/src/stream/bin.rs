@@ -69,11 +69,11 @@ fn with_property<'a>(stages: &'a [&gst::Element], name: &'a str) -> impl Iterato
     stages.iter().copied().filter(move |stage| stage.find_property(name).is_some())
 }
 
-/// Keyframes of a bin's properties take effect with the frame that reaches the stage that has them.
+/// Keyframes of the properties of a bin, or of one of its pads, take effect with the frame that reaches the stage that has them.
 ///
 /// # Errors
 /// Where a stage has no sink pad.
-pub fn control(bin: &gst::Bin, stages: &[&gst::Element]) -> Result<(), glib::BoolError> {
+pub fn control(bin: &gst::Object, stages: &[&gst::Element]) -> Result<(), glib::BoolError> {
     for stage in stages {
         let specs = stage.list_properties().into_iter();
         let specs: Vec<_> = specs.filter(|s| s.flags().contains(gst::PARAM_FLAG_CONTROLLABLE)).collect();

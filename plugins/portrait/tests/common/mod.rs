@@ -2,6 +2,7 @@
 //! What the tests of the elements share: the plugin, and for each element inputs that it takes.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod film;
 pub mod live;
 #[path = "../../../../tests/src/mini.rs"]
 pub mod mini;
@@ -205,6 +206,27 @@ pub fn video(n: u64) -> gst::Buffer {
     });
     let mut frame = image::RgbImage::from_pixel(320, 240, image::Rgb([90, 110, 130]));
     image::imageops::replace(&mut frame, &*PHOTO, 50 + 2 * n as i64, 8);
+    at(n, gst::Buffer::from_slice(frame.into_raw()))
+}
+
+/// Two people side by side.
+pub const COUPLE_CAPS: &str = "video/x-raw,format=RGB,width=640,height=240,framerate=25/1";
+
+/// The frame from which on the person at the right is gone.
+pub const LEAVES: u64 = 18;
+
+/// Two people, of whom the right one leaves.
+pub fn couple(n: u64) -> gst::Buffer {
+    static OTHER: LazyLock<image::RgbImage> = LazyLock::new(|| {
+        let photo = image::open(photo("portrait-astronaut.png")).unwrap().into_rgb8();
+        image::imageops::thumbnail(&photo, 210, 210)
+    });
+    let mut frame = image::RgbImage::from_pixel(640, 240, image::Rgb([90, 110, 130]));
+    let left = image::RgbImage::from_raw(320, 240, video(n).map_readable().unwrap().to_vec()).unwrap();
+    image::imageops::replace(&mut frame, &left, 0, 0);
+    if n < LEAVES {
+        image::imageops::replace(&mut frame, &*OTHER, 380 - n as i64, 20);
+    }
     at(n, gst::Buffer::from_slice(frame.into_raw()))
 }
 

@@ -161,13 +161,20 @@ impl Crowd {
         });
     }
 
-    /// The one that is chosen; numbers are their own. `shown` tells where a spot lies in the video as it is shown, whose
-    /// size is `size`.
-    pub fn choose(&self, choice: FaceChoice, shown: impl Fn(&Spot) -> Spot, size: (f32, f32)) -> Option<u64> {
+    /// The one that is chosen among those that are not `taken`; numbers are their own. `shown` tells where a spot lies in the
+    /// video as it is shown, whose size is `size`.
+    pub fn choose(
+        &self,
+        choice: FaceChoice,
+        shown: impl Fn(&Spot) -> Spot,
+        size: (f32, f32),
+        taken: impl Fn(u64) -> bool,
+    ) -> Option<u64> {
+        let free = || self.people().filter(|p| !taken(p.id));
         if let FaceChoice::Number(number) = choice {
-            return self.people().find(|p| p.number == Some(number)).map(|p| p.id);
+            return free().find(|p| p.number == Some(number)).map(|p| p.id);
         }
-        let (ids, spots): (Vec<u64>, Vec<Spot>) = self.people().map(|p| (p.id, shown(&p.spot))).unzip();
+        let (ids, spots): (Vec<u64>, Vec<Spot>) = free().map(|p| (p.id, shown(&p.spot))).unzip();
         choice.among(&spots, size).and_then(|index| ids.get(index)).copied()
     }
 }
@@ -266,7 +273,7 @@ mod tests {
     fn the_choice_is_among_those_who_are_there_and_a_number_is_who_has_it() {
         let mut crowd = Crowd::default();
         let chosen = |crowd: &Crowd, choice: &str| {
-            let id = crowd.choose(choice.parse().unwrap(), |s| *s, (1000.0, 300.0))?;
+            let id = crowd.choose(choice.parse().unwrap(), |s| *s, (1000.0, 300.0), |_| false)?;
             crowd.get(id)?.number
         };
         watch(&mut crowd, 0, &[[200.0, 600.0, 900.0]; 5]);
@@ -276,5 +283,12 @@ mod tests {
         assert_eq!(chosen(&crowd, "left"), Some(2));
         assert_eq!([chosen(&crowd, "right"), chosen(&crowd, "0.1,0.5")], [Some(3), Some(2)]);
         assert_eq!([chosen(&crowd, "3"), chosen(&crowd, "1"), chosen(&crowd, "4")], [Some(3), None, None]);
+        let right = crowd.choose(FaceChoice::Right, |s| *s, (1000.0, 300.0), |_| false);
+        let other = crowd.choose(FaceChoice::Right, |s| *s, (1000.0, 300.0), |id| Some(id) == right);
+        assert_eq!(other.and_then(|id| crowd.get(id)?.number), Some(2), "who is taken is not chosen");
+        assert_eq!(
+            crowd.choose(FaceChoice::Number(3), |s| *s, (1000.0, 300.0), |id| Some(id) == right),
+            None
+        );
     }
 }

@@ -49,6 +49,11 @@ impl Measure {
         Self { mean_face: mean_face.to_vec(), tracked: None }
     }
 
+    /// With the same face that stands for all.
+    pub fn another(&self) -> Self {
+        Self::new(&self.mean_face)
+    }
+
     /// Forgets the last face.
     pub fn reset(&mut self) {
         self.tracked = None;

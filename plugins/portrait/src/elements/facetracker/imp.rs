@@ -20,6 +20,7 @@
  *
  * Since: 0.2
  */
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
@@ -34,7 +35,7 @@ use super::reduced::{Colours, Reduced, Samples};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::tracker::Tracker;
-use crate::face::find::RgbView;
+use crate::face::find::{FaceChoice, RgbView};
 use crate::face::landmark::COUNT;
 use crate::pack::POSE_LEN;
 use crate::photo::mouth;
@@ -44,6 +45,7 @@ use crate::stream::presentation::Presentation;
 use crate::stream::settings::{ModelSettings, pack_error_message};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::marks::TrackMark;
+use crate::stream::tensor::voices::VoiceMeta;
 use crate::stream::tensor::{FrameMeta, meta};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -67,6 +69,14 @@ struct State {
     reduced: Reduced,
     /// Restarts of the tracker: they are turns too.
     restarts: u64,
+    covered: Covered,
+    further: Vec<Further>,
+}
+
+/// A face that is followed beside the first: for whom, which one, and whether its mouth is covered.
+struct Further {
+    number: u32,
+    meta: VoiceMeta,
     covered: Covered,
 }
 
@@ -112,9 +122,34 @@ fn is_covered(view: &RgbView<'_>, picture: &[[f32; 3]]) -> bool {
 pub struct FaceTracker {
     settings: Mutex<Settings>,
     complaints: Complaints,
+    /// Faces that are followed beside the one of the property, each for the voice of that number.
+    further: Mutex<Vec<(u32, FaceChoice)>>,
+    /// Whether the face of the property is not to be one of those.
+    claims: AtomicBool,
     /// Held while the networks run: nothing that a property getter needs is in here.
     state: Mutex<Option<State>>,
     stats: Stats,
+}
+
+impl FaceTracker {
+    /// Follows a further face, for the voice of that number; from the next frame on.
+    pub(super) fn follow(&self, number: u32, choice: FaceChoice) {
+        let mut further = lock(&self.further);
+        match further.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, face)) => *face = choice,
+            None => further.push((number, choice)),
+        }
+    }
+
+    /// Whether the face of the property is not to be one of the further ones.
+    pub(super) fn claim(&self, claims: bool) {
+        self.claims.store(claims, Ordering::Relaxed);
+    }
+
+    /// Follows it no longer.
+    pub(super) fn leave(&self, number: u32) {
+        lock(&self.further).retain(|(known, _)| *known != number);
+    }
 }
 
 static DESCRIPTION: Description = Description::new(
@@ -190,6 +225,7 @@ impl BaseTransformImpl for FaceTracker {
             reduced: Reduced::default(),
             restarts: 0,
             covered: Covered::default(),
+            further: Vec::new(),
         });
         Ok(())
     }
@@ -239,6 +275,7 @@ impl BaseTransformImpl for FaceTracker {
         let _timer = self.stats.time();
         let segment = time_segment(self.obj().upcast_ref());
         let choice = lock(&self.settings).face.choice;
+        let wanted = lock(&self.further).clone();
         let mut guard = lock(&self.state);
         let Some(state) = guard.as_mut() else { return Err(gst::FlowError::Flushing) };
         if state.presentation.starts_with_frame(&segment, buffer.pts()) {
@@ -262,11 +299,20 @@ impl BaseTransformImpl for FaceTracker {
             );
             return Err(gst::FlowError::Error);
         }
-        let State { tracker, reduced, restarts, covered, .. } = state;
+        let State { tracker, reduced, restarts, covered, further, .. } = state;
+        further.retain(|one| wanted.iter().any(|(number, _)| *number == one.number));
+        for (number, _) in &wanted {
+            if !further.iter().any(|one| one.number == *number) {
+                let meta = VoiceMeta::new(*number);
+                further.push(Further { number: *number, meta, covered: Covered::default() });
+            }
+        }
         let gap = buffer.flags().contains(gst::BufferFlags::GAP);
         let tracked = match reduced.view().filter(|_| !gap) {
             Some(view) => {
-                tracker.track(&view, choice, time.map(|t| std::time::Duration::from(t).as_secs_f64()))
+                let time = time.map(|t| std::time::Duration::from(t).as_secs_f64());
+                tracker.claim(self.claims.load(Ordering::Relaxed));
+                tracker.track_several(&view, choice, &wanted, time)
             }
             None => Ok(tracker.hold(1, 1)),
         };
@@ -275,6 +321,14 @@ impl BaseTransformImpl for FaceTracker {
             covered.step(seen.map(|view| is_covered(&view, &tracked.picture)));
             write(tracked, buffer)
         });
+        for Further { number, meta, covered } in further.iter_mut() {
+            let of = tracker.last_of(*number).filter(|(tracked, _)| tracked.found);
+            let seen = reduced.view().zip(of);
+            covered.step(seen.map(|(view, (tracked, _))| is_covered(&view, &tracked.picture)));
+            let turn = tracker.last_of(*number).map_or(0, |(_, turns)| turns) + *restarts;
+            let mark = TrackMark { found: of.is_some(), covered: covered.is_covered(), turn };
+            meta.attach_face(buffer, mark, of.map(|(tracked, _)| tracked.picture.as_slice()));
+        }
         let covered = covered.is_covered();
         let turn = tracker.turns() + *restarts;
         drop(guard);
@@ -296,6 +350,7 @@ impl State {
     fn restart(&mut self) {
         self.tracker.reset();
         self.covered = Covered::default();
+        self.further.iter_mut().for_each(|one| one.covered = Covered::default());
         self.restarts += 1;
     }
 

@@ -4,6 +4,7 @@
 use super::amount::Amount;
 use super::settings::Controls;
 use super::voice::Said;
+use super::whose::Whose;
 use crate::face::landmark::neutral::close_mouth;
 use crate::face::landmark::pose::decompose;
 use crate::face::landmark::{COUNT, Pose};
@@ -11,13 +12,28 @@ use crate::face::person::{Amplitude, Person, gap};
 use crate::pack::Pack;
 use crate::render::RenderError;
 use crate::render::dub::component::{Component, Kind};
-use crate::render::dub::{COMPONENTS, Mouth, Task};
+use crate::render::dub::{COMPONENTS, Mouth, Shown, Task};
 use crate::stream::presentation::Presentation;
-use crate::stream::tensor::marks::{Drawn, TrackMark, attach_drawn};
-use crate::stream::tensor::{FrameMeta, meta};
+use crate::stream::tensor::marks::Drawn;
+use crate::stream::tensor::meta;
 
 /// Degrees from which on a face is turned too far to be drawn, and up to which it must come back.
 const TURNED_DEG: (f32, f32) = (50.0, 44.0);
+
+/// Frames until it is known how much a video moves: before, what looks like another shot need not be one.
+const UNSURE: u32 = 12;
+
+/// What was learned of a person.
+#[derive(Clone)]
+pub struct Learned {
+    person: Person,
+    amplitude: Amplitude,
+    shown: Shown,
+    /// Of the frames.
+    format: Option<gst_video::VideoFormat>,
+    /// How many frames showed the face.
+    pub frames: u32,
+}
 
 /// See the module.
 pub struct State {
@@ -26,6 +42,7 @@ pub struct State {
     /// Seconds of a frame without a duration.
     pub frame: f32,
     pub pack: String,
+    whose: Whose,
     mean_face: Vec<[f32; 3]>,
     /// The mean face with closed lips: what the voice's motion starts from.
     rest: Vec<[f32; 3]>,
@@ -33,6 +50,16 @@ pub struct State {
     amplitude: Amplitude,
     mouth: Mouth,
     amount: Amount,
+    /// What was learned before the first frame.
+    learned: Option<Learned>,
+    /// Whether it is only learned, of one shot; whether that is over, and how many frames showed the face.
+    studies: bool,
+    studied: bool,
+    seen: u32,
+    /// Frames since the presentation began.
+    frames: u32,
+    /// Other shots since then.
+    turns: u32,
     turn: Option<u64>,
     turned: bool,
     source: Vec<[f32; 3]>,
@@ -44,7 +71,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(pack: &Pack) -> Result<Self, RenderError> {
+    pub fn new(pack: &Pack, whose: Whose) -> Result<Self, RenderError> {
         let mean_face = pack.mean_face().to_vec();
         let mut rest = mean_face.clone();
         close_mouth(&mut rest);
@@ -54,10 +81,17 @@ impl State {
             info: None,
             frame: 0.04,
             pack: pack.id(),
+            whose,
             person: Person::new(&mean_face),
             amplitude: Amplitude::default(),
             mouth: Mouth::new(&pack.manifest().latents.control_points)?,
             amount: Amount::default(),
+            learned: None,
+            studies: false,
+            studied: false,
+            seen: 0,
+            frames: 0,
+            turns: 0,
             turn: None,
             turned: false,
             source: points(),
@@ -73,11 +107,64 @@ impl State {
 
     /// Another presentation begins.
     pub fn reset(&mut self) {
-        self.person.reset();
         self.amplitude = Amplitude::default();
-        self.mouth.reset();
+        self.forget();
+        self.recall();
         self.amount.reset();
         (self.turn, self.turned) = (None, false);
+        (self.seen, self.frames, self.turns) = (0, 0, 0);
+    }
+
+    /// Another person may begin.
+    fn forget(&mut self) {
+        self.person.reset();
+        self.amplitude.reset();
+        self.mouth.reset();
+    }
+
+    /// Begins with what was learned before.
+    fn recall(&mut self) {
+        let Some(learned) = &self.learned else { return };
+        self.person.clone_from(&learned.person);
+        self.amplitude.begin_with(&learned.amplitude);
+        if self.info.as_ref().map(gst_video::VideoInfo::format) == learned.format {
+            self.mouth.begin_with(&learned.shown);
+        }
+    }
+
+    /// Only learns, from the first shot.
+    pub fn study(&mut self) {
+        self.studies = true;
+    }
+
+    /// What was learned so far; `None` where no face was seen.
+    pub fn learned(&self) -> Option<Learned> {
+        let format = self.info.as_ref().map(gst_video::VideoInfo::format);
+        (self.seen > 0).then(|| Learned {
+            person: self.person.clone(),
+            amplitude: self.amplitude,
+            shown: self.mouth.shown(),
+            format,
+            frames: self.seen,
+        })
+    }
+
+    /// Takes what was learned of the person elsewhere, unless another shot has begun already.
+    pub fn learn(&mut self, learned: Learned) {
+        self.learned = Some(learned);
+        if self.turns == 0 {
+            self.recall();
+        }
+    }
+
+    /// The video's format and size.
+    pub fn set_info(&mut self, info: gst_video::VideoInfo) {
+        let format = |info: &gst_video::VideoInfo| (info.format(), info.width(), info.height());
+        let same = self.info.as_ref().is_some_and(|old| format(old) == format(&info));
+        self.info = Some(info);
+        if !same {
+            self.reset();
+        }
     }
 
     /// Draws a frame. Returns what became of its mouth, and how much of the voice's is drawn; `None` where the buffer is no
@@ -91,13 +178,24 @@ impl State {
         let info = self.info.clone()?;
         let size = [info.width() as usize, info.height() as usize];
         let dt = buffer.duration().map_or(self.frame, |d| d.nseconds() as f32 / 1e9);
-        let mark = TrackMark::read(buffer).unwrap_or_default();
+        let mark = self.whose.mark(buffer).unwrap_or_default();
         let cut = self.turn.replace(mark.turn).is_some_and(|last| last != mark.turn);
         if cut {
-            self.person.reset();
-            self.amplitude.reset();
-            self.mouth.reset();
+            self.studied |= self.studies && self.seen >= UNSURE;
+            if !self.studied {
+                self.forget();
+                self.seen = 0;
+            }
+            if self.frames < UNSURE {
+                self.recall();
+            } else {
+                self.turns += 1;
+            }
         }
+        if self.studied {
+            return Some((Drawn::NoVoice, 0.0));
+        }
+        self.frames = self.frames.saturating_add(1);
         let pose = mark.found.then(|| self.look(buffer, size)).flatten();
         let mut drawn = match pose {
             None => Drawn::NoFace,
@@ -116,6 +214,10 @@ impl State {
         if let Some(pose) = pose {
             if shown || !self.person.is_known() {
                 self.person.look(&self.normal);
+            }
+            self.seen = self.seen.saturating_add(1);
+            if self.studies && shown {
+                self.amplitude.look_at_person(gap(&self.normal));
             }
             self.speak(&pose, said, controls.gain, amount);
             let task = Task {
@@ -140,15 +242,15 @@ impl State {
         if amount > 0.0 {
             self.tell(buffer, size);
         }
-        attach_drawn(buffer, drawn, f64::from(amount));
+        self.whose.attach_drawn(buffer, drawn, f64::from(amount));
         Some((drawn, amount))
     }
 
     /// Takes the face of a frame.
     fn look(&mut self, buffer: &gst::BufferRef, size: [usize; 2]) -> Option<Pose> {
-        let landmarks = meta::read(buffer, FrameMeta::PictureLandmarks)?;
-        let (points, _) = landmarks.data.as_chunks::<3>();
-        if points.len() != COUNT || landmarks.data.iter().any(|v| !v.is_finite()) {
+        let landmarks = self.whose.landmarks(buffer)?;
+        let (points, _) = landmarks.as_chunks::<3>();
+        if points.len() != COUNT || landmarks.iter().any(|v| !v.is_finite()) {
             return None;
         }
         let [width, height] = size.map(|v| v as f32);
@@ -239,8 +341,7 @@ impl State {
             .iter()
             .map(|p| [(p[0] + 0.5) / width, (p[1] + 0.5) / height, p[2] / width])
             .collect();
-        meta::attach(buffer, FrameMeta::PictureLandmarks, &[COUNT, 3], picture.as_flattened());
-        meta::attach(buffer, FrameMeta::Landmarks, &[COUNT, 3], self.said.as_flattened());
+        self.whose.attach_landmarks(buffer, &picture, &self.said);
         meta::mark_synthetic(buffer, &self.pack);
     }
 }

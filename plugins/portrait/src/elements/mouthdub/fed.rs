@@ -31,8 +31,10 @@ pub fn is_fed(first: &gst::Pad) -> bool {
     }
 }
 
-/// Whether some element around a pad has not shown its source pads yet.
-fn is_link_to_come(pad: &gst::Pad) -> bool {
+/// Whether some element around a pad has not shown its source pads yet. What is fed by the pad's own element brings nothing
+/// to it.
+pub fn is_link_to_come(pad: &gst::Pad) -> bool {
+    let Some(own) = pad.parent_element() else { return false };
     let mut top = pad.parent();
     while let Some(parent) = top.as_ref().and_then(GstObjectExt::parent) {
         top = Some(parent);
@@ -45,8 +47,26 @@ fn is_link_to_come(pad: &gst::Pad) -> bool {
             template.direction() == gst::PadDirection::Src
                 && template.presence() == gst::PadPresence::Sometimes
         });
-        shows_later && hides_pads(&element)
+        shows_later && hides_pads(&element) && !is_behind(&element, &own)
     })
+}
+
+/// Whether what comes to an element comes from another one.
+fn is_behind(element: &gst::Element, other: &gst::Element) -> bool {
+    let (mut seen, mut at) = (vec![element.clone()], 0);
+    while let Some(element) = seen.get(at).cloned() {
+        at += 1;
+        for pad in element.sink_pads() {
+            let Some(from) = peer_of(&pad).ok().and_then(|peer| peer.parent_element()) else { continue };
+            if from == *other || other.has_as_ancestor(&from) {
+                return true;
+            }
+            if !seen.contains(&from) {
+                seen.push(from);
+            }
+        }
+    }
+    false
 }
 
 /// Whether an element that shows its source pads later is still about to.

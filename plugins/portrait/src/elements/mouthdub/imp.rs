@@ -38,6 +38,7 @@ use super::draw::State;
 use super::fed::is_fed;
 use super::settings::{Settings, properties};
 use super::voice::{self, VoicePad, Word};
+use super::whose::Whose;
 use crate::elements::facetracker::FORMATS;
 use crate::stream::element::{Description, lock, pad_templates, sync_controls, time_segment};
 use crate::stream::presentation::Presentation;
@@ -55,8 +56,12 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct MouthDub {
     settings: Mutex<Settings>,
     /// Locked while a frame is drawn.
-    state: Mutex<Option<State>>,
+    pub(super) state: Mutex<Option<State>>,
     pub(super) voice: VoicePad,
+    /// Whose mouth is drawn.
+    pub(super) whose: Mutex<Whose>,
+    /// Whether it only learns the person.
+    pub(super) studies: AtomicBool,
     /// Latency that frames have until they would be late, as it was reported last.
     latency: Mutex<gst::ClockTime>,
     /// Whether the stream was marked as modified.
@@ -264,10 +269,13 @@ impl BaseTransformImpl for MouthDub {
         let settings = lock(&self.settings).model.clone();
         meta::register();
         let (pack, _) = settings.open().map_err(|error| pack_error_message(&error))?;
-        let state = State::new(&pack).map_err(|error| match error {
+        let mut state = State::new(&pack, lock(&self.whose).clone()).map_err(|error| match error {
             crate::render::RenderError::Pack(error) => pack_error_message(&error),
             error => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
         })?;
+        if self.studies.load(Ordering::Relaxed) {
+            state.study();
+        }
         self.stats.reset();
         *lock(&self.counts) = [0; Drawn::ALL.len()];
         *lock(&self.marked) = false;
@@ -298,11 +306,7 @@ impl BaseTransformImpl for MouthDub {
         if rate.numer() > 0 {
             state.frame = rate.denom() as f32 / rate.numer() as f32;
         }
-        let format = |info: &gst_video::VideoInfo| (info.format(), info.width(), info.height());
-        if state.info.as_ref().is_some_and(|old| format(old) != format(&info)) {
-            state.reset();
-        }
-        state.info = Some(info);
+        state.set_info(info);
         Ok(())
     }
 

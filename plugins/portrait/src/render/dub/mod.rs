@@ -86,6 +86,13 @@ pub struct Mouth {
     skin: [Point; SKIN.len()],
 }
 
+/// What was learned of a person: what their mouth shows when it is open.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    store: Store,
+    lean: Option<f32>,
+}
+
 /// Where each sample of a component comes from.
 #[derive(Debug, Default)]
 struct Map {
@@ -140,6 +147,17 @@ impl Mouth {
     pub fn reset(&mut self) {
         self.store.reset();
         self.lean = None;
+    }
+
+    /// What was learned so far.
+    pub fn shown(&self) -> Shown {
+        Shown { store: self.store.clone(), lean: self.lean }
+    }
+
+    /// Begins with what was learned of the person elsewhere, in frames of the same format.
+    pub fn begin_with(&mut self, shown: &Shown) {
+        self.store.clone_from(&shown.store);
+        self.lean = shown.lean;
     }
 
     /// Takes the face of a frame. Returns whether its mouth lies within the picture.

@@ -31,7 +31,7 @@ struct Kept {
 }
 
 /// The frames that are kept, by the turn of the head.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     kept: [Kept; TURNS],
     /// Which one is drawn from.

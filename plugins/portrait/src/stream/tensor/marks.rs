@@ -53,12 +53,23 @@ impl Drawn {
             Self::Covered => "covered",
         }
     }
+
+    pub(super) fn fields(self, amount: f64) -> [(&'static str, gst::glib::SendValue); 2] {
+        use gst::prelude::*;
+        [("drawn", self.name().to_send_value()), ("amount", amount.to_send_value())]
+    }
+
+    pub(super) fn of(s: &gst::StructureRef) -> Option<(Self, f64)> {
+        let name = s.get::<&str>("drawn").ok()?;
+        Some((Self::ALL.into_iter().find(|drawn| drawn.name() == name)?, s.get("amount").ok()?))
+    }
 }
 
 /// Names of these metadata, to be registered.
 pub const NAMES: [&str; 2] = [TRACK_META, DUB_META];
 
-fn fill(buffer: &mut gst::BufferRef, name: &str, fields: &[(&str, gst::glib::SendValue)]) {
+/// Sets fields of a metadata, which is added where there is none.
+pub(super) fn fill(buffer: &mut gst::BufferRef, name: &str, fields: &[(&str, gst::glib::SendValue)]) {
     let put = |s: &mut gst::StructureRef| {
         for (field, value) in fields {
             s.set_value(*field, value.clone());
@@ -76,19 +87,24 @@ fn fill(buffer: &mut gst::BufferRef, name: &str, fields: &[(&str, gst::glib::Sen
 impl TrackMark {
     /// Puts it on a frame, in the place of another.
     pub fn attach(self, buffer: &mut gst::BufferRef) {
+        fill(buffer, TRACK_META, &self.fields());
+    }
+
+    pub(super) fn fields(self) -> [(&'static str, gst::glib::SendValue); 3] {
         use gst::prelude::*;
-        let fields = [
+        [
             ("found", self.found.to_send_value()),
             ("covered", self.covered.to_send_value()),
             ("turn", self.turn.to_send_value()),
-        ];
-        fill(buffer, TRACK_META, &fields);
+        ]
     }
 
     /// Reads it; `None` where there is none.
     pub fn read(buffer: &gst::BufferRef) -> Option<Self> {
-        let meta = CustomMeta::from_buffer(buffer, TRACK_META).ok()?;
-        let s = meta.structure();
+        Self::of(CustomMeta::from_buffer(buffer, TRACK_META).ok()?.structure())
+    }
+
+    pub(super) fn of(s: &gst::StructureRef) -> Option<Self> {
         Some(Self {
             found: s.get("found").ok()?,
             covered: s.get("covered").unwrap_or_default(),
@@ -100,14 +116,10 @@ impl TrackMark {
 /// Puts on a frame what became of its mouth: fields `drawn` (string, [`Drawn::name`]) and `amount` (double, 0 = the frame's own
 /// mouth, 1 = the voice's).
 pub fn attach_drawn(buffer: &mut gst::BufferRef, drawn: Drawn, amount: f64) {
-    use gst::prelude::*;
-    fill(buffer, DUB_META, &[("drawn", drawn.name().to_send_value()), ("amount", amount.to_send_value())]);
+    fill(buffer, DUB_META, &drawn.fields(amount));
 }
 
 /// Reads [`attach_drawn`]; `None` where there is none.
 pub fn read_drawn(buffer: &gst::BufferRef) -> Option<(Drawn, f64)> {
-    let meta = CustomMeta::from_buffer(buffer, DUB_META).ok()?;
-    let s = meta.structure();
-    let name = s.get::<&str>("drawn").ok()?;
-    Some((Drawn::ALL.into_iter().find(|drawn| drawn.name() == name)?, s.get("amount").ok()?))
+    Drawn::of(CustomMeta::from_buffer(buffer, DUB_META).ok()?.structure())
 }

@@ -145,7 +145,7 @@ pub fn attach(buffer: &mut gst::BufferRef, kind: FrameMeta, shape: &[usize], dat
     }
 }
 
-fn fill(s: &mut gst::StructureRef, kind: FrameMeta, dims: gst::Array, data: gst::Buffer) {
+pub(super) fn fill(s: &mut gst::StructureRef, kind: FrameMeta, dims: gst::Array, data: gst::Buffer) {
     s.set("tensor-id", kind.tensor_id());
     s.set("type", "float32");
     s.set("dims-order", "row-major");
@@ -155,7 +155,11 @@ fn fill(s: &mut gst::StructureRef, kind: FrameMeta, dims: gst::Array, data: gst:
 
 /// Reads a tensor from a buffer's metadata; `None` where there is none or its fields do not fit together.
 pub fn read(buffer: &gst::BufferRef, kind: FrameMeta) -> Option<MetaTensor> {
-    let meta = CustomMeta::from_buffer(buffer, kind.name()).ok()?;
+    read_named(buffer, kind.name())
+}
+
+pub(super) fn read_named(buffer: &gst::BufferRef, name: &str) -> Option<MetaTensor> {
+    let meta = CustomMeta::from_buffer(buffer, name).ok()?;
     let s = meta.structure();
     let shape = s
         .get::<gst::Array>("dims")

@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod caps;
 pub mod marks;
 pub mod meta;
+pub mod voices;
 
 pub use caps::{TensorInfo, TensorKind};
 pub use meta::{FrameMeta, MetaTensor};
