@@ -178,7 +178,7 @@ fn models() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             with(DATA, |data| {
                 replaced(
                     &data,
-                    b"c__torch__.pose_model.___torch_mangle_0\nPose\n",
+                    b"c__torch__.models.pose.model.___torch_mangle_0\nPose\n",
                     b"c__torch__.torch.classes.rnn\nCellParamsBase\n",
                 )
             }),
@@ -187,7 +187,11 @@ fn models() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "pickle-global",
             "posix.system",
             with(DATA, |data| {
-                replaced(&data, b"c__torch__.pose_model.___torch_mangle_0\nPose\n", b"cposix\nsystem\n")
+                replaced(
+                    &data,
+                    b"c__torch__.models.pose.model.___torch_mangle_0\nPose\n",
+                    b"cposix\nsystem\n",
+                )
             }),
         ),
         (

@@ -265,7 +265,7 @@ mod tests {
             .map(|name| format!("model/{name}"))
             .into_iter()
             .chain(numbers)
-            .chain(["model/code/__torch__/pose_model/___torch_mangle_0.py".to_owned()])
+            .chain(["model/code/__torch__/models/pose/model/___torch_mangle_0.py".to_owned()])
             .collect();
         expected.sort();
         assert_eq!(names, expected);

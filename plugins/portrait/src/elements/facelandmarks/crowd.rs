@@ -24,6 +24,9 @@ const GROWTH: f32 = 1.8;
 const VELOCITY_SHARE: f32 = 0.15;
 const SIDE_SHARE: f32 = 0.25;
 
+/// Seconds between two frames below which they tell no velocity.
+const LEAST_TIME: f32 = 0.001;
+
 /// Part of its size that a face shrinks to at once when it is half hidden; what the detector sees then tells neither its
 /// size nor where it goes.
 const HIDDEN: f32 = 0.8;
@@ -83,7 +86,7 @@ impl Person {
         if spot.side() >= HIDDEN * self.side {
             self.side += SIDE_SHARE * (spot.side() - self.side);
         }
-        if dt > 0.0 && spot.side() >= HIDDEN * self.side {
+        if dt > LEAST_TIME && spot.side() >= HIDDEN * self.side {
             let (from, to) = (self.spot.centre(), spot.centre());
             for axis in 0..2 {
                 let velocity = (to[axis] - from[axis]) / dt;

@@ -22,7 +22,7 @@ const PART_EVERY: usize = 5;
 /// How much surer the networks must be of a face in a turned video.
 const SURER: f32 = 1.15;
 
-/// Seconds of a frame without a timestamp.
+/// Seconds of a frame without a timestamp, or with one that went back.
 const FRAME: f64 = 0.04;
 
 /// Distance, in sides of a face's box, up to which it is the same.
@@ -48,6 +48,8 @@ pub struct Scene {
     /// Time of this frame, and of the last one with a face.
     pub now: f64,
     pub found: f64,
+    /// What is added to the frames' times.
+    shift: f64,
 }
 
 /// Faces of a frame, as the detector sees them.
@@ -72,6 +74,7 @@ impl Scene {
             searched: 0,
             now: 0.0,
             found: 0.0,
+            shift: 0.0,
         })
     }
 
@@ -81,12 +84,12 @@ impl Scene {
         self.crowd.forget();
         (self.upright, self.settled) = (self.tagged, false);
         self.searched = 0;
-        (self.now, self.found) = (0.0, 0.0);
+        (self.now, self.found, self.shift) = (0.0, 0.0, 0.0);
     }
 
     /// The next frame; whether another shot begins with it.
     pub fn begin(&mut self, stored: &RgbView<'_>, time: Option<f64>) -> bool {
-        self.now = time.unwrap_or(self.now + FRAME).max(self.now);
+        (self.now, self.shift) = advance(self.now, self.shift, time);
         self.size = (stored.width(), stored.height());
         let cut = self.cuts.is_cut(stored);
         if cut {
@@ -348,6 +351,16 @@ impl Scene {
     }
 }
 
+/// The time of a frame behind one at `now`, and the shift of those that follow. Where times go back, faces go on: if the clock
+/// stood still until they have caught up, nobody would move for so long and then be far away at once.
+fn advance(now: f64, shift: f64, time: Option<f64>) -> (f64, f64) {
+    match time {
+        Some(time) if time + shift >= now => (time + shift, shift),
+        Some(time) => (now + FRAME, now + FRAME - time),
+        None => (now + FRAME, shift),
+    }
+}
+
 /// Whether two boxes are about those of one face, of up to `growth` times the size.
 pub fn is_near(a: &Spot, b: &Spot, growth: f32) -> bool {
     let ([ax, ay], [bx, by]) = (a.centre(), b.centre());
@@ -362,5 +375,20 @@ fn add_new(seen: &mut Vec<Detection>, more: Vec<Detection>) {
         if !seen.iter().any(|old| old.is_same(&new) || is_near(&old.spot(), &spot, f32::INFINITY)) {
             seen.push(new);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_where_timestamps_go_back() {
+        let (mut now, mut shift, mut times) = (0.0, 0.0, Vec::new());
+        for time in [Some(0.0), Some(0.5), Some(1.0), Some(0.0), Some(0.5), None, Some(1.0)] {
+            (now, shift) = advance(now, shift, time);
+            times.push((now * 100.0).round());
+        }
+        assert_eq!(times, [0.0, 50.0, 100.0, 104.0, 154.0, 158.0, 204.0]);
     }
 }
