@@ -317,10 +317,7 @@ impl Stage {
 
     /// Copies numbers to the stage's device in the shape of an input.
     pub fn input(&self, index: usize, values: &[f32]) -> Result<Tensor, PackError> {
-        Tensor::f_from_slice(values)
-            .and_then(|t| t.f_reshape(self.input_shape(index)))
-            .and_then(|t| t.f_to_device(self.device))
-            .map_err(|e| torch(&self.name, &e))
+        self.tensor(values, self.input_shape(index))
     }
 
     /// The same of several frames, [`Self::group`] at most.
@@ -329,6 +326,10 @@ impl Stage {
             return self.input(index, values);
         }
         let shape: Vec<i64> = [-1].into_iter().chain(self.input_shape(index).iter().copied()).collect();
+        self.tensor(values, &shape)
+    }
+
+    fn tensor(&self, values: &[f32], shape: &[i64]) -> Result<Tensor, PackError> {
         Tensor::f_from_slice(values)
             .and_then(|t| t.f_reshape(shape))
             .and_then(|t| t.f_to_device(self.device))

@@ -158,15 +158,17 @@ fn report(
         &format!("{} GMAC of convolutions, {} threads", yardstick::GMAC, yardstick.threads),
         format!("{:.0} ms ({:.0} GMAC/s)", yardstick.ms, yardstick::GMAC as f64 / yardstick.ms * 1e3),
     );
-    let synth = stages.elements.iter().find(|s| s.name == "facesynth").map_or(f64::NAN, |s| s.ms);
-    row("that pass / facesynth", format!("{:.0} times", yardstick.ms / synth));
-    let features = stages.elements.iter().find(|s| s.name == "audiofeatures").map_or(f64::NAN, |s| s.ms);
-    row("that pass / audiofeatures", format!("{:.0} times", yardstick.ms / features));
-    for (what, ms) in pictures {
-        row(&format!("that pass / facesynth, {what}"), format!("{:.0} times", yardstick.ms / ms));
+    let mut ratio = |what: &str, ms: f64| {
+        row(&format!("that pass / {what}"), format!("{:.0} times", yardstick.ms / ms));
+    };
+    for name in ["facesynth", "audiofeatures"] {
+        ratio(name, stages.elements.iter().find(|s| s.name == name).map_or(f64::NAN, |s| s.ms));
     }
-    row("that pass / facedub", format!("{:.0} times", yardstick.ms / dub.ms));
-    row("that pass / whole pipeline a frame", format!("{:.0} times", yardstick.ms / frame_ms));
+    for (what, ms) in pictures {
+        ratio(&format!("facesynth, {what}"), *ms);
+    }
+    ratio("facedub", dub.ms);
+    ratio("whole pipeline a frame", frame_ms);
     let _ = writeln!(text, "\n{GOALS}");
     let _ = writeln!(
         text,
