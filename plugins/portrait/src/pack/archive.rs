@@ -11,6 +11,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::pickle::{self, Pickle};
+use super::scratch::{Scratch, Target};
 use super::script::{self, Program, Refusal};
 use super::{PackError, float16, narrow};
 
@@ -46,7 +47,7 @@ struct Files {
 ///
 /// # Errors
 /// The first thing in it that a pack's models may not hold; `path` is for the message.
-pub fn rebuild(path: &Path, bytes: &[u8], widen: bool, narrow: bool) -> Result<Vec<u8>, PackError> {
+pub fn rebuild(path: &Path, bytes: &[u8], widen: bool, narrow: bool) -> Result<Scratch, PackError> {
     let wrong = |reason: String| PackError::Model { path: path.to_owned(), reason };
     let mut files = read(bytes).map_err(|reason| wrong(format!("its archive holds {reason}")))?;
     let (program, [mut data, mut constants]) = check(path, &files, widen)?;
@@ -71,7 +72,7 @@ pub fn rebuild(path: &Path, bytes: &[u8], widen: bool, narrow: bool) -> Result<V
         // What runs is what is checked.
         check(path, &files, false)?;
     }
-    write(&files).map_err(|e| wrong(format!("it cannot be written anew ({e})")))
+    Scratch::new(|to| write(&files, to)).map_err(|e| wrong(format!("it cannot be written anew ({e})")))
 }
 
 /// Checks what an archive holds: its code, `data.pkl`, `constants.pkl`.
@@ -145,7 +146,7 @@ fn read(bytes: &[u8]) -> Result<Files, String> {
             if stored && file.compression() != CompressionMethod::Stored {
                 return Err(format!("{whole:?} compressed"));
             }
-            let mut content = Vec::new();
+            let mut content = Vec::with_capacity(usize::try_from(file.size().min(*left)).unwrap_or(0) + 1);
             let length = (&mut file)
                 .take(*left + 1)
                 .read_to_end(&mut content)
@@ -225,9 +226,9 @@ fn module(file: &str) -> Option<String> {
 }
 
 /// A new archive, with nothing compressed and no comments.
-fn write(files: &Files) -> zip::result::ZipResult<Vec<u8>> {
+fn write(files: &Files, to: &mut dyn Target) -> zip::result::ZipResult<()> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut zip = ZipWriter::new(to);
     let mut put = |name: &str, content: &[u8]| -> zip::result::ZipResult<()> {
         zip.start_file(format!("model/{name}"), options)?;
         Ok(zip.write_all(content)?)
@@ -244,7 +245,8 @@ fn write(files: &Files) -> zip::result::ZipResult<Vec<u8>> {
             put(&format!("{kind}/{key}"), content)?;
         }
     }
-    Ok(zip.finish()?.into_inner())
+    zip.finish()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn the_new_archive_holds_what_was_checked() {
         let path = Pack::open(DEFAULT_PACK).unwrap().dir().join("pose.pt");
-        let found = rebuild(&path, &std::fs::read(&path).unwrap(), false, false).unwrap();
+        let found = rebuild(&path, &std::fs::read(&path).unwrap(), false, false).unwrap().bytes().unwrap();
         let mut archive = ZipArchive::new(Cursor::new(&found)).unwrap();
         let mut names: Vec<String> = archive.file_names().map(str::to_owned).collect();
         names.sort();
@@ -274,7 +276,7 @@ mod tests {
             assert_eq!(archive.by_index(index).unwrap().compression(), CompressionMethod::Stored);
         }
         // Again: it is an archive like another.
-        assert_eq!(rebuild(&path, &found, false, false).unwrap(), found);
+        assert_eq!(rebuild(&path, &found, false, false).unwrap().bytes().unwrap(), found);
     }
 
     #[test]

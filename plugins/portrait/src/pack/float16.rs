@@ -4,7 +4,11 @@
 /// The same numbers as float32. Both are little-endian; every number of half precision is one of float32 as well.
 pub fn widen(half: &[u8]) -> Vec<u8> {
     let (numbers, _) = half.as_chunks::<2>();
-    numbers.iter().flat_map(|number| from_bits(u16::from_le_bytes(*number)).to_le_bytes()).collect()
+    let mut wide = Vec::with_capacity(2 * half.len());
+    for number in numbers {
+        wide.extend_from_slice(&from_bits(u16::from_le_bytes(*number)).to_le_bytes());
+    }
+    wide
 }
 
 /// IEEE 754 binary16.

@@ -17,6 +17,7 @@ mod pickle;
 pub mod profile;
 mod promise;
 mod roles;
+mod scratch;
 mod script;
 mod shapes;
 mod stage;
@@ -352,12 +353,14 @@ impl Pack {
         fast: bool,
     ) -> Result<Stage, PackError> {
         let path = self.dir.join(&entry.file);
-        let bytes = trust::check_file(&path, &entry.sha256, MAX_STAGE_BYTES)?;
         let compute = &self.manifest.compute;
         let wanted = if device.is_cuda() { compute.cuda } else { compute.cpu };
         let precision = entry.precision.unwrap_or(wanted);
         let load = |narrow| {
+            let bytes = trust::check_file(&path, &entry.sha256, MAX_STAGE_BYTES)?;
             let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16, narrow)?;
+            // While libtorch reads, the file would only take memory.
+            drop(bytes);
             Stage::load(name, entry, &checked, device, precision, narrow)
         };
         if fast && precision == Precision::Fp32 {
@@ -385,7 +388,7 @@ fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, PackError> {
     if !metadata.is_file() || metadata.len() > limit {
         return Err(wrong(format!("it is no file of at most {limit} bytes")));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     std::fs::File::open(&own)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .map_err(unreadable)?;

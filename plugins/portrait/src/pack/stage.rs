@@ -5,6 +5,7 @@ use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
+use super::scratch::Scratch;
 use super::{PackError, gate, profile};
 
 /// A stage of a pack on a device.
@@ -86,18 +87,17 @@ impl Outputs<'_> {
 }
 
 impl Stage {
-    /// Loads a stage from the checked bytes of its file (`archive::rebuild`) and runs it on zeros, so that a model of the wrong shape is an error here
+    /// Loads a stage from its checked file (`archive::rebuild`) and runs it on zeros, so that a model of the wrong shape is an error here
     /// and not in the middle of a stream. `narrow` says that the file was changed to compute in bfloat16.
     pub(super) fn load(
         name: &str,
         entry: &StageEntry,
-        bytes: &[u8],
+        checked: &Scratch,
         device: Device,
         precision: Precision,
         narrow: bool,
     ) -> Result<Self, PackError> {
-        let mut module =
-            CModule::load_data_on_device(&mut &bytes[..], device).map_err(|e| torch(name, &e))?;
+        let mut module = checked.load(device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
         let compute = if narrow { Computing::Narrow } else { Computing::new(precision, device) };
         if let Computing::Whole(kind) = compute {
