@@ -6,20 +6,22 @@ use anyhow::Result;
 use crate::{shell, workspace};
 
 #[derive(clap::Args)]
-#[group(multiple = false)]
 pub struct SoakArgs {
     /// Minutes that a live pipeline plays
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, group = "mode")]
     minutes: u64,
     /// Start and stop a pipeline so often instead
-    #[arg(long)]
+    #[arg(long, group = "mode")]
     cycles: Option<u64>,
     /// Seek in a pipeline, flushing, so often instead
-    #[arg(long)]
+    #[arg(long, group = "mode")]
     seeks: Option<u64>,
     /// Push, query, set properties and change states from many threads at once, a minute for each element, instead
-    #[arg(long)]
+    #[arg(long, group = "mode", conflicts_with = "dub")]
     stress: bool,
+    /// A video in which another voice is spoken (`facedub`), with cuts, instead of a talking head
+    #[arg(long)]
+    dub: bool,
 }
 
 pub fn run(args: &SoakArgs) -> Result<()> {
@@ -40,5 +42,9 @@ pub fn run(args: &SoakArgs) -> Result<()> {
         // Each life has threads of its own, and glibc gives threads heaps by chance, whose fragments look like a leak.
         command.env("MALLOC_ARENA_MAX", "1");
     }
-    shell::run(command.args([mode, &count.to_string()]))
+    command.args([mode, &count.to_string()]);
+    if args.dub {
+        command.arg("dub");
+    }
+    shell::run(&mut command)
 }

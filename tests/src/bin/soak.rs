@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use portrait_tests::microphone::{self, CHUNK, Microphone};
 use portrait_tests::pipeline::Pipeline;
-use portrait_tests::{FRAME, SAMPLE_RATE, machine, photo, samples};
+use portrait_tests::{FRAME, SAMPLE_RATE, data, machine, photo, samples};
 
 /// What resident memory may grow by in an hour of a pipeline that plays.
 const MAX_KIB_AN_HOUR: f64 = 1024.0;
@@ -55,18 +55,51 @@ impl Held {
     }
 }
 
+/// The element that plays, in a launch line with a voice: called `head`, its pictures go on to `sink`.
+#[derive(Clone, Copy)]
+enum What {
+    Head,
+    Dub,
+}
+
+impl What {
+    fn launch(self, voice: &str, sink: &str) -> String {
+        match self {
+            Self::Head => format!("{voice} ! talkinghead name=head portrait={} ! {sink}", photo()),
+            Self::Dub => format!(
+                "{} ! head.video  {voice} ! head.voice  facedub name=head silence=shut ! {sink}",
+                cameras()
+            ),
+        }
+    }
+}
+
+/// Two live cameras, each before another person; `cut` says which is on.
+fn cameras() -> String {
+    let camera = |photo: &str| {
+        format!(
+            "filesrc location={} ! decodebin ! videoconvert ! videoscale ! imagefreeze is-live=true \
+             ! video/x-raw,format=I420,width=640,height=480,pixel-aspect-ratio=1/1,framerate=25/1 ! cut.",
+            data(photo).display()
+        )
+    };
+    let [one, other] = ["portrait-astronaut.png", "portrait-grace-hopper.jpg"].map(camera);
+    format!("{one}  {other}  input-selector name=cut ! queue")
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let count = words.get(1).and_then(|n| n.parse::<u64>().ok());
     portrait_tests::init();
     println!("{}, load {}", machine::describe(), machine::load());
+    let what = if words.get(2) == Some(&"dub") { What::Dub } else { What::Head };
     let clean = match (words.first(), count) {
-        (Some(&"minutes"), Some(minutes)) => play(Duration::from_secs(minutes * 60)),
-        (Some(&"cycles"), Some(count)) => cycles(count),
-        (Some(&"seeks"), Some(count)) => seeks(count),
+        (Some(&"minutes"), Some(minutes)) => play(what, Duration::from_secs(minutes * 60)),
+        (Some(&"cycles"), Some(count)) => cycles(what, count),
+        (Some(&"seeks"), Some(count)) => seeks(what, count),
         _ => {
-            eprintln!("usage: soak minutes|cycles|seeks COUNT");
+            eprintln!("usage: soak minutes|cycles|seeks COUNT [dub]");
             return ExitCode::from(2);
         }
     };
@@ -74,14 +107,13 @@ fn main() -> ExitCode {
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A live voice with pauses and gaps, to an encoder.
-fn play(length: Duration) -> bool {
-    let pipeline = Pipeline::parse(&format!(
-        "{} ! queue ! talkinghead name=head portrait={} ! videoconvert ! queue \
-         ! x264enc tune=zerolatency speed-preset=ultrafast ! fakesink name=out sync=true qos=true",
-        microphone::launch(),
-        photo()
+/// A live voice with pauses and gaps, to an encoder; what is dubbed is cut every few seconds.
+fn play(what: What, length: Duration) -> bool {
+    let pipeline = Pipeline::parse(&what.launch(
+        &format!("{} ! queue", microphone::launch()),
+        "videoconvert ! queue ! x264enc tune=zerolatency speed-preset=ultrafast ! fakesink name=out sync=true qos=true",
     ));
+    let cut = pipeline.object().by_name("cut");
     pipeline.play();
     let speech = samples::speech(0, SAMPLE_RATE * 9);
     let chunks = speech.len() / CHUNK;
@@ -100,6 +132,10 @@ fn play(length: Duration) -> bool {
     let mut looks: Vec<(f64, f64)> = Vec::new();
     while start.elapsed() < length {
         std::thread::sleep(LOOK.min(length.saturating_sub(start.elapsed())));
+        if let Some(selector) = &cut {
+            let pad = format!("sink_{}", start.elapsed().as_secs() / LOOK.as_secs() % 2);
+            selector.set_property("active-pad", selector.static_pad(&pad));
+        }
         if let Some(error) = pipeline.error() {
             println!("after {:.0} s: {error}", start.elapsed().as_secs_f64());
             return false;
@@ -138,9 +174,8 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 }
 
 /// Starts and stops; each life must show a picture.
-fn cycles(count: u64) -> bool {
-    let launch =
-        |sink: &str| format!("audiotestsrc is-live=true ! talkinghead portrait={} ! {sink}", photo());
+fn cycles(what: What, count: u64) -> bool {
+    let launch = |sink: &str| what.launch("audiotestsrc is-live=true", sink);
     // A second pipeline keeps models and photo loaded: the cycles then measure the elements.
     let keeper = Pipeline::parse(&launch("fakesink"));
     keeper.go(gst::State::Paused).unwrap_or_else(|e| panic!("{e}"));
@@ -156,15 +191,27 @@ fn cycles(count: u64) -> bool {
 }
 
 /// Flushing seeks; after each a picture must come.
-fn seeks(count: u64) -> bool {
+fn seeks(what: What, count: u64) -> bool {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let wav = dir.path().join("speech.wav");
+    let (wav, film) = (dir.path().join("speech.wav"), dir.path().join("film.mp4"));
     samples::write_speech(&wav, 8.0);
-    let pipeline = Pipeline::parse(&format!(
-        "filesrc location={} ! wavparse ! talkinghead portrait={} ! fakesink name=out sync=true",
-        wav.display(),
-        photo()
-    ));
+    let head = |sink: &str| {
+        let voice = format!("filesrc location={} ! wavparse", wav.display());
+        What::Head.launch(&voice, sink)
+    };
+    let pipeline = Pipeline::parse(&match what {
+        What::Head => head("fakesink name=out sync=true"),
+        What::Dub => {
+            let sink = format!("x264enc key-int-max=25 ! mp4mux ! filesink location={}", film.display());
+            Pipeline::parse(&head(&sink)).run().unwrap_or_else(|e| panic!("{e}"));
+            format!(
+                "filesrc location={} ! qtdemux ! avdec_h264 ! facedub name=head ! fakesink name=out sync=true \
+                 filesrc location={} ! wavparse ! head.voice",
+                film.display(),
+                wav.display()
+            )
+        }
+    });
     let pictures = pictures(&pipeline);
     // Nothing can be sought before the first picture is there.
     pipeline.go(gst::State::Playing).unwrap_or_else(|e| panic!("{e}"));
