@@ -12,7 +12,7 @@ generated clips have none there and are compared as they are. Two more rows say 
 every clip corrected by the offset that an independent regressor (ridge from log-mel to aperture, fitted on the train
 split) measures. The prototype's numbers come from another held-out set with an oracle neutral face and level:
 they are a yardstick only. Per-clip results are cached in WORK/eval4-<digest>.json, so an interrupted run resumes.
-`--stage speech2landmarks-low` scores the net with less look-ahead.
+`--stage speech2landmarks-low` or `-minimal` scores a net with less look-ahead.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from models.data.normalise import STABLE
 from models.features import model as features
 from models.speech2landmarks.dataset import CLASSES, LIPS, aperture, logmel, prepare, shift, wave
 from models.speech2landmarks.emotions import EMOTIONS
-from models.speech2landmarks.model import LOW_AHEAD
+from models.speech2landmarks.model import AHEAD
 
 
 def corr(a: np.ndarray, b: np.ndarray) -> float:
@@ -48,7 +48,7 @@ class Stages:
         self.features = features
         self.front = self.features.load(build)
         self.net = torch.jit.load(str(build / name / f"{name}.pt"))
-        self.ahead = LOW_AHEAD if name.endswith("-low") else self.features.LOOK_AHEAD
+        self.ahead = AHEAD[name]
         self.pose = torch.jit.load(str(build / "pose" / "pose.pt")) if (build / "pose" / "pose.pt").exists() else None
         with torch.no_grad():
             self.s1 = next(v for k, v in self._shapes(build / name).items() if k == "state")

@@ -27,11 +27,12 @@ from safetensors.numpy import load_file, save_file
 from models.data import mesh
 from models.data.labels import EMOTIONS
 
-OPTIONAL = ["speech2landmarks-low", "parallax"]
+OPTIONAL = ["speech2landmarks-low", "speech2landmarks-minimal", "parallax"]
 STAGES = [
     "features",
     "speech2landmarks",
     "speech2landmarks-low",
+    "speech2landmarks-minimal",
     "pose",
     "landmarks2latents",
     "appearance",

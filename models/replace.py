@@ -17,13 +17,12 @@ from models.export import OPTIONAL, STAGES, entry, put, sha256, table, value
 
 def text(pack: dict) -> str:
     """pack.toml, in the order and form of export.py."""
+    last = ("stages", "golden", "card")
+    tables = {k: v for k, v in pack.items() if isinstance(v, dict) and k not in last}
     lines = "".join(f"{k} = {value(v)}\n" for k, v in pack.items() if not isinstance(v, dict)) + "\n"
-    for k, v in pack.items():
-        if k == "stages":
-            lines += "".join(table(f"stages.{s}", entry) for s, entry in v.items())
-        elif isinstance(v, dict):
-            lines += table(k, v)
-    return lines
+    lines += "".join(table(k, v) for k, v in tables.items())
+    lines += "".join(table(f"stages.{k}", v) for k, v in pack["stages"].items())
+    return lines + "".join(table(k, pack[k]) for k in last[1:] if k in pack)
 
 
 def main() -> None:
@@ -38,6 +37,8 @@ def main() -> None:
         t = tomllib.loads((o.build / s / "stage.toml").read_text())
         f = put(o.build / s / f"{s}.pt", o.pack / f"{s}.pt")
         pack["stages"][s] = entry(s, f, t)
+        for k, v in t.get("pack-extra", {}).items():
+            pack.setdefault(k, {}).update(v)
         golden = {k: v for k, v in golden.items() if not k.startswith((f"{s}.in.", f"{s}.out."))}
         golden |= load_file(str(o.build / s / f"golden-{s}.safetensors"))
     save_file(golden, str(o.pack / pack["golden"]["file"]))

@@ -20,10 +20,9 @@ from safetensors.torch import load_file
 
 from models.features import model as features
 from models.speech2landmarks.dataset import wave
-from models.speech2landmarks.model import LOW_AHEAD
+from models.speech2landmarks.model import AHEAD
 
 RATE, FRAME = features.RATE, features.FRAME
-NETS = {"speech2landmarks": features.LOOK_AHEAD, "speech2landmarks-low": LOW_AHEAD}
 SPEECH = Path(__file__).resolve().parents[2] / "tests" / "data"
 # seconds that follow a cut, and after which the mouth should be shut
 TAIL, SHUT = 5.0, 0.5
@@ -162,7 +161,7 @@ def main() -> None:
     torch.set_num_threads(1)
     face = next(iter(load_file(str(o.pack / "mean_face.safetensors")).values())).float()
     listen, found, table, named = Listener(o.pack), cuts(o.data, o.count, o.seed), {}, []
-    for k, ahead in NETS.items():
+    for k, ahead in AHEAD.items():
         net = torch.jit.load(str(o.build / k / f"{k}.pt" if o.build else o.pack / f"{k}.pt"))
         state = sizes(o.pack, o.build, k)
         speaking, ends = [], []
@@ -180,7 +179,7 @@ def main() -> None:
         for s, w in sounds(o.seed).items():
             table.setdefault(f"mean opening, {s}", []).append(f"{opening(net, listen(w, ahead), face, state).mean():.4f}")
         named += [f"<!-- {k}: {v:.3f} after {n} -->" for v, n in sorted(ends, reverse=True)[: o.worst]]
-    print("| | " + " | ".join(NETS) + " |\n|-" + "|-" * len(NETS) + "|")
+    print("| | " + " | ".join(AHEAD) + " |\n|-" + "|-" * len(AHEAD) + "|")
     for k, v in table.items():
         print(f"| {k} | " + " | ".join(v) + " |")
     print("\n".join(named))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Export the stage. Run: python -m models.speech2landmarks.export --work WORK --checkpoint one --samples SPEECH.wav --build BUILD [--low]
+"""Export the stage. Run: python -m models.speech2landmarks.export --work WORK --checkpoint one --samples SPEECH.wav --build BUILD [--net NAME]
 
-Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}; with --low the
-net with 80 ms of look-ahead in BUILD/speech2landmarks-low/, under that name.
+Leaves BUILD/speech2landmarks/{speech2landmarks.pt, golden-speech2landmarks.safetensors, stage.toml}; with --net
+speech2landmarks-low or speech2landmarks-minimal a net with less look-ahead, under that name.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from models.speech2landmarks.calm import fit
 from models.speech2landmarks.dataset import IDS, LIPS, PAIRS, prepare, wave
 from models.speech2landmarks.listen import attach
-from models.speech2landmarks.model import LOW_AHEAD, STATE, Net, Speech2Landmarks
+from models.speech2landmarks.model import AHEAD, STATE, Net, Speech2Landmarks
 from models.speech2landmarks.train import Heads, weights
 
 # lip pairs from corner to corner: share of the closing pull
@@ -40,7 +40,7 @@ def lively(t: dict, net: Net, opening: float, width: float, brows: float) -> Non
         net.out.weight += along.T @ (read.T @ net.out.weight)
 
 
-def assemble(work: Path, names: list[str], gain: float, width: float, brows: float, ahead: int) -> Speech2Landmarks:
+def assemble(work: Path, names: list[str], gain: float, width: float, brows: float, name: str) -> Speech2Landmarks:
     """The stage module from the cached tables and the mean of checkpoints (running means of the weights)."""
     t = prepare(Path(), Path(), Path(), work)
     basis = torch.from_numpy(t["basis"].astype(np.float32)).contiguous()
@@ -70,7 +70,7 @@ def assemble(work: Path, names: list[str], gain: float, width: float, brows: flo
             strength=torch.tensor(STRENGTH),
             **pairs,
         ),
-        ahead,
+        name,
     ).eval()
 
 
@@ -107,8 +107,9 @@ def leave(net: Speech2Landmarks, k: str, rows: torch.Tensor, face: torch.Tensor,
         f'{{name = "emotion", shape = [8]}}, {{name = "state", shape = [{STATE}]}}]\n'
         f'outputs = [{{name = "landmarks", shape = [1, 478, 3]}}, {{name = "state", shape = [{STATE}]}}]\n'
     )
-    if k.endswith("-low"):
-        text += f'[pack-extra.low-latency]\nlook-ahead-samples = {LOW_AHEAD}\nspeech2landmarks = "{k}"\n'
+    _, _, less = k.partition("-")
+    if less:
+        text += f'[pack-extra.look-ahead]\n{less} = {{ samples = {AHEAD[k]}, speech2landmarks = "{k}" }}\n'
     (out / "stage.toml").write_text(text)
     print("exported", out)
 
@@ -120,17 +121,16 @@ def main() -> None:
     a.add_argument("--gain", type=float, default=1.0, help="gain of the opening")
     a.add_argument("--width", type=float, default=1.0, help="gain of the mouth's width")
     a.add_argument("--brows", type=float, default=1.0, help="gain of the brows")
-    a.add_argument("--low", action="store_true", help="the checkpoint is of the net with 80 ms of look-ahead")
+    a.add_argument("--net", choices=AHEAD, default="speech2landmarks", help="the stage that the checkpoint is of")
     a.add_argument("--samples", type=Path, required=True)
     a.add_argument("--build", type=Path, required=True)
     o = a.parse_args()
     torch.set_num_threads(1)
     from models.features import model as features
-    k, ahead = ("speech2landmarks-low", LOW_AHEAD) if o.low else ("speech2landmarks", features.LOOK_AHEAD)
-    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows, ahead)
-    rows = features.stream(features.load(o.build), wave(o.samples), ahead)
+    net = assemble(o.work, o.checkpoint, o.gain, o.width, o.brows, o.net)
+    rows = features.stream(features.load(o.build), wave(o.samples), AHEAD[o.net])
     face = torch.from_numpy(prepare(Path(), Path(), Path(), o.work)["neutral"].astype(np.float32))
-    leave(net, k, rows, face, o.build)
+    leave(net, o.net, rows, face, o.build)
 
 
 if __name__ == "__main__":

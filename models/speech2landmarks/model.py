@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.features.model import LOOK_AHEAD
+
 BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
 TOKENS, HEARD = 192, 128  # numbers of a frame's encoder tokens, and what is made of them
 LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
@@ -18,12 +20,13 @@ LEVEL0, ACTIVE, RANGE, FLOOR, SCALE = 0.7, 4.6, 5.0, 8.0, 3.0
 # louder. So many frames after a voice the mouth shuts, within two frames: a recurrent net alone may go on for seconds, whatever
 # it was trained on. Unseen, it does go on, since people open the mouth before they speak on, and forgets after a second.
 VOICE, MORE, PAUSE, SHUTTING, FORGET = 3.0, 1.0, 9.5, 0.5, 25.0
-# A recurrent net follows late, by up to a third of a frame on people whom training has not seen: its answer is taken so
-# many frames onwards along its own way.
-HASTE = 0.2
 STATE = PAST * BANDS + HIDDEN + 4
-LOW_AHEAD = 1280  # samples of look-ahead of the low-latency net
 FRAME = 640  # samples of a video frame
+# samples of look-ahead of each net, by the name of its stage
+AHEAD = {"speech2landmarks": LOOK_AHEAD, "speech2landmarks-low": 1280, "speech2landmarks-minimal": 320}
+# A recurrent net follows late, by up to a third of a frame on people whom training has not seen, and by a whole one where it hears
+# little ahead: its answer is taken so many frames onwards along its own way.
+HASTE = {"speech2landmarks": 0.2, "speech2landmarks-low": 0.2, "speech2landmarks-minimal": 0.5}
 
 
 class Level(nn.Module):
@@ -98,7 +101,7 @@ class Net(nn.Module):
         self.emo = nn.Linear(7, coefs, bias=False)
         self.phone = nn.Linear(HIDDEN, phones)
         self.drop = nn.Dropout(0.25)
-        self.haste: float = HASTE
+        self.haste: float = 0.0
 
     def forward(
         self,
@@ -140,10 +143,11 @@ class Net(nn.Module):
 class Speech2Landmarks(nn.Module):
     """The exported stage around Net: state packing, identity code, closed rest pose, basis, lips that never cross."""
 
-    def __init__(self, net: Net, tables: dict[str, torch.Tensor], ahead: int) -> None:
-        """`ahead`: look-ahead in samples."""
+    def __init__(self, net: Net, tables: dict[str, torch.Tensor], name: str) -> None:
+        """`name`: that of the stage, which tells the look-ahead."""
         super().__init__()
-        self.level, self.pause, self.net = Level(), Pause(ahead // FRAME), net
+        self.level, self.pause, self.net = Level(), Pause(AHEAD[name] // FRAME), net
+        net.haste = HASTE[name]
         # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], calm [81,K],
         # basis_calm [K,1434], up, low, lips, strength, pull
         for k, v in tables.items():

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.features.model import LOOK_AHEAD
 from models.generator.stage import constants as stored
 from models.speech2landmarks.dataset import IDS, prepare
 from models.speech2landmarks.export import lively
-from models.speech2landmarks.model import LOW_AHEAD, Net, Speech2Landmarks
+from models.speech2landmarks.model import Net, Speech2Landmarks
 from models.speech2landmarks.train import feel
 
 # The second among constants of one shape, in the order of their use.
@@ -50,8 +49,7 @@ def stage(path: Path) -> Speech2Landmarks:
     state = net.state_dict()
     net.load_state_dict({k: parts.get(k, v) for k, v in state.items()})
     tables = {k: parts[k] for k in [*TABLES.split(), "rest", "basis", "calm", "basis_calm", "pull"]}
-    ahead = LOW_AHEAD if path.stem.endswith("-low") else LOOK_AHEAD
-    return Speech2Landmarks(net.eval(), tables | dict(basis_rest=parts["basis"]), ahead).eval()
+    return Speech2Landmarks(net.eval(), tables | dict(basis_rest=parts["basis"]), path.stem).eval()
 
 
 def main() -> None:

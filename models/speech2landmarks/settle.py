@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Teach the nets of a pack that where no voice is the mouth shuts, and nothing else.
 
-Run: python -m models.speech2landmarks.settle --data DATA --tts TTS --pack models/packs/lite --work WORK [--steps N] [--low]
-     -> WORK/settled.pt (or settled-low.pt)
+Run: python -m models.speech2landmarks.settle --data DATA --tts TTS --pack models/packs/lite --work WORK [--steps N] [--net NAME]
+     -> WORK/settled.pt (settled-low.pt, settled-minimal.pt)
      python -m models.speech2landmarks.settle … --build BUILD [--steps 0: as it ships] -> the stage in BUILD, for models/replace.py
 
 The net learns from itself: what it says of speech (as it ships) stays its target, cut off or not, with music behind it or not, a
@@ -27,7 +27,7 @@ from models.speech2landmarks.checkpoint import load
 from models.speech2landmarks.cuts import SPEECH, Listener
 from models.speech2landmarks.dataset import wave
 from models.speech2landmarks.export import leave
-from models.speech2landmarks.model import HIDDEN, LOW_AHEAD, Level, Net
+from models.speech2landmarks.model import AHEAD, HIDDEN, Level, Net
 from models.speech2landmarks.noises import coloured, noise
 from models.speech2landmarks.recover import stage
 from models.speech2landmarks.train import Heads, seed
@@ -40,7 +40,7 @@ BEFORE, BEHIND = LOOK_AHEAD // FRAME + 1, (features.WINDOW - LOOK_AHEAD) // FRAM
 # frames after a cut into a sound that is no silence until the mouth begins to shut, and frames that it takes
 WAITING, CLOSING = 2, 6
 # frames by which the targets come early: real people whom training has not seen move so much before the nets' answers
-EARLY = {"speech2landmarks": 0.1, "speech2landmarks-low": 0.3}
+EARLY = {"speech2landmarks": 0.1, "speech2landmarks-low": 0.3, "speech2landmarks-minimal": 0.3}
 
 
 def loudness(w: np.ndarray, db: float) -> np.ndarray:
@@ -123,6 +123,7 @@ class Batches:
     """Sequences, with the frame from which on there is no voice (LONG: none; 0: never any)."""
 
     def __init__(self, z: dict, delay: int, r: np.random.Generator) -> None:
+        """`delay`: rows by which the features come late; an even number, since a token lies in two rows."""
         self.z, self.delay, self.r, self.level = z, delay, r, Level()
 
     def cut(self, k: int) -> tuple[torch.Tensor, int]:
@@ -152,8 +153,9 @@ class Batches:
             xs.append(x), own.append(x), ends.append(0)
         x, own, ends = torch.stack(xs), torch.stack(own), torch.tensor(ends)
         if self.delay:
-            quiet = z["silence"].expand(len(x), self.delay, -1, -1)
-            x, own = (torch.cat([quiet, v[:, : -self.delay]], 1) for v in (x, own))
+            frames = -(-self.delay // features.ROWS)
+            quiet = z["silence"].repeat(frames, 1)[-self.delay :].expand(len(x), -1, -1)
+            x, own = (torch.cat([quiet, v.flatten(1, 2)[:, : -self.delay]], 1).reshape(v.shape) for v in (x, own))
         e = np.zeros((len(x), 8), np.float32)
         for v in e:
             if r.random() < 0.45:
@@ -201,8 +203,8 @@ def targets(shipped: Net, d: dict, silence: torch.Tensor, shown: torch.Tensor, e
     return y + (shut - y) * w[..., None], w
 
 
-def export(o: argparse.Namespace, name: str, path: Path) -> None:
-    whole = stage(o.pack / f"{name}.pt")
+def export(o: argparse.Namespace, path: Path) -> None:
+    whole = stage(o.pack / f"{o.net}.pt")
     if o.steps:
         old, new = whole.net.state_dict(), {k: v.clone() for k, v in whole.net.state_dict().items()}
         for run, share in o.run or [(path, 1.0)]:
@@ -211,8 +213,8 @@ def export(o: argparse.Namespace, name: str, path: Path) -> None:
                 new[k] += float(share) * (trained[k] - v)
         whole.net.load_state_dict(new)
     w = wave(SPEECH / "speech-af_heart.wav")[: 2 * RATE]
-    rows = Listener(o.pack)(w, LOW_AHEAD if o.low else LOOK_AHEAD)
-    leave(whole, name, rows, load_file(str(o.pack / "golden.safetensors"))[f"{name}.in.1"], o.build)
+    rows = Listener(o.pack)(w, AHEAD[o.net])
+    leave(whole, o.net, rows, load_file(str(o.pack / "golden.safetensors"))[f"{o.net}.in.1"], o.build)
 
 
 def main() -> None:
@@ -222,7 +224,7 @@ def main() -> None:
     a.add_argument("--steps", type=int, default=420)
     a.add_argument("--lr", type=float, default=5e-4)
     a.add_argument("--seed", type=int, default=0)
-    a.add_argument("--low", action="store_true", help="the net with 80 ms of look-ahead")
+    a.add_argument("--net", choices=AHEAD, default="speech2landmarks", help="the stage that is taught")
     a.add_argument("--build", type=Path, help="only export what was trained, into this folder")
     a.add_argument(
         "--run",
@@ -234,17 +236,16 @@ def main() -> None:
     a.add_argument("--hear", action="store_true", help="only make the features")
     o = a.parse_args()
     torch.set_num_threads(1)
-    name = "speech2landmarks-low" if o.low else "speech2landmarks"
-    path = o.work / ("settled-low.pt" if o.low else "settled.pt")
+    path = o.work / f"{o.net.replace('speech2landmarks', 'settled')}.pt"
     if o.build:
-        return export(o, name, path)
+        return export(o, path)
     o.work.mkdir(parents=True, exist_ok=True)
     r, z = seed(o.seed), hear(o)
     if o.hear:
         return
-    whole, net = stage(o.pack / f"{name}.pt"), stage(o.pack / f"{name}.pt").net
+    whole, net = stage(o.pack / f"{o.net}.pt"), stage(o.pack / f"{o.net}.pt").net
     shipped, points = whole.net.eval(), Heads(dict(basis=whole.basis.numpy())).points
-    batches = Batches(z, (LOOK_AHEAD - LOW_AHEAD) // FRAME if o.low else 0, r)
+    batches = Batches(z, (LOOK_AHEAD - AHEAD[o.net]) // features.HOP, r)
     opt = torch.optim.AdamW(net.parameters(), lr=o.lr, weight_decay=0.01)
     mean, first, t0, seen = {k: v.clone() for k, v in net.state_dict().items()}, 0, time.time(), {}
     if path.exists():
@@ -258,7 +259,7 @@ def main() -> None:
             g["lr"] = o.lr * min(1, (it + 1) / 30) * 0.5 * (1 + np.cos(np.pi * it / o.steps)) + 1e-5
         d = batches.take(dict(cuts=10, talk=6, mixed=2, room=4))
         shown = whole.pause(d["rows"], torch.zeros(len(d["rows"]), 2))[0]
-        y, shut = targets(shipped, d, z["silence"], shown, EARLY[name])
+        y, shut = targets(shipped, d, z["silence"], shown, EARLY[o.net])
         p, q = through(net, d["rows"], d["tokens"], d, shown) @ points, y @ points
         off, jump = (p - q).abs().mean(2), ((p[:, 1:] - p[:, :-1]) - (q[:, 1:] - q[:, :-1])).abs().mean(2)
         loss = (off * (1 + 2 * shut)).mean() + 2 * jump.mean()

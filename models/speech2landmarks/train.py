@@ -344,6 +344,7 @@ def options() -> argparse.ArgumentParser:
     a.add_argument("--share", type=float, default=0.5, help="share of the teacher in the clips' targets")
     a.add_argument("--strangers", type=float, default=0.0, help="share of clips that get a face of nobody")
     a.add_argument("--delay", type=int, default=0, help="10 ms rows of look-ahead to give up: 8 leaves 80 ms")
+    a.add_argument("--early", type=float, default=EARLY, help="frames by which the targets come early")
     a.add_argument("--start", nargs="+", help="checkpoints from the mean of whose weights to start")
     for k, v in dict(spread=0.05, corr=0.03, tts=0.7, phone=0.02, quiet=1.0, alone=0.7).items():
         a.add_argument(f"--w-{k}", type=float, default=v)
@@ -365,7 +366,7 @@ def main() -> None:
     heard = dict(np.load(o.heard)) if o.heard else {}
     if heard:
         t["sounds"] = sounds(o.data, o.work, set(heard) - {c.name for c in t["clips"]})
-    alone = targets(t, clips, heard, o.share)
+    alone = targets(t, clips, heard, o.share, o.early)
     rooms = attach(t, clips + tts + alone, o.work)
     if o.smoke:
         clips, tts, alone, o.steps, o.phone_steps, o.name = clips[:4], tts[:8], alone[:4], 20, 10, "smoke"

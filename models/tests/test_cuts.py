@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.speech2landmarks.cuts import NETS, RATE, SPEECH, Listener, late, opening
+from models.speech2landmarks.cuts import RATE, SPEECH, Listener, late, opening
+from models.speech2landmarks.model import AHEAD
 from models.speech2landmarks.dataset import wave
 from models.speech2landmarks.model import BANDS, FLOOR, HIDDEN, MORE, PAST, SCALE, STATE, VOICE, Pause
 from models.speech2landmarks.noises import coloured, drums, midi, noise
@@ -24,7 +25,7 @@ def listen() -> Listener:
     return Listener(PACK)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", AHEAD)
 def test_the_mouth_shuts_and_stays_shut_after_speech_that_is_cut(stage, listen, name):
     net, g = stage(name)
     face, state = g[f"{name}.in.1"], len(g[f"{name}.in.3"])
@@ -32,12 +33,12 @@ def test_the_mouth_shuts_and_stays_shut_after_speech_that_is_cut(stage, listen, 
         w = wave(SPEECH / f"speech-{voice}.wav", level=False)
         for at in cuts:
             n = int(at * RATE)
-            a = opening(net, listen(np.concatenate([w[:n], np.zeros(4 * RATE, np.float32)]), NETS[name]), face, state)
+            a = opening(net, listen(np.concatenate([w[:n], np.zeros(4 * RATE, np.float32)]), AHEAD[name]), face, state)
             assert a[: n // 640].max() > 0.1, "it speaks"
             assert late(a, n).max() < SHUT, (voice, at, late(a, n).max())
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", AHEAD)
 def test_a_net_that_would_hold_on_for_ever_is_made_to_forget(stage, name):
     _, g = stage(name)
     face = g[f"{name}.in.1"]
@@ -59,33 +60,33 @@ def test_a_net_that_would_hold_on_for_ever_is_made_to_forget(stage, name):
             assert (away[16:].max() < 0.05 * away[0]) == forgets
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", AHEAD)
 def test_a_pause_within_speech_loses_nothing(stage, listen, name):
     """A gap as long as the closure of a consonant: what is said behind it is what a net says that forgets nothing."""
     net, g = stage(name)
     face, state = g[f"{name}.in.1"], len(g[f"{name}.in.3"])
     w = wave(SPEECH / "speech-af_heart.wav", level=False)[: 3 * RATE].copy()
     w[2 * RATE : 2 * RATE + 1600] = 0
-    x = listen(w, NETS[name])
+    x = listen(w, AHEAD[name])
     free = module(PACK / f"{name}.pt")
     free.pause.pause, free.pause.forget = 1e3, 1e3
     assert np.abs(opening(net, x, face, state) - opening(free, x, face, state)).max() < 0.01
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", AHEAD)
 def test_a_pause_of_a_third_of_a_second_is_no_end(stage, listen, name):
     """The mouth may stay open in it, and what is said behind it is what a net says that shuts nothing."""
     net, g = stage(name)
     face, state = g[f"{name}.in.1"], len(g[f"{name}.in.3"])
     w = wave(SPEECH / "speech-af_heart.wav", level=False)[: 3 * RATE].copy()
     at, long = 2 * RATE, RATE // 3
-    x = listen(np.concatenate([w[:at], np.zeros(long, np.float32), w[at:]]), NETS[name])
+    x = listen(np.concatenate([w[:at], np.zeros(long, np.float32), w[at:]]), AHEAD[name])
     free = module(PACK / f"{name}.pt")
     free.pause.pause, free.pause.forget = 1e3, 1e3
     assert np.abs(opening(net, x, face, state) - opening(free, x, face, state)).max() < 0.01
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", AHEAD)
 @pytest.mark.parametrize("level", [-50.0, -45.0, -40.0])
 def test_the_mouth_shuts_where_a_vowel_is_cut_off_into_a_noisy_room(stage, listen, name, level):
     """Noise that stays 13 dB below the voice is none. This cut held the mouth open for 0.7 s."""
@@ -94,7 +95,7 @@ def test_the_mouth_shuts_where_a_vowel_is_cut_off_into_a_noisy_room(stage, liste
     n = int(3.22 * RATE)
     room = np.random.default_rng(5).normal(0, 10 ** (level / 20), 2 * RATE).astype(np.float32)
     w = np.concatenate([wave(SPEECH / "speech-am_michael.wav", level=False)[:n], room])
-    assert late(opening(net, listen(w, NETS[name]), face, state), n).max() < 0.03
+    assert late(opening(net, listen(w, AHEAD[name]), face, state), n).max() < 0.03
 
 
 def test_counting_frames_without_voice_has_two_thresholds():

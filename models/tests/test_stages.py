@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.data.normalise import aperture
+from models.speech2landmarks.model import AHEAD
 
 
 def quiet(stage) -> torch.Tensor:
@@ -15,8 +16,8 @@ def quiet(stage) -> torch.Tensor:
         return front(torch.zeros_like(g["features.in.0"])).expand(500, -1, -1)
 
 
-SPEECH = ["speech2landmarks", "speech2landmarks-low"]
-CASES = {"speech2landmarks": 3, "speech2landmarks-low": 3, "pose": 4}
+SPEECH = list(AHEAD)
+CASES = {k: 3 for k in SPEECH} | {"pose": 4}
 
 
 @pytest.mark.parametrize("name", ["features", *SPEECH, "pose", "landmarks2latents", "appearance", "mouth", "eyes"])

@@ -78,8 +78,9 @@ impl What {
 fn cameras() -> String {
     let camera = |photo: &str| {
         format!(
-            "filesrc location={} ! decodebin ! videoconvert ! videoscale ! imagefreeze is-live=true \
-             ! video/x-raw,format=I420,width=640,height=480,pixel-aspect-ratio=1/1,framerate=25/1 ! cut.",
+            "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=480,framerate=25/1 \
+             ! gdkpixbufoverlay location={} offset-x=80 overlay-width=480 overlay-height=480 \
+             ! videoconvert ! video/x-raw,format=I420 ! cut.",
             data(photo).display()
         )
     };

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::EMOTIONS;
+use super::look_ahead::{Variant, Variants};
 use super::manifest::{
     Between, Capabilities, Clock, Compute, CropRecipe, FileEntry, HeadPoses, Identity, Landmarks, Latents,
-    LowLatency, Manifest, Picture, RendererKind, StageEntry,
+    Manifest, Picture, RendererKind, StageEntry,
 };
 use super::promise::is_word;
 use super::roles;
@@ -31,7 +32,9 @@ pub struct Draft {
     pose: Option<HeadPoses>,
     picture: Option<Picture>,
     crop: Option<CropRecipe>,
-    low_latency: Option<LowLatency>,
+    look_ahead: Option<Variants>,
+    /// An older name of `[look-ahead.low]`.
+    low_latency: Option<Variant>,
     capabilities: Option<Capabilities>,
     compute: Option<Compute>,
     #[serde(default)]
@@ -89,16 +92,15 @@ impl Draft {
             own.or(base).ok_or_else(|| format!("it has no {table}"))
         }
         let inherits_landmarks = self.landmarks.is_none();
-        // A network for less look-ahead goes with the features and the stage beside which it was trained.
+        // Networks for less look-ahead go with the features and the stage beside which they were trained.
         let own_speech = ["features", "speech2landmarks"].iter().any(|role| self.brings(role));
-        let low_latency =
-            self.low_latency.clone().or_else(|| base.filter(|_| !own_speech)?.low_latency.clone());
+        let own = self.look_aheads();
+        let look_ahead = own.clone().or_else(|| Some(base.filter(|_| !own_speech)?.look_ahead.clone()));
         let picture = need(self.picture.clone(), base.map(|b| b.picture.clone()), "[picture]")?;
         let stages = if self.pack.format == FIRST {
             self.stages
         } else {
-            let low = self.low_latency.as_ref().map(|low| low.speech2landmarks.clone());
-            merge(self.stages, low, base, picture.renderer, own_speech)?
+            merge(self.stages, &own.unwrap_or_default(), base, picture.renderer, own_speech)?
         };
         Ok(Manifest {
             emotions: self
@@ -120,10 +122,19 @@ impl Draft {
             golden: self.golden,
             card: self.card,
             picture,
-            low_latency,
+            look_ahead: look_ahead.unwrap_or_default(),
             inherits_landmarks,
             stages,
         })
+    }
+
+    /// Its own ways that wait for less audio.
+    fn look_aheads(&self) -> Option<Variants> {
+        match (&self.look_ahead, &self.low_latency) {
+            (Some(own), _) => Some(own.clone()),
+            (None, Some(low)) => Some(Variants { low: Some(low.clone()), ..Variants::default() }),
+            (None, None) => None,
+        }
     }
 
     fn brings(&self, role: &str) -> bool {
@@ -135,10 +146,10 @@ fn is_of_second(stage: &StageEntry) -> bool {
     stage.role.is_some() || stage.precision.is_some()
 }
 
-/// Stages by their roles: the pack's own, then the other's that it needs. `low` is the own stage for less look-ahead.
+/// Stages by their roles: the pack's own, then the other's that it needs. `less` are the own ones for less look-ahead.
 fn merge(
     own: BTreeMap<String, StageEntry>,
-    low: Option<String>,
+    less: &Variants,
     base: Option<&Manifest>,
     renderer: RendererKind,
     own_speech: bool,
@@ -146,7 +157,7 @@ fn merge(
     let mut stages: BTreeMap<String, StageEntry> = BTreeMap::new();
     for (name, stage) in own {
         let role = stage.role.clone().unwrap_or_else(|| name.clone());
-        if low.as_ref() == Some(&name) {
+        if less.name(&name) {
             stages.insert(name, stage);
             continue;
         }
@@ -160,9 +171,9 @@ fn merge(
             return Err(format!("[stages.{name}] is a second stage of the role {role}"));
         }
     }
-    let low_of_base = base.and_then(|b| b.low_latency.as_ref()).map(|low| &low.speech2landmarks);
     for (key, stage) in base.iter().flat_map(|base| &base.stages) {
-        let useless = Some(key) == low_of_base && own_speech || !roles::is_of(key, renderer);
+        let less = base.is_some_and(|base| base.look_ahead.name(key));
+        let useless = less && own_speech || !roles::is_of(key, renderer);
         if !useless && !stages.contains_key(key) {
             stages.insert(key.clone(), StageEntry { inherited: true, ..stage.clone() });
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::draft::Draft;
+use super::look_ahead::{LookAhead, Variants};
 use super::{EMOTIONS, Pack, PackError};
 use crate::face::landmark::COUNT;
 
@@ -35,8 +36,8 @@ pub struct Manifest {
     pub picture: Picture,
     /// The square of the photo that the pack's networks see, where it is not the plugin's own.
     pub crop: Option<CropRecipe>,
-    /// A second way through the pack that waits for less audio.
-    pub low_latency: Option<LowLatency>,
+    /// Further ways through the pack, which wait for less audio.
+    pub look_ahead: Variants,
     /// What the pack follows.
     pub capabilities: Capabilities,
     /// Where and how precisely it computes.
@@ -305,16 +306,6 @@ pub enum RendererKind {
     Neural,
 }
 
-/// `[low-latency]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LowLatency {
-    /// How far the window of a frame reaches beyond its end, in samples.
-    pub look_ahead_samples: usize,
-    /// The stage that makes landmarks of such features, in place of `speech2landmarks`.
-    pub speech2landmarks: String,
-}
-
 /// One `[stages.NAME]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -428,12 +419,19 @@ impl Manifest {
         all
     }
 
+    /// How far the windows of that look-ahead reach beyond their frames, in samples; `None` where the pack has no models
+    /// for it.
+    pub fn look_ahead_samples(&self, wanted: LookAhead) -> Option<usize> {
+        match wanted {
+            LookAhead::Quality => Some(self.clock.look_ahead_samples),
+            other => self.look_ahead.of(other).map(|variant| variant.samples),
+        }
+    }
+
     /// The stage that makes landmarks of features with a look-ahead of so many samples.
     pub fn speech_stage(&self, look_ahead_samples: Option<usize>) -> &str {
-        match &self.low_latency {
-            Some(low) if look_ahead_samples == Some(low.look_ahead_samples) => &low.speech2landmarks,
-            _ => "speech2landmarks",
-        }
+        let own = self.look_ahead.iter().find(|(_, variant)| look_ahead_samples == Some(variant.samples));
+        own.map_or("speech2landmarks", |(_, variant)| &variant.speech2landmarks)
     }
 
     /// Shape of one frame's features.

@@ -11,6 +11,7 @@ mod draft;
 mod float16;
 pub mod gate;
 mod locate;
+mod look_ahead;
 mod manifest;
 mod narrow;
 mod pickle;
@@ -38,6 +39,7 @@ pub use calloff::CallOff;
 #[cfg(test)]
 pub use gate::seen;
 pub use locate::set_plugin_file;
+pub use look_ahead::LookAhead;
 pub use manifest::{Between, CropRecipe, HeadPoses, Manifest, Preference, RendererKind};
 pub use promise::SAMPLE_RATE;
 pub use stage::{Outputs, Stage, parse_device, read};
@@ -182,11 +184,18 @@ pub enum PackError {
          place of face2latents, or set `model-pack` to a pack that has one, as python -m models.convert.liveportrait makes it"
     )]
     NoMotion(String),
-    /// The pack was trained for one look-ahead only.
+    /// The pack was not trained for that look-ahead.
     #[error(
-        "model pack {0} has no low-latency models: set `look-ahead` to quality, or use another `model-pack`"
+        "model pack {pack} has no models for `look-ahead={wanted}`: set `look-ahead` to {had}, or use another `model-pack`"
     )]
-    NoLowLatency(String),
+    NoLookAhead {
+        /// Pack id and version.
+        pack: String,
+        /// The property's value.
+        wanted: String,
+        /// Those that the pack has.
+        had: String,
+    },
     /// libtorch refused.
     #[error(
         "the model pack's stage {stage:?} failed: {reason}; use a pack made for this version of the plugin, or `device=cpu` \

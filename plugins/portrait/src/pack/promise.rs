@@ -75,16 +75,7 @@ impl Manifest {
                 return Err(format!("[capabilities] controls names {control:?}, which is none of {all}"));
             }
         }
-        if let Some(low) = &self.low_latency {
-            expect(
-                self.stages.contains_key(&low.speech2landmarks),
-                "[low-latency] speech2landmarks names no stage",
-            )?;
-            expect(
-                low.look_ahead_samples < self.clock.look_ahead_samples,
-                "[low-latency] look-ahead-samples is not below that of [clock]",
-            )?;
-        }
+        self.check_look_aheads()?;
         shapes::check(self)?;
         for (name, stage) in &self.stages {
             let most = if name == "features" { MAX_GROUP } else { 1 };
@@ -93,6 +84,22 @@ impl Manifest {
             }
         }
         self.check_files()
+    }
+
+    fn check_look_aheads(&self) -> Result<(), String> {
+        // Each below the one before it: a stage is told its features by their look-ahead.
+        let mut above = self.clock.look_ahead_samples;
+        for (name, variant) in self.look_ahead.iter() {
+            let table = format!("[look-ahead.{}]", name.nick());
+            if !self.stages.contains_key(&variant.speech2landmarks) {
+                return Err(format!("{table} speech2landmarks names no stage"));
+            }
+            if variant.samples >= above {
+                return Err(format!("{table} samples is not below {above}, that of the longer look-ahead"));
+            }
+            above = variant.samples;
+        }
+        Ok(())
     }
 
     fn check_clock(&self) -> Result<(), String> {
@@ -306,8 +313,14 @@ mod tests {
             // What the stage takes is another number.
             ("window-samples = 10480", "window-samples = 10481", "[stages.features] pcm"),
             ("look-ahead-samples = 2560", "look-ahead-samples = 10481", "look-ahead-samples"),
-            ("look-ahead-samples = 1280", "look-ahead-samples = 2560", "[low-latency]"),
-            ("speech2landmarks = \"speech2landmarks-low\"", "speech2landmarks = \"none\"", "[low-latency]"),
+            ("samples = 1280", "samples = 2560", "[look-ahead.low]"),
+            ("samples = 320", "samples = 1280", "[look-ahead.minimal] samples is not below 1280"),
+            ("minimal = {", "film = {", "film"),
+            (
+                "speech2landmarks = \"speech2landmarks-low\"",
+                "speech2landmarks = \"none\"",
+                "[look-ahead.low]",
+            ),
             ("speech2landmarks = \"speech2landmarks-low\"", "speech2landmarks = \"pose\"", "[stages.pose]"),
             ("count = 478", "count = 68", "[landmarks] count"),
             ("count = 206", "count = 207", "[latents] count"),

@@ -56,16 +56,16 @@ pub fn check(manifest: &mut Manifest) -> Result<(), String> {
 
 /// The roles of a manifest's stages, by their keys.
 fn keys(manifest: &Manifest) -> Vec<(String, &'static Role)> {
-    let low = manifest.low_latency.as_ref().map(|low| low.speech2landmarks.as_str());
     let mut keys: Vec<(String, &'static Role)> = roles::all()
         .iter()
-        .filter(|role| manifest.stages.contains_key(role.name) && low != Some(role.name))
+        .filter(|role| manifest.stages.contains_key(role.name) && !manifest.look_ahead.name(role.name))
         .map(|role| (role.name.to_owned(), role))
         .collect();
-    if let (Some(low), Some(speech)) = (low, roles::find("speech2landmarks"))
-        && manifest.stages.contains_key(low)
-    {
-        keys.push((low.to_owned(), speech));
+    if let Some(speech) = roles::find("speech2landmarks") {
+        let less = manifest.look_ahead.iter().map(|(_, variant)| &variant.speech2landmarks);
+        keys.extend(
+            less.filter(|stage| manifest.stages.contains_key(*stage)).map(|stage| (stage.clone(), speech)),
+        );
     }
     keys
 }

@@ -42,7 +42,7 @@ use gst_base::subclass::prelude::*;
 use super::CAT;
 use super::frames::AudioFeatures;
 use super::mixdown::MAX_CHANNELS;
-use super::settings::{LookAhead, properties};
+use super::settings::properties;
 use super::state::{Counts, State};
 use super::tags;
 use super::task::{LiveTask, Next};
@@ -268,7 +268,7 @@ impl BaseTransformImpl for AudioFeatures {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if look_ahead::answer(query, || lock(&self.settings).look_ahead == LookAhead::Low) {
+        if look_ahead::answer(query, || lock(&self.settings).look_ahead) {
             return true;
         }
         if !BaseTransformImplExt::parent_query(self, direction, query) {

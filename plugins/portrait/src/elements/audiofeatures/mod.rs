@@ -21,7 +21,6 @@ mod task;
 mod utterance;
 mod warnings;
 
-pub use settings::LookAhead;
 pub(crate) use settings::properties;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -3,9 +3,7 @@
 
 use std::sync::LazyLock;
 
-use gst::glib;
-
-use crate::pack::{Pack, PackError};
+use crate::pack::{LookAhead, Pack, PackError};
 use crate::stream::property::{Table, choice, time};
 use crate::stream::settings::ModelSettings;
 use crate::stream::stats;
@@ -15,20 +13,6 @@ const DEFAULT_PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_msecond
 
 /// Longest time that they may be given.
 const MAX_PROCESSING_DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(10);
-
-/// How much audio behind a frame is waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[repr(i32)]
-#[enum_type(name = "GstPortraitLookAhead")]
-pub enum LookAhead {
-    /// As much as the pack's best models want.
-    #[default]
-    #[enum_value(name = "Best lips", nick = "quality")]
-    Quality = 0,
-    /// As little as the pack's low-latency models need.
-    #[enum_value(name = "Low latency", nick = "low")]
-    Low = 1,
-}
 
 #[derive(Clone)]
 pub struct Settings {
@@ -51,14 +35,14 @@ impl Settings {
     /// Samples by which the windows of a pack reach beyond their frames.
     ///
     /// # Errors
-    /// Where the pack has no models for less.
+    /// Where the pack has no models for that.
     pub fn look_ahead_samples(&self, pack: &Pack) -> Result<usize, PackError> {
         let manifest = pack.manifest();
-        match (self.look_ahead, &manifest.low_latency) {
-            (LookAhead::Quality, _) => Ok(manifest.clock.look_ahead_samples),
-            (LookAhead::Low, Some(low)) => Ok(low.look_ahead_samples),
-            (LookAhead::Low, None) => Err(PackError::NoLowLatency(pack.id())),
-        }
+        manifest.look_ahead_samples(self.look_ahead).ok_or_else(|| PackError::NoLookAhead {
+            pack: pack.id(),
+            wanted: self.look_ahead.nick(),
+            had: manifest.look_ahead.known(),
+        })
     }
 
     /// How late audio may come: the rest of the deadline is for the stages behind.

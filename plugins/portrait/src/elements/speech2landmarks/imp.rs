@@ -36,7 +36,7 @@ use super::settings::{Controls, Settings, properties};
 use crate::face::edit::ramp::{Ramp, most_per_frame};
 use crate::face::edit::{APPLIED, CLOSURE, Edits};
 use crate::face::emotion::EMOTION_LEN;
-use crate::pack::{Between, Pack, PackError, Stage};
+use crate::pack::{Between, LookAhead, Pack, PackError, Stage};
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
@@ -83,11 +83,11 @@ struct Applied {
 }
 
 impl State {
-    /// With the network for little look-ahead where `low`.
-    fn new(settings: &Settings, photos: Option<&Photos>, low: bool) -> Result<Self, PackError> {
+    /// With the network for that look-ahead, where the pack has one.
+    fn new(settings: &Settings, photos: Option<&Photos>, wanted: LookAhead) -> Result<Self, PackError> {
         let (pack, device) = settings.model.open()?;
         let _threads = settings.model.limit_threads();
-        let look_ahead = pack.manifest().low_latency.as_ref().filter(|_| low).map(|l| l.look_ahead_samples);
+        let look_ahead = pack.manifest().look_ahead_samples(wanted);
         let stage = pack.stage(pack.manifest().speech_stage(look_ahead), device)?;
         let person = Person::new(&pack, &stage, photos)?;
         let Person { photo, neutral, .. } = &person;
@@ -293,8 +293,8 @@ impl BaseTransformImpl for Speech2Landmarks {
         let settings = lock(&self.settings).clone();
         self.complaints.post(&*self.obj());
         // The caps will tell; but the element before knows already, and a network that is not needed is not loaded.
-        let low = look_ahead::is_low(self.obj().sink_pad()).unwrap_or(false);
-        let state = State::new(&settings, photos.as_ref(), low).map_err(|e| pack_error_message(&e))?;
+        let wanted = look_ahead::wanted(self.obj().sink_pad()).unwrap_or_default();
+        let state = State::new(&settings, photos.as_ref(), wanted).map_err(|e| pack_error_message(&e))?;
         self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
         *lock(&self.caps) = Some(state.caps.clone());
