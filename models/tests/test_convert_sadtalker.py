@@ -205,10 +205,26 @@ def test_the_window_of_keypoints_ends_with_the_newest_frame(
     state, rows = torch.zeros(1 + RADIUS * MINIATURE.coefficients), []
     for i in range(16):
         coefficients = golden["window"][:, :64, i]
-        latents, state = net(coefficients, pose, pose[0], face, state, source, golden["kp"])
+        latents, state = net(coefficients, pose, pose[0], face, torch.zeros(2), state, source, golden["kp"])
         rows.append(torch.cat([1.5 * coefficients[0], source[0, 64:]]))
         window = torch.stack([rows[min(max(j, 0), i)] for j in range(i - RADIUS, i + RADIUS + 1)], 1)
         near(latents, net.net(window[None], golden["kp"]), 1e-5)
+
+
+def test_lids_of_a_video_are_what_expnet_would_have_said(
+    nets: dict[str, torch.nn.Module], golden: dict[str, torch.Tensor]
+) -> None:
+    hear, net, source = nets["speech2landmarks"], nets["landmarks2latents"], golden["coefficients"]
+    pose, face = sample.face()[1], torch.tensor([0, 0, 0.2, 1, 1.5, 1, 0])
+    features = golden["mel"].transpose(0, 1).reshape(80, 80)
+
+    def latents(heard: float, lids: list[float]) -> torch.Tensor:
+        said = hear(features, source[:, :64], torch.tensor([heard]), torch.tensor([7.0]))[0]
+        state = torch.zeros(1 + RADIUS * MINIATURE.coefficients)
+        return net(said, pose, pose[0], face, torch.tensor(lids), state, source, golden["kp"])[0]
+
+    near(latents(0.2, [0.2, 0.9]), latents(0.9, [0.9, 0.9]), 1e-5)
+    assert float((latents(0.2, [0.2, 0.9]) - latents(0.2, [0.2, 0.2])).abs().max()) > 1e-3
 
 
 def test_stages_use_listed_operators_alone(pack: Pack) -> None:
