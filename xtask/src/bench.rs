@@ -33,7 +33,7 @@ pub struct BenchArgs {
     /// Tell what a picture of a model pack takes instead, which GST_PORTRAIT_TRUSTED_PACKS trusts; with --against: a pack for both
     #[arg(long, conflicts_with_all = ["write", "live", "streams", "profile"], value_name = "FOLDER")]
     pack: Option<PathBuf>,
-    /// Pictures of each kind that are drawn with a pack
+    /// Pictures that are drawn with a pack
     #[arg(long, requires = "pack", conflicts_with = "against", value_name = "COUNT")]
     pictures: Option<u64>,
     /// How often both play each pipeline

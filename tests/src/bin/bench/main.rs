@@ -48,8 +48,8 @@ struct Arguments {
     /// Tell what a picture of that model pack takes instead, which GST_PORTRAIT_TRUSTED_PACKS trusts; or a pack for both builds
     #[arg(long, value_name = "FOLDER")]
     pack: Option<PathBuf>,
-    /// Pictures of each kind that are drawn with a pack
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=250))]
+    /// Pictures that are drawn with a pack
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=250))]
     pictures: u64,
     /// Dub that film and tell three numbers of it: what the table asks a process of its own
     #[arg(long, value_name = "FILM", hide = true)]

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use portrait_tests::pipeline::{Pipeline, Recording};
 use portrait_tests::{machine, photo, samples};
 
-use crate::paired::PIPELINES;
 use crate::yardstick;
 
 /// A pack that takes longer for its few pictures hangs.
@@ -28,7 +27,7 @@ struct Played {
     precision: String,
 }
 
-/// A table of a pack: so many pictures of each kind are drawn.
+/// A table of a pack: so many pictures are drawn by one thread, and by as many as there are cores.
 ///
 /// # Errors
 /// Where the pack cannot be opened or a pipeline fails.
@@ -37,20 +36,15 @@ pub fn measure(pack: &Path, pictures: u64) -> Result<String, String> {
     let wav = dir.path().join("speech.wav");
     samples::write_speech(&wav, pictures as f64 * 0.04);
     let load = machine::load();
-    let threads = tch::get_num_threads();
-    let play = |properties: &str, caps: &str, threads: i32| {
-        eprintln!("measuring {properties} {caps}, {threads} threads");
-        let head = format!("model-pack={}/ portrait={} num-threads={threads}", pack.display(), photo());
-        play(&wav, &format!("{head} {properties}"), caps)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let play = |threads: usize| {
+        eprintln!("measuring {pictures} pictures, num-threads={threads}");
+        play(&wav, pack, threads)
     };
     // First, because peak memory is the process's.
-    let (_, properties, caps) = PIPELINES[0];
-    let alone = play(properties, caps, 1)?;
+    let alone = play(1)?;
     let peak = machine::status("VmHWM");
-    let mut kinds = vec![(format!("{}, 1 thread", PIPELINES[0].0), alone.ms[3])];
-    for (name, properties, caps) in PIPELINES {
-        kinds.push((format!("{name}, {threads} threads"), play(properties, caps, threads)?.ms[3]));
-    }
+    let together = play(cores)?;
     eprintln!("measuring {} GMAC of convolutions", yardstick::GMAC);
     let pass = yardstick::measure();
 
@@ -63,31 +57,32 @@ pub fn measure(pack: &Path, pictures: u64) -> Result<String, String> {
     row("---", "---:".into());
     row("machine", machine::describe());
     row("load before", load);
-    row("pictures of each kind", alone.pictures.to_string());
+    row("pictures of 512x512, as often", alone.pictures.to_string());
     row("facesynth computes in", alone.precision);
-    row("first picture after PLAYING, 1 thread", format!("{:.2} s", alone.first.as_secs_f64()));
+    row("first picture after PLAYING, 1 thread", format!("{:.1} s", alone.first.as_secs_f64()));
     row("peak resident memory, one stream", format!("{} MB", peak * 1024 / 1_000_000));
     for (stage, ms) in STAGES.iter().zip(alone.ms).take(3) {
         row(&format!("{stage}, 1 thread"), format!("{ms:.1} ms a frame"));
     }
-    for (what, ms) in &kinds {
-        row(&format!("facesynth, {what}"), format!("{ms:.0} ms a picture"));
+    for (threads, ms) in [(1, alone.ms[3]), (cores, together.ms[3])] {
+        row(&format!("facesynth, {threads} threads"), format!("{ms:.0} ms a picture"));
     }
     row(
         &format!("{} GMAC of convolutions, {} threads", yardstick::GMAC, pass.threads),
         format!("{:.0} ms ({:.0} GMAC/s)", pass.ms, yardstick::GMAC as f64 / pass.ms * 1e3),
     );
-    for (what, ms) in kinds.iter().skip(1) {
-        row(&format!("facesynth, {what} / that pass"), format!("{:.2}", ms / pass.ms));
-    }
+    row(&format!("facesynth, {cores} threads / that pass"), format!("{:.2}", together.ms[3] / pass.ms));
     Ok(text)
 }
 
-/// Plays a voice through `talkinghead` with those properties, as pictures of those caps.
-fn play(wav: &Path, properties: &str, caps: &str) -> Result<Played, String> {
+/// Plays a voice through `talkinghead` with that pack, as square pictures of 512.
+fn play(wav: &Path, pack: &Path, threads: usize) -> Result<Played, String> {
     let pipeline = Pipeline::parse(&format!(
-        "filesrc location={} ! wavparse ! talkinghead name=head {properties} ! video/x-raw,{caps} ! appsink name=out",
-        wav.display()
+        "filesrc location={} ! wavparse ! talkinghead name=head model-pack={}/ portrait={} num-threads={threads} \
+         ! video/x-raw,format=I420,width=512,height=512 ! appsink name=out",
+        wav.display(),
+        pack.display(),
+        photo()
     ));
     let recording: Recording = pipeline.record("out");
     let seen = crate::whole::Seen::of(&pipeline.element("head"));
