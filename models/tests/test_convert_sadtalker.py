@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import tomllib
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from scipy.signal import savgol_filter
 
 from models.convert import sample
 from models.convert.checkpoint import ConvertError
+from models.convert.cli import run
+from models.convert.sadtalker.__main__ import options, sizes
 from models.convert.sadtalker.config import MINIATURE, Config
 from models.convert.sadtalker.convert import checkpoints, convert, load
 from models.convert.sadtalker.hearing import WINDOW, next_number, window_of
@@ -289,6 +293,27 @@ def test_a_wrong_tensor_is_named(official: Path, tmp_path: Path, change: Callabl
     with pytest.raises(ConvertError, match=message):
         convert(tmp_path, tmp_path / "out", MINIATURE, half=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("which", ["--random", "--miniature", "--checkpoints"])
+def test_the_command_line_invents_checkpoints_where_it_is_told_to(
+    which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, invented, converted = tmp_path / "official", [], []
+    given = [which, str(folder)] if which == "--checkpoints" else [which]
+    monkeypatch.setattr("sys.argv", ["sadtalker", *given, "--output", str(tmp_path / "pack"), "--size", "512", "--full"])
+
+    def make(o: argparse.Namespace, source: Path) -> str:
+        converted.append((sizes(o), source))
+        return "digest"
+
+    run("", make, lambda o, source: invented.append((sizes(o), source)), options)
+    assert "GST_PORTRAIT_TRUSTED_PACKS=digest" in capsys.readouterr().out
+    assert [c for c, _ in converted] == [MINIATURE if which == "--miniature" else replace(Config(), image=512, coefficients=73)]
+    if which == "--checkpoints":
+        assert (converted[0][1], invented) == (folder, [])
+    else:
+        assert invented == converted, "what is converted is what was invented"
 
 
 def test_the_other_mapping_network_is_not_taken_for_this_one(official: Path, tmp_path: Path) -> None:

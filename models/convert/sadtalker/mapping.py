@@ -59,8 +59,8 @@ class Latents(nn.Module):
     kp_canonical [1,K,3]) -> latents [1,K,3], state
 
     `lids` are the closures that ExpNet heard of and that is to be seen: it is linear in it, so that the difference, times what
-    `blink` [64] weighs it with, gives what ExpNet would have said. The window of the mapping network is the 13 frames before, this one, and this one in the place of the 13 to come. `face[4]` is
-    the gain of the expression.
+    `blink` [64] weighs it with, gives what ExpNet would have said. The window of the mapping network is the 13 frames before, this one,
+    and this one in the place of the 13 to come. `face[4]` is the gain of the expression.
     """
 
     def __init__(self, net: Mapping, blink: Tensor, c: Config) -> None:
