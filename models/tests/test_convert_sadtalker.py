@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import tomllib
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from scipy.signal import savgol_filter
 
 from models.convert import sample
 from models.convert.checkpoint import ConvertError
+from models.convert.cli import run
+from models.convert.sadtalker.__main__ import options, sizes
 from models.convert.sadtalker.config import MINIATURE, Config
 from models.convert.sadtalker.convert import checkpoints, convert, load
 from models.convert.sadtalker.hearing import WINDOW, next_number, window_of
@@ -205,10 +209,26 @@ def test_the_window_of_keypoints_ends_with_the_newest_frame(
     state, rows = torch.zeros(1 + RADIUS * MINIATURE.coefficients), []
     for i in range(16):
         coefficients = golden["window"][:, :64, i]
-        latents, state = net(coefficients, pose, pose[0], face, state, source, golden["kp"])
+        latents, state = net(coefficients, pose, pose[0], face, torch.zeros(2), state, source, golden["kp"])
         rows.append(torch.cat([1.5 * coefficients[0], source[0, 64:]]))
         window = torch.stack([rows[min(max(j, 0), i)] for j in range(i - RADIUS, i + RADIUS + 1)], 1)
         near(latents, net.net(window[None], golden["kp"]), 1e-5)
+
+
+def test_lids_of_a_video_are_what_expnet_would_have_said(
+    nets: dict[str, torch.nn.Module], golden: dict[str, torch.Tensor]
+) -> None:
+    hear, net, source = nets["speech2landmarks"], nets["landmarks2latents"], golden["coefficients"]
+    pose, face = sample.face()[1], torch.tensor([0, 0, 0.2, 1, 1.5, 1, 0])
+    features = golden["mel"].transpose(0, 1).reshape(80, 80)
+
+    def latents(heard: float, lids: list[float]) -> torch.Tensor:
+        said = hear(features, source[:, :64], torch.tensor([heard]), torch.tensor([7.0]))[0]
+        state = torch.zeros(1 + RADIUS * MINIATURE.coefficients)
+        return net(said, pose, pose[0], face, torch.tensor(lids), state, source, golden["kp"])[0]
+
+    near(latents(0.2, [0.2, 0.9]), latents(0.9, [0.9, 0.9]), 1e-5)
+    assert float((latents(0.2, [0.2, 0.9]) - latents(0.2, [0.2, 0.2])).abs().max()) > 1e-3
 
 
 def test_stages_use_listed_operators_alone(pack: Pack) -> None:
@@ -273,6 +293,27 @@ def test_a_wrong_tensor_is_named(official: Path, tmp_path: Path, change: Callabl
     with pytest.raises(ConvertError, match=message):
         convert(tmp_path, tmp_path / "out", MINIATURE, half=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("which", ["--random", "--miniature", "--checkpoints"])
+def test_the_command_line_invents_checkpoints_where_it_is_told_to(
+    which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, invented, converted = tmp_path / "official", [], []
+    given = [which, str(folder)] if which == "--checkpoints" else [which]
+    monkeypatch.setattr("sys.argv", ["sadtalker", *given, "--output", str(tmp_path / "pack"), "--size", "512", "--full"])
+
+    def make(o: argparse.Namespace, source: Path) -> str:
+        converted.append((sizes(o), source))
+        return "digest"
+
+    run("", make, lambda o, source: invented.append((sizes(o), source)), options)
+    assert "GST_PORTRAIT_TRUSTED_PACKS=digest" in capsys.readouterr().out
+    assert [c for c, _ in converted] == [MINIATURE if which == "--miniature" else replace(Config(), image=512, coefficients=73)]
+    if which == "--checkpoints":
+        assert (converted[0][1], invented) == (folder, [])
+    else:
+        assert invented == converted, "what is converted is what was invented"
 
 
 def test_the_other_mapping_network_is_not_taken_for_this_one(official: Path, tmp_path: Path) -> None:

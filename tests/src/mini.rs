@@ -161,6 +161,18 @@ inputs = [{ name = "source_latents", shape = [1, 21, 3] }, { name = "latents", s
 outputs = [{ name = "picture", shape = [1, 3, 128, 128] }]
 "#;
 
+/// A voice as coefficients of a face model, and keypoints out of them.
+const VOICE: &str = "
+    loud = torch.add(torch.mean(features), torch.reshape(blink, [1, 1]))
+    return (torch.mul(loud, torch.reshape(torch.arange(8), [1, 8])), torch.add(state, 1.))
+";
+const KEYPOINTS: &str = "
+    shift = torch.mul(torch.tanh(torch.mul(torch.sum(coefficients), 0.01)), 0.1)
+    closed = torch.mul(torch.sub(torch.select(lids, 0, 1), torch.select(lids, 0, 0)), 0.2)
+    turn = torch.mul(torch.sub(torch.reshape(pose, [7]), source_pose), 0.002)
+    return torch.add(torch.add(torch.add(source_latents, shift), torch.select(turn, 0, 0)), closed)
+";
+
 /// The miniature pack, as it is written: its manifest and its models may be changed before.
 #[derive(Clone)]
 pub struct Mini {
@@ -176,6 +188,39 @@ impl Default for Mini {
 }
 
 impl Mini {
+    /// A pack between whose stages no landmarks flow. Lids that a video closes move all keypoints by a fifth of their closure.
+    #[must_use]
+    pub fn coefficients() -> Self {
+        let posed =
+            "{ name = \"posed\", shape = [1, 478, 3] }, { name = \"source_landmarks\", shape = [1, 478, 3] }";
+        let own = "{ name = \"coefficients\", shape = [1, 8] }, { name = \"pose\", shape = [1, 7] }, { name = \"source_pose\", shape = [7] }, { name = \"lids\", shape = [2] }";
+        let speech = "
+[between]
+kind = \"coefficients\"
+count = 8
+
+[stages.speech2landmarks]
+file = \"voice.pt\"
+sha256 = \"DIGEST:voice\"
+inputs = [{ name = \"features\", shape = [1, 4, 128] }, { name = \"blink\", shape = [1] }, { name = \"state\", shape = [1] }]
+outputs = [{ name = \"coefficients\", shape = [1, 8] }, { name = \"state\", shape = [1] }]
+
+[stages.render]";
+        let arguments =
+            "source_latents: Tensor, coefficients: Tensor, pose: Tensor, source_pose: Tensor, lids: Tensor";
+        Self::default()
+            .with("id = \"mini\"", "id = \"coefficients\"")
+            .with(posed, own)
+            .with("\n[stages.render]", speech)
+            .with_model(
+                "voice",
+                "features: Tensor, blink: Tensor, state: Tensor",
+                "Tuple[Tensor, Tensor]",
+                VOICE,
+            )
+            .with_model("landmarks2latents", arguments, "Tensor", KEYPOINTS)
+    }
+
     /// With a text of the manifest exchanged.
     #[must_use]
     pub fn with(mut self, from: &str, to: &str) -> Self {

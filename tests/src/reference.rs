@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The parts of the documents that the elements write themselves: what stands between `<!-- from …: NAME -->` and
-//! `<!-- to here -->` is made anew from what is registered, all around it is written by hand.
+//! `<!-- to here -->` is made anew from what is registered, all around it is written by hand: in `docs/elements.md` by the
+//! `doc.md` in the element's folder.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -14,6 +15,14 @@ use crate::describe;
 /// Documents with such parts.
 pub const DOCUMENTS: [&str; 2] = ["docs/elements.md", "docs/concepts.md"];
 
+/// The document with a section for each element.
+const SECTIONS: &str = DOCUMENTS[0];
+
+/// Stands in an element's `doc.md` where what is registered is to be.
+const PLACE: &str = "<!-- the element's pads, signals and properties -->";
+
+const HEADING: &str = "\n## ";
+
 const BEGIN: &str = "<!-- from the elements: ";
 const BEGIN_END: &str = " -->\n";
 const END: &str = "<!-- to here -->";
@@ -24,11 +33,54 @@ const MOST_FORMATS: usize = 20;
 /// Properties that every element with a model has; they have a table of their own.
 const OF_MODELS: [&str; 3] = ["model-pack", "device", "num-threads"];
 
+/// A document as it is to be, given as it is.
+///
+/// # Errors
+/// Where a part has no end or is of nothing that is known, and where an element has no `doc.md` with a place for what is registered.
+pub fn current(document: &str, text: &str) -> Result<String, String> {
+    let own = |name: &str| {
+        let path = format!("plugins/portrait/src/elements/{name}/doc.md");
+        let text =
+            std::fs::read_to_string(crate::root().join(&path)).map_err(|error| format!("{path}: {error}"))?;
+        if text.matches(PLACE).count() == 1 { Ok(text) } else { Err(format!("{path} has no line {PLACE}")) }
+    };
+    renewed(&if document == SECTIONS {
+        with_sections(text, &describe::ELEMENTS, own)?
+    } else {
+        text.to_owned()
+    })
+}
+
+/// The document with the elements' sections as these say them by `own`: in the order that it has, those that it lacks behind.
+fn with_sections(
+    text: &str,
+    elements: &[&str],
+    own: impl Fn(&str) -> Result<String, String>,
+) -> Result<String, String> {
+    let section = |name: &str| {
+        let part = format!("{BEGIN}{name}{BEGIN_END}{END}");
+        Ok::<_, String>(format!("{HEADING}{name}\n\n{}", own(name)?.replace(PLACE, &part)))
+    };
+    let mut sections = text.split(HEADING);
+    let mut out = sections.next().unwrap_or_default().to_owned();
+    let mut missing = elements.to_vec();
+    for there in sections {
+        let name = there.lines().next().unwrap_or_default();
+        let known = missing.len();
+        missing.retain(|element| *element != name);
+        out += &if missing.len() < known { section(name)? } else { format!("{HEADING}{there}") };
+    }
+    for name in missing {
+        out += &section(name)?;
+    }
+    Ok(out)
+}
+
 /// The document with its parts made anew.
 ///
 /// # Errors
 /// Where a part has no end or is of nothing that is known.
-pub fn renewed(text: &str) -> Result<String, String> {
+fn renewed(text: &str) -> Result<String, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (name, part) = after.split_once(BEGIN_END).ok_or("a part has no name")?;
@@ -159,6 +211,27 @@ fn metadata() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sections_are_the_elements_own_in_the_order_that_the_document_has() {
+        let own = |name: &str| match name {
+            "nobody" => Err("no file".to_owned()),
+            name => Ok(format!("All of {name}.\n\n{PLACE}\n")),
+        };
+        let section =
+            |name: &str| format!("\n## {name}\n\nAll of {name}.\n\n{BEGIN}{name}{BEGIN_END}{END}\n");
+        let page = "by hand\n\n## second\n\nold\n\n## by hand\n\nstays\n\n## first\n";
+        let due = format!(
+            "by hand\n{}{}{}{}",
+            section("second"),
+            "\n## by hand\n\nstays\n",
+            section("first"),
+            section("new")
+        );
+        assert_eq!(with_sections(page, &["first", "second", "new"], own), Ok(due.clone()));
+        assert_eq!(with_sections(&due, &["first", "second", "new"], own), Ok(due));
+        assert_eq!(with_sections(page, &["nobody"], own), Err("no file".to_owned()));
+    }
 
     #[test]
     fn what_is_written_by_hand_stays_and_what_is_not_is_made_anew() {

@@ -71,9 +71,10 @@ fn every_property_says_in_which_states_it_may_change() {
     for name in ELEMENTS {
         let element = gst::ElementFactory::make(name).build().unwrap();
         let own = describe::own_properties(&element);
-        // The overlay runs no model.
-        let expected = if name == "landmarkoverlay" { "landmarks" } else { "model-pack" };
-        assert!(own.iter().any(|spec| spec.name() == expected), "{name}: {own:?}");
+        // What runs a model has all that belongs to it.
+        let has = |name: &str| own.iter().any(|spec| spec.name() == name);
+        assert!(!own.is_empty(), "{name} has no property");
+        assert_eq!([has("device"), has("num-threads")], [has("model-pack"); 2], "{name}: {own:?}");
         for spec in own {
             assert_ne!(describe::mutability(&spec), "not said", "{name}: {}", spec.name());
             // Enumerations are part of what applications may use.

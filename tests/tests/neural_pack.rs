@@ -25,43 +25,6 @@ const DISC: &str = "
     return (alpha, texture)
 ";
 
-/// A voice as coefficients of a face model, and keypoints out of them.
-const VOICE: &str = "
-    loud = torch.add(torch.mean(features), torch.reshape(blink, [1, 1]))
-    return (torch.mul(loud, torch.reshape(torch.arange(8), [1, 8])), torch.add(state, 1.))
-";
-const KEYPOINTS: &str = "
-    shift = torch.mul(torch.tanh(torch.mul(torch.sum(coefficients), 0.01)), 0.1)
-    turn = torch.mul(torch.sub(torch.reshape(pose, [7]), source_pose), 0.002)
-    return torch.add(torch.add(source_latents, shift), torch.select(turn, 0, 0))
-";
-
-/// A pack between whose stages no landmarks flow.
-fn coefficients() -> Mini {
-    let posed =
-        "{ name = \"posed\", shape = [1, 478, 3] }, { name = \"source_landmarks\", shape = [1, 478, 3] }";
-    let own = "{ name = \"coefficients\", shape = [1, 8] }, { name = \"pose\", shape = [1, 7] }, { name = \"source_pose\", shape = [7] }";
-    let speech = "
-[between]
-kind = \"coefficients\"
-count = 8
-
-[stages.speech2landmarks]
-file = \"voice.pt\"
-sha256 = \"DIGEST:voice\"
-inputs = [{ name = \"features\", shape = [1, 4, 128] }, { name = \"blink\", shape = [1] }, { name = \"state\", shape = [1] }]
-outputs = [{ name = \"coefficients\", shape = [1, 8] }, { name = \"state\", shape = [1] }]
-
-[stages.render]";
-    let arguments = "source_latents: Tensor, coefficients: Tensor, pose: Tensor, source_pose: Tensor";
-    Mini::default()
-        .with("id = \"mini\"", "id = \"coefficients\"")
-        .with(posed, own)
-        .with("\n[stages.render]", speech)
-        .with_model("voice", "features: Tensor, blink: Tensor, state: Tensor", "Tuple[Tensor, Tensor]", VOICE)
-        .with_model("landmarks2latents", arguments, "Tensor", KEYPOINTS)
-}
-
 /// Written, and trusted before any test runs: the environment is the whole program's.
 static PACKS: LazyLock<PathBuf> = LazyLock::new(|| {
     /// Nothing that is static is dropped.
@@ -88,7 +51,7 @@ static PACKS: LazyLock<PathBuf> = LazyLock::new(|| {
                 .with("id = \"mini\"", "id = \"turned\"")
                 .with("[pose]", "[crop]\nscale = 1.6\nvy = -0.1\n\n[pose]"),
         ),
-        ("coefficients", coefficients()),
+        ("coefficients", Mini::coefficients()),
     ];
     let digests = packs.map(|(name, pack)| pack.write(&folder, name).1);
     // SAFETY: all tests of this program wait here first, so no other thread reads or writes the environment now; the function

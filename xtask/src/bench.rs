@@ -30,9 +30,12 @@ pub struct BenchArgs {
     /// Compare with the plugin in that folder instead: both play the same pipelines in turns
     #[arg(long, conflicts_with_all = ["write", "live", "streams"], value_name = "FOLDER")]
     against: Option<PathBuf>,
-    /// A model pack for both, which GST_PORTRAIT_TRUSTED_PACKS trusts
-    #[arg(long, requires = "against", value_name = "FOLDER")]
+    /// Tell what a picture of a model pack takes instead, which GST_PORTRAIT_TRUSTED_PACKS trusts; with --against: a pack for both
+    #[arg(long, conflicts_with_all = ["write", "live", "streams", "profile"], value_name = "FOLDER")]
     pack: Option<PathBuf>,
+    /// Pictures that are drawn with a pack
+    #[arg(long, requires = "pack", conflicts_with = "against", value_name = "COUNT")]
+    pictures: Option<u64>,
     /// How often both play each pipeline
     #[arg(long, requires = "against", value_name = "COUNT")]
     rounds: Option<u64>,
@@ -77,8 +80,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             command.arg(option).arg(std::path::absolute(folder)?);
         }
     }
-    if let Some(rounds) = args.rounds {
-        command.arg("--rounds").arg(rounds.to_string());
+    for (option, count) in [("--rounds", args.rounds), ("--pictures", args.pictures)] {
+        if let Some(count) = count {
+            command.arg(option).arg(count.to_string());
+        }
     }
     shell::run(&mut command)
 }

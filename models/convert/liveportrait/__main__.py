@@ -7,13 +7,22 @@ DIR holds appearance_feature_extractor, motion_extractor, warping_module, spade_
 stitching_retargeting_module, each as .pth or .safetensors, as https://huggingface.co/KwaiVGI/LivePortrait has them.
 """
 
+import argparse
+
 from ..cli import run
 from .config import MINIATURE, Config
 from .convert import checkpoints, convert
 
+
+
+def sizes(o: argparse.Namespace) -> Config:
+    """What the command line asks for."""
+    return MINIATURE if o.miniature else Config()
+
+
 if __name__ == "__main__":
     run(
         __doc__,
-        lambda o, folder: convert(folder, o.output, MINIATURE if o.miniature else Config(), o.weights == "float16"),
-        lambda folder: checkpoints(folder, MINIATURE, seed=0),
+        lambda o, folder: convert(folder, o.output, sizes(o), o.weights == "float16"),
+        lambda o, folder: checkpoints(folder, sizes(o), seed=0),
     )

@@ -32,6 +32,6 @@ if __name__ == "__main__":
     run(
         __doc__,
         lambda o, folder: convert(folder, o.output, sizes(o), o.weights == "float16"),
-        lambda folder: checkpoints(folder, MINIATURE, seed=0),
+        lambda o, folder: checkpoints(folder, sizes(o), seed=0),
         options,
     )

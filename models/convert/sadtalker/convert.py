@@ -112,6 +112,7 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
                 "pose": sample.turned(pose),
                 "source_pose": pose[0],
                 "face": torch.tensor([0, 0, 0, 1, 1.2, 1, 0]),
+                "lids": torch.tensor([0.5, 0.9]),
                 "state": torch.zeros(1 + RADIUS * c.coefficients),
             },
             ["coefficients", "source_coefficients", "kp_canonical"],

@@ -55,16 +55,18 @@ class Mapping(nn.Module):
 
 
 class Latents(nn.Module):
-    """forward(coefficients [1,64], pose [1,7], source_pose [7], face [7], state, source_coefficients [1,C], kp_canonical [1,K,3])
-    -> latents [1,K,3], state
+    """forward(coefficients [1,64], pose [1,7], source_pose [7], face [7], lids [2], state, source_coefficients [1,C],
+    kp_canonical [1,K,3]) -> latents [1,K,3], state
 
-    The window of the mapping network is the 13 frames before, this one, and this one in the place of the 13 to come. `face[4]` is
-    the gain of the expression.
+    `lids` are the closures that ExpNet heard of and that is to be seen: it is linear in it, so that the difference, times what
+    `blink` [64] weighs it with, gives what ExpNet would have said. The window of the mapping network is the 13 frames before, this one,
+    and this one in the place of the 13 to come. `face[4]` is the gain of the expression.
     """
 
-    def __init__(self, net: Mapping, c: Config) -> None:
+    def __init__(self, net: Mapping, blink: Tensor, c: Config) -> None:
         super().__init__()
         self.net, self.coefficients, self.radius = net, c.coefficients, RADIUS
+        self.blink = nn.Parameter(blink.clone(), requires_grad=False)
 
     def forward(
         self,
@@ -72,13 +74,15 @@ class Latents(nn.Module):
         pose: Tensor,
         source_pose: Tensor,
         face: Tensor,
+        lids: Tensor,
         state: Tensor,
         source_coefficients: Tensor,
         kp_canonical: Tensor,
     ) -> tuple[Tensor, Tensor]:
         head = to_coefficients(pose, source_pose.view(1, 7), source_coefficients[:, 64:70])
         gain = face.view(-1)[4]
-        now = torch.cat([coefficients.view(1, -1) * gain, head, source_coefficients[:, 70:]], 1).unsqueeze(2)
+        said = coefficients.view(1, -1) + (lids[1] - lids[0]) * self.blink.to(torch.float32)
+        now = torch.cat([said * gain, head, source_coefficients[:, 70:]], 1).unsqueeze(2)
         past = state[1:].view(1, self.coefficients, self.radius)
         # Upstream repeats the first frame before it.
         past = torch.where(state[0] > 0.5, past, now.expand_as(past))

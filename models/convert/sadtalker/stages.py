@@ -25,14 +25,15 @@ def build(tensors: dict[str, dict[str, Tensor]], c: Config) -> dict[str, nn.Modu
     weights = {name: Weights(found) for name, found in tensors.items()}
     picture = weights["generator"]
     mapping = Mapping(weights["mapping"], c)
+    expression = Expression(weights["audio2exp"], c)
     recon, keypoints = Reconstruction(weights["face_3drecon"], c), Keypoints(weights["kp_extractor"], c)
     stages = {
         "features": Mel(),
-        "speech2landmarks": Expression(weights["audio2exp"], c),
+        "speech2landmarks": expression,
         "pose": Pose(weights["audio2pose"], c),
         "appearance": AppearanceStage(Appearance(picture, c.volume, c.depth, c.blocks3d)),
         "source": Source(Align(), recon, keypoints, mapping, c),
-        "landmarks2latents": Latents(mapping, c),
+        "landmarks2latents": Latents(mapping, expression.last.weight[:, -1], c),
         "render": RenderStage(
             Warping(picture, c.points, c.flow_steps, LEAST_SHARE),
             Generator(picture.within("decoder."), c.middle, LAST),

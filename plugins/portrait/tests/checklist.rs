@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rules that every element keeps, each tested on every element.
 
+#[macro_use]
 mod common;
 
 use std::time::Duration;
@@ -11,68 +12,62 @@ use gst::prelude::*;
 /// Frames that a test pushes: enough for the look-ahead, few enough to be quick.
 const FRAMES: u64 = 6;
 
-/// Makes one test an element, so that a failure names the element and tests run in parallel.
-macro_rules! for_each_element {
-    ($($name:ident => $check:ident),+ $(,)?) => {
-        mod audiofeatures { $(#[test] fn $name() { super::$check(super::common::AUDIO_FEATURES); })+ }
-        mod speech2landmarks { $(#[test] fn $name() { super::$check(super::common::SPEECH2LANDMARKS); })+ }
-        mod landmarks2latents { $(#[test] fn $name() { super::$check(super::common::LANDMARKS2LATENTS); })+ }
-        mod facesynth { $(#[test] fn $name() { super::$check(super::common::FACESYNTH); })+ }
-        mod facelandmarks { $(#[test] fn $name() { super::$check(super::common::FACELANDMARKS); })+ }
-        mod landmarkoverlay { $(#[test] fn $name() { super::$check(super::common::LANDMARKOVERLAY); })+ }
-        mod facetracker { $(#[test] fn $name() { super::$check(super::common::FACETRACKER); })+ }
-        mod mouthdub { $(#[test] fn $name() { super::$check(super::common::MOUTHDUB); })+ }
-        mod face2latents { $(#[test] fn $name() { super::$check(super::common::FACE2LATENTS); })+ }
-        mod talkinghead { $(#[test] fn $name() { super::$check(super::common::TALKINGHEAD); })+ }
+/// Makes each rule a test of each element, so that a failure names both and tests run in parallel.
+macro_rules! checks {
+    ($($name:ident: $fixture:ident),+ $(,)?) => { $(mod $name { rules! { $fixture } })+ };
+}
+
+macro_rules! tests {
+    ($fixture:ident: $($name:ident => $check:ident),+ $(,)?) => {
+        $(#[test] fn $name() { super::$check(super::common::$fixture); })+
     };
 }
 
-for_each_element! {
-    has_rank_none_and_its_klass => registration,
-    every_property_is_documented => property_documentation,
-    garbage_in_properties_is_kept_until_start => garbage_properties,
-    an_absent_pack_is_one_clear_error => absent_pack,
-    an_absent_device_is_one_clear_error => absent_device,
-    takes_its_caps_and_refuses_others => negotiation,
-    caps_queries_honour_the_filter => caps_query,
-    gives_a_frame_for_a_frame => frame_count,
-    timestamps_are_those_of_the_frames => timestamps,
-    a_segment_that_starts_later_keeps_timestamps => late_segment,
-    same_input_same_output_after_restart => restart,
-    same_input_same_output_after_flush => flush,
-    twenty_lives => many_lives,
-    a_new_stream_forgets_the_old_one => same_caps_again,
-    a_segment_that_goes_back_in_time_forgets => segment_back,
-    a_segment_that_goes_on_in_time_changes_nothing => segment_on,
-    caps_may_change_in_the_middle => new_rate,
-    downstream_flow_is_passed_on => downstream_eos,
-    unknown_events_pass => custom_event,
-    properties_answer_while_a_push_blocks => blocked_push,
-    libtorch_threads_stay_as_they_are => torch_threads,
-    inputs_of_wrong_size_are_an_error => wrong_size,
-    input_buffers_are_not_written => shared_input,
+/// The rules of an element: all of them, but for one that waits for frames without a thread in between (see `facedub.rs`).
+macro_rules! rules {
+    (FACEDUB) => {
+        tests! { FACEDUB:
+            has_rank_none_and_its_klass => registration,
+            every_property_is_documented => property_documentation,
+            garbage_in_properties_is_kept_until_start => garbage_properties,
+            an_absent_pack_is_one_clear_error => absent_pack,
+            an_absent_device_is_one_clear_error => absent_device,
+            caps_queries_honour_the_filter => caps_query,
+            twenty_lives => many_lives,
+            libtorch_threads_stay_as_they_are => torch_threads,
+            input_buffers_are_not_written => shared_input,
+        }
+    };
+    ($fixture:ident) => {
+        tests! { $fixture:
+            has_rank_none_and_its_klass => registration,
+            every_property_is_documented => property_documentation,
+            garbage_in_properties_is_kept_until_start => garbage_properties,
+            an_absent_pack_is_one_clear_error => absent_pack,
+            an_absent_device_is_one_clear_error => absent_device,
+            takes_its_caps_and_refuses_others => negotiation,
+            caps_queries_honour_the_filter => caps_query,
+            gives_a_frame_for_a_frame => frame_count,
+            timestamps_are_those_of_the_frames => timestamps,
+            a_segment_that_starts_later_keeps_timestamps => late_segment,
+            same_input_same_output_after_restart => restart,
+            same_input_same_output_after_flush => flush,
+            twenty_lives => many_lives,
+            a_new_stream_forgets_the_old_one => same_caps_again,
+            a_segment_that_goes_back_in_time_forgets => segment_back,
+            a_segment_that_goes_on_in_time_changes_nothing => segment_on,
+            caps_may_change_in_the_middle => new_rate,
+            downstream_flow_is_passed_on => downstream_eos,
+            unknown_events_pass => custom_event,
+            properties_answer_while_a_push_blocks => blocked_push,
+            libtorch_threads_stay_as_they_are => torch_threads,
+            inputs_of_wrong_size_are_an_error => wrong_size,
+            input_buffers_are_not_written => shared_input,
+        }
+    };
 }
 
-/// The rest of them waits for frames without a thread in between: see `facedub.rs`.
-mod facedub {
-    use super::common::FACEDUB;
-
-    macro_rules! checks {
-        ($($name:ident => $check:ident),+ $(,)?) => { $(#[test] fn $name() { super::$check(FACEDUB); })+ };
-    }
-
-    checks! {
-        has_rank_none_and_its_klass => registration,
-        every_property_is_documented => property_documentation,
-        garbage_in_properties_is_kept_until_start => garbage_properties,
-        an_absent_pack_is_one_clear_error => absent_pack,
-        an_absent_device_is_one_clear_error => absent_device,
-        caps_queries_honour_the_filter => caps_query,
-        twenty_lives => many_lives,
-        libtorch_threads_stay_as_they_are => torch_threads,
-        input_buffers_are_not_written => shared_input,
-    }
-}
+fixtures!(checks);
 
 fn registration(fixture: Fixture) {
     init();

@@ -82,7 +82,7 @@ fn follows(fixture: Fixture) -> usize {
 
 #[test]
 fn every_controllable_property_of_every_element_follows_its_curve() {
-    let all = FIXTURES.into_iter();
+    let all = FIXTURES.iter().copied();
     let mut names: Vec<_> = all.clone().map(|f| f.factory).collect();
     let counts: Vec<_> = all.map(|fixture| (fixture.factory, follows(fixture))).collect();
     for (name, some) in

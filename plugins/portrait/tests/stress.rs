@@ -138,7 +138,7 @@ fn fixture(fixture: Fixture) {
 #[test]
 #[ignore = "runs for minutes: cargo xtask soak --stress"]
 fn elements_stand_stress() {
-    FIXTURES.into_iter().for_each(fixture);
+    FIXTURES.iter().copied().for_each(fixture);
 }
 
 #[test]

@@ -106,6 +106,7 @@ static ROLES: [Role; 14] = [
             may("neutral", "1 POINTS 3"),
             may("crop_angle", "1"),
             may("face", "FACE"),
+            may("lids", "2"),
         ],
         fixed: 5,
         takes_sources: true,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask bench`: how fast the demo's pipeline is, what each element takes, and how that compares with one pass
-//! of a full-size neural generator on the same machine; or the latency of a live pipeline; or two builds of the plugin.
+//! of a full-size neural generator on the same machine; or the latency of a live pipeline; or two builds of the plugin; or another
+//! pack.
 
 // A command-line program speaks on its standard streams.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod dub;
 mod live;
+mod pack;
 mod paired;
 mod profile;
 mod stages;
@@ -43,9 +45,12 @@ struct Arguments {
     /// Folder of the plugin that is compared
     #[arg(long, value_name = "FOLDER", requires = "against")]
     plugin: Option<PathBuf>,
-    /// A model pack for both builds, which GST_PORTRAIT_TRUSTED_PACKS trusts
-    #[arg(long, value_name = "FOLDER", requires = "against")]
+    /// Tell what a picture of that model pack takes instead, which GST_PORTRAIT_TRUSTED_PACKS trusts; or a pack for both builds
+    #[arg(long, value_name = "FOLDER")]
     pack: Option<PathBuf>,
+    /// Pictures that are drawn with a pack
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=250))]
+    pictures: u64,
     /// Dub that film and tell three numbers of it: what the table asks a process of its own
     #[arg(long, value_name = "FILM", hide = true)]
     dub: Option<PathBuf>,
@@ -68,6 +73,8 @@ fn main() {
     } else if let Some(before) = arguments.against {
         let (after, pack) = (arguments.plugin.unwrap_or_else(machine::program_folder), arguments.pack);
         paired::Pair { before, after, pack, rounds: arguments.rounds as usize }.measure()
+    } else if let Some(folder) = arguments.pack {
+        pack::measure(&folder, arguments.pictures)
     } else {
         all(arguments.write.as_deref())
     };

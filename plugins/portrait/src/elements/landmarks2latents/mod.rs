@@ -9,6 +9,7 @@ mod drive;
 mod ease;
 mod head;
 mod imp;
+mod lids;
 mod motion;
 pub(crate) mod notice;
 pub(crate) mod settings;

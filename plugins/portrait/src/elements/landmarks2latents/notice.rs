@@ -14,6 +14,8 @@ pub enum Notice {
     Undriven,
     /// The pack generates no poses though the mode says so.
     NoGenerator,
+    /// The pack's face is no landmarks: a video cannot drive all of it that it is to.
+    Regions,
 }
 
 impl Notice {
@@ -35,6 +37,11 @@ impl Notice {
                 element,
                 gst::ResourceError::Settings,
                 ("`pose-mode` is generated but the model pack has no stage of the role pose: the head stays still (said once)")
+            ),
+            Self::Regions => gst::element_warning!(
+                element,
+                gst::ResourceError::Settings,
+                ("`drive` asks for more of the face than this model pack takes from a video: the head's pose and, where its stage landmarks2latents takes `lids`, the lids of `eyes` (said once)")
             ),
             Self::Undriven => gst::element_warning!(
                 element,

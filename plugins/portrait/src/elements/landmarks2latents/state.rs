@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use super::drive::{Blend, Driver, Driving};
 use super::head::{HeadPoser, Within};
+use super::lids::{Lids, closure};
 use super::motion::PoseGenerator;
 use super::notice::Notice;
 use super::settings::{Controls, Drive, PoseMode, Settings};
@@ -14,6 +15,7 @@ use super::sight::Sight;
 use super::track::DrivingFace;
 use super::transfer::{MAX_TURN_DEG, Manner, Transfer};
 use crate::elements::facelandmarks::measure::Tracked;
+use crate::face::edit::CLOSURE;
 use crate::face::emotion::EMOTION_LEN;
 use crate::face::landmark::pose::{Pose, turned_to};
 use crate::pack::{Between, FACE_LEN, Pack, PackError, RendererKind, Stage};
@@ -66,6 +68,9 @@ impl FrameInput {
         }
     }
 }
+
+/// What a network takes that can close lids which are no landmarks.
+const LIDS: &str = "lids";
 
 /// Controls of a face that nobody steers.
 const UNMOVED: [f32; FACE_LEN] = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0];
@@ -126,6 +131,8 @@ pub struct State {
     faces: u64,
     head: HeadPoser,
     blend: Blend,
+    /// Of a pack whose face model is another one.
+    lids: Lids,
     source: Option<Source>,
     /// Features of a frame that comes without a voice.
     silence: Arc<[f32]>,
@@ -162,6 +169,7 @@ impl State {
             faces: 0,
             head: HeadPoser::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
+            lids: Lids::default(),
             source: None,
             hidden: stage.first_state()?,
             landmarks: vec![0.0; between.shape().iter().product()],
@@ -203,7 +211,7 @@ impl State {
 
     /// Whether the network takes the controls of the face.
     pub fn takes_face(&self) -> bool {
-        self.stage.place("face").is_some()
+        ["face", LIDS].iter().any(|name| self.stage.place(name).is_some())
     }
 
     /// Back to the first frame.
@@ -215,6 +223,7 @@ impl State {
         self.pad = Transfer::default();
         self.head.reset();
         self.blend.reset();
+        self.lids = Lids::default();
         self.source = None;
         self.sight.iter_mut().for_each(Sight::forget);
         self.hidden = self.stage.first_state()?;
@@ -246,9 +255,12 @@ impl State {
         }
         let mut notices = Vec::new();
         let (base, source, within) = self.base_pose(input, driving, controls, features, &mut notices)?;
-        if self.has_landmarks() {
+        let lids = if self.has_landmarks() {
             self.move_face(input, driving, controls);
-        }
+            [input.face[CLOSURE]; 2]
+        } else {
+            self.close_lids(input, driving, controls, &mut notices)
+        };
         let switched = self.source.replace(source).is_some_and(|last| last != source);
         let moving = matches!(source.mode, PoseMode::Generated | PoseMode::Transferred);
         let (pose, kept) = self.head.step(base, moving, switched, controls, self.frame);
@@ -279,6 +291,7 @@ impl State {
             "features" => stage.input(index, features),
             "emotion" => stage.input(index, &emotion[..self.pack.manifest().emotions.len()]),
             "face" => stage.input(index, &input.face),
+            LIDS => stage.input(index, &lids),
             "state" => match &self.hidden {
                 Some(hidden) => Ok(hidden.shallow_clone()),
                 None => stage.zero_input(index),
@@ -415,5 +428,30 @@ impl State {
             (None, _) => None,
         };
         self.blend.apply(points, neutral, driving, controls, self.frame);
+    }
+
+    /// What a video does with a face that is no landmarks: the closure of the lids, the voice's and that of the frame.
+    fn close_lids(
+        &mut self,
+        input: &FrameInput,
+        driving: Option<&DrivingFace>,
+        controls: &Controls,
+        notices: &mut Vec<Notice>,
+    ) -> [f32; 2] {
+        let drive = driving.map_or(Drive::empty(), |_| controls.drive.resolved(Driver::Pad));
+        let can = self.stage.place(LIDS).is_some();
+        let followed = if can { Drive::EYES } else { Drive::empty() };
+        if drive.intersects(Drive::ALL - Drive::POSE - followed) {
+            notices.push(Notice::Regions);
+        }
+        let seen = driving.filter(|face| {
+            drive.contains(Drive::EYES) && can && (!face.tracked.lost || self.pad.has_started())
+        });
+        let seen = seen.map(|face| {
+            let first = &self.pad.first(&face.tracked.landmarks, face.tracked.pose).0;
+            let open = if controls.drive_relative { first } else { &self.portrait.neutral };
+            closure(&face.tracked.landmarks, open)
+        });
+        self.lids.step(input.face[CLOSURE], seen, self.frame)
     }
 }
