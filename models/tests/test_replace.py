@@ -46,3 +46,21 @@ def test_a_stage_that_bears_bfloat16_bears_it_when_it_was_made_anew(tmp_path: Pa
     run = [sys.executable, "-m", "models.replace", "--build", str(build.parent), "--pack", str(pack)]
     subprocess.run(run, cwd=ROOT.parent, check=True)
     assert tomllib.loads((pack / "pack.toml").read_text())["stages"]["mouth"]["fast"] == "bf16"
+
+
+def test_a_net_for_less_look_ahead_brings_its_row_of_the_table(tmp_path: Path) -> None:
+    name = "speech2landmarks-minimal"
+    pack, build = tmp_path / "pack", tmp_path / "build" / name
+    shutil.copytree(PACK, pack)
+    text = "".join(x for x in (PACK / "pack.toml").read_text().splitlines(True) if not x.startswith("minimal = "))
+    (pack / "pack.toml").write_text(text)
+    build.mkdir(parents=True)
+    shutil.copy(PACK / f"{name}.pt", build)
+    row = f'minimal = {{ samples = 320, speech2landmarks = "{name}" }}\n'
+    (build / "stage.toml").write_text(f"inputs = []\noutputs = []\n[pack-extra.look-ahead]\n{row}")
+    save_file({f"{name}.in.0": np.zeros(7, np.float32)}, str(build / f"golden-{name}.safetensors"))
+    run = [sys.executable, "-m", "models.replace", "--build", str(build.parent), "--pack", str(pack)]
+    subprocess.run(run, cwd=ROOT.parent, check=True)
+    old, new = (tomllib.loads((p / "pack.toml").read_text()) for p in (PACK, pack))
+    assert new["look-ahead"] == old["look-ahead"]
+    assert list(new) == list(old), "tables stand where the exporter writes them"
