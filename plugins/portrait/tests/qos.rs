@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{FACESYNTH, FRAME, Fixture, LANDMARKS2LATENTS, SPEECH2LANDMARKS};
+use common::{FACESYNTH, FRAME, Fixture, LANDMARKS2LATENTS, MOUTHDUB, SPEECH2LANDMARKS};
 use gst::prelude::*;
 
 const FRAMES: u64 = 10;
@@ -31,16 +31,19 @@ fn run(fixture: Fixture) -> (usize, gst::Structure, Vec<gst::Message>) {
 
 #[test]
 fn late_pictures_are_not_painted_and_that_is_told() {
-    let (out, stats, messages) = run(FACESYNTH);
-    let dropped = FRAMES as usize - out;
-    assert!((3..FRAMES as usize - 3).contains(&dropped), "{dropped} dropped");
-    assert_eq!(stats.get("frames"), Ok(out as u64), "a picture that is dropped costs nothing");
-    assert_eq!(stats.get("dropped"), Ok(dropped as u64));
-    assert_eq!(messages.len(), dropped);
-    let last = messages.last().unwrap();
-    let gst::MessageView::Qos(qos) = last.view() else { panic!("{last:?}") };
-    let (_, lost) = qos.stats();
-    assert_eq!(lost.value() as usize, dropped);
+    for fixture in [FACESYNTH, MOUTHDUB] {
+        let name = fixture.factory;
+        let (out, stats, messages) = run(fixture);
+        let dropped = FRAMES as usize - out;
+        assert!((3..FRAMES as usize - 3).contains(&dropped), "{name}: {dropped} dropped");
+        assert_eq!(stats.get("frames"), Ok(out as u64), "{name}: a picture that is dropped costs nothing");
+        assert_eq!(stats.get("dropped"), Ok(dropped as u64), "{name}");
+        assert_eq!(messages.len(), dropped, "{name}");
+        let last = messages.last().unwrap();
+        let gst::MessageView::Qos(qos) = last.view() else { panic!("{last:?}") };
+        let (_, lost) = qos.stats();
+        assert_eq!(lost.value() as usize, dropped, "{name}");
+    }
 }
 
 #[test]
