@@ -63,6 +63,14 @@ enum What {
 }
 
 impl What {
+    /// What x264enc is told.
+    fn preset(self) -> &'static str {
+        match self {
+            Self::Head => "ultrafast",
+            Self::Dub => "veryfast",
+        }
+    }
+
     fn launch(self, voice: &str, sink: &str) -> String {
         match self {
             Self::Head => format!("{voice} ! talkinghead name=head portrait={} ! {sink}", photo()),
@@ -74,12 +82,12 @@ impl What {
     }
 }
 
-/// Two live cameras, each before another person; `cut` says which is on.
+/// Two live cameras of 1280x720, each before another person; `cut` says which is on.
 fn cameras() -> String {
     let camera = |photo: &str| {
         format!(
-            "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=480,framerate=25/1 \
-             ! gdkpixbufoverlay location={} offset-x=80 overlay-width=480 overlay-height=480 \
+            "videotestsrc is-live=true pattern=ball ! video/x-raw,width=1280,height=720,framerate=25/1 \
+             ! gdkpixbufoverlay location={} offset-x=280 overlay-width=720 overlay-height=720 \
              ! videoconvert ! video/x-raw,format=I420 ! cut.",
             data(photo).display()
         )
@@ -112,7 +120,7 @@ fn main() -> ExitCode {
 fn play(what: What, length: Duration) -> bool {
     let pipeline = Pipeline::parse(&what.launch(
         &format!("{} ! queue", microphone::launch()),
-        "videoconvert ! queue ! x264enc tune=zerolatency speed-preset=ultrafast ! fakesink name=out sync=true qos=true",
+        &format!("videoconvert ! queue ! x264enc tune=zerolatency speed-preset={} ! fakesink name=out sync=true qos=true", what.preset()),
     ));
     let cut = pipeline.object().by_name("cut");
     pipeline.play();
