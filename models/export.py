@@ -87,6 +87,12 @@ def entry(stage: str, file: Path, made: dict) -> dict:
     return {"file": file.name, "sha256": sha256(file), **fast, **kept}
 
 
+def extend(pack: dict, made: dict) -> None:
+    """The pack's tables with what a stage's exporter adds to them."""
+    for k, v in made.get("pack-extra", {}).items():
+        pack.setdefault(k, {}).update(v)
+
+
 def put(src: Path, dst: Path) -> Path:
     shutil.copyfile(src, dst.with_suffix(".part"))
     return dst.with_suffix(".part").rename(dst)
@@ -122,8 +128,7 @@ def main() -> None:
         t = tomllib.loads((d / "stage.toml").read_text())
         f = put(d / f"{s}.pt", o.out / f"{s}.pt")
         stages[s] = entry(s, f, t)
-        for k, v in t.get("pack-extra", {}).items():
-            pack.setdefault(k, {}).update(v)
+        extend(pack, t)
         for extra in t.get("files", []):
             put(d / extra, o.out / extra)
         for k, v in load_file(str(d / f"golden-{s}.safetensors")).items():

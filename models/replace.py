@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from models.export import OPTIONAL, STAGES, entry, put, sha256, table, value
+from models.export import OPTIONAL, STAGES, entry, extend, put, sha256, table, value
 
 
 def text(pack: dict) -> str:
@@ -37,8 +37,7 @@ def main() -> None:
         t = tomllib.loads((o.build / s / "stage.toml").read_text())
         f = put(o.build / s / f"{s}.pt", o.pack / f"{s}.pt")
         pack["stages"][s] = entry(s, f, t)
-        for k, v in t.get("pack-extra", {}).items():
-            pack.setdefault(k, {}).update(v)
+        extend(pack, t)
         golden = {k: v for k, v in golden.items() if not k.startswith((f"{s}.in.", f"{s}.out."))}
         golden |= load_file(str(o.build / s / f"golden-{s}.safetensors"))
     save_file(golden, str(o.pack / pack["golden"]["file"]))
