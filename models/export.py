@@ -98,6 +98,22 @@ def put(src: Path, dst: Path) -> Path:
     return dst.with_suffix(".part").rename(dst)
 
 
+def blocks(source: Path, out: Path) -> dict[str, dict]:
+    """The tables of the stages that are made of what others published, put into a pack."""
+    made = {}
+    for s, (name, ins) in BLOCKS.items():
+        f = put(source / name, out / f"{s}.pt")
+        if s == "mesh":
+            mesh.build(f).save(str(f))
+        made[s] = {
+            "file": f.name,
+            "sha256": sha256(f),
+            "inputs": [{"name": n, "shape": x} for n, x in ins],
+            "outputs": probe(f, ins),
+        }
+    return made
+
+
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("--build", type=Path, required=True)
@@ -135,16 +151,7 @@ def main() -> None:
             if k in golden:
                 raise SystemExit(f"golden tensor {k} is written by two stages")
             golden[k] = v
-    for s, (name, ins) in BLOCKS.items():
-        f = put(o.blocks / name, o.out / f"{s}.pt")
-        if s == "mesh":
-            mesh.build(f).save(str(f))
-        stages[s] = {
-            "file": f.name,
-            "sha256": sha256(f),
-            "inputs": [{"name": n, "shape": x} for n, x in ins],
-            "outputs": probe(f, ins),
-        }
+    stages |= blocks(o.blocks, o.out)
     f = put(o.build / "data" / "mean_face.safetensors", o.out / "mean_face.safetensors")
     pack["landmarks"]["mean-face-sha256"] = sha256(f)
     save_file(golden, str(o.out / "golden.safetensors"))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Put stages that were made anew into a pack, the others left as they are to the bit.
 
-Run: python -m models.replace --build BUILD --pack models/packs/lite
+Run: python -m models.replace --build BUILD --pack models/packs/lite [--blocks BLOCKS]
 
-BUILD holds the folders that the stages' exporters leave (see export.py). Golden tensors, digests and shapes follow.
+BUILD holds the folders that the stages' exporters leave (see export.py). Golden tensors, digests and shapes follow. With
+`--blocks` detector, mesh and matte are made anew too.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from models.export import OPTIONAL, STAGES, entry, extend, put, sha256, table, value
+from models.export import OPTIONAL, STAGES, blocks, entry, extend, put, sha256, table, value
 
 
 def text(pack: dict) -> str:
@@ -29,6 +30,7 @@ def main() -> None:
     a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     a.add_argument("--build", type=Path, required=True)
     a.add_argument("--pack", type=Path, required=True)
+    a.add_argument("--blocks", type=Path, help="TorchScript networks of which detector, mesh and matte are made")
     o = a.parse_args()
     pack = tomllib.loads((o.pack / "pack.toml").read_text())
     golden = load_file(str(o.pack / pack["golden"]["file"]))
@@ -40,6 +42,10 @@ def main() -> None:
         extend(pack, t)
         golden = {k: v for k, v in golden.items() if not k.startswith((f"{s}.in.", f"{s}.out."))}
         golden |= load_file(str(o.build / s / f"golden-{s}.safetensors"))
+    if o.blocks:
+        new = blocks(o.blocks, o.pack)
+        pack["stages"].update(new)
+        made += new
     save_file(golden, str(o.pack / pack["golden"]["file"]))
     pack["golden"]["sha256"] = sha256(o.pack / pack["golden"]["file"])
     (o.pack / "pack.toml").write_text(text(pack))

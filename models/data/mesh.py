@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
+from models.data import fold
+
 SIZE = 192
 """Side of the input, pixels."""
 POINTS = 468
@@ -79,6 +81,13 @@ def single(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     return module
 
 
+@torch.no_grad()
 def build(block: Path) -> torch.jit.ScriptModule:
-    """The stage, from the block face_mesh_attention_478.pt."""
-    return single(torch.jit.freeze(torch.jit.script(Mesh(torch.jit.load(str(block))).eval())))
+    """The stage, from the block face_mesh_attention_478.pt: the heads of lips and eyes, which have the same layers, as one."""
+    image = torch.zeros(1, 3, SIZE, SIZE)
+    whole = single(torch.jit.freeze(torch.jit.script(Mesh(torch.jit.load(str(block))).eval())))
+    whole = fold.fold(whole, list(image.shape))
+    # Where a head has cut its part out of the map, what lies outside of it is masked.
+    parts = [n for n in whole.graph.nodes if n.target is torch.ops.aten.grid_sampler.default]
+    whole = fold.fuse(whole, [next(iter(n.users)) for n in parts])
+    return torch.jit.freeze(torch.jit.trace(whole, image).eval())

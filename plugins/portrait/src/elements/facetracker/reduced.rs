@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A frame as the tracker sees it: RGB, and no larger than its networks need.
 
+use multiversion::multiversion;
+
 use crate::face::find::RgbView;
 
 /// Longest side of what the tracker sees, in pixels: a face of a tenth of it fills the mesh's input.
@@ -13,6 +15,8 @@ const BITS: i32 = 12;
 #[derive(Debug, Default)]
 pub struct Reduced {
     rgb: Vec<u8>,
+    /// A row of each component.
+    lines: [Vec<u8>; 3],
     width: usize,
     height: usize,
 }
@@ -33,12 +37,11 @@ impl<'a> Samples<'a> {
     fn row(&self, y: usize) -> &'a [u8] {
         self.data.get(y * self.stride..).unwrap_or_default()
     }
-}
 
-/// A sample of a row.
-#[inline(always)]
-fn at(row: &[u8], place: usize) -> i32 {
-    row.get(place).map_or(0, |v| i32::from(*v))
+    /// The samples of a row, one behind the other.
+    fn line(&self, y: usize) -> impl Iterator<Item = u8> {
+        self.row(y).iter().step_by(self.step).copied()
+    }
 }
 
 /// The colours of a frame.
@@ -56,32 +59,26 @@ impl Reduced {
         let by = width.max(height).div_ceil(LONGEST).max(1);
         (self.width, self.height) = ((width / by).max(1), (height / by).max(1));
         self.rgb.resize(self.width * self.height * 3, 0);
-        // Two samples each way where the frame is reduced: single ones would flicker.
-        let taps = if by == 1 { [0, 0] } else { [by / 4, by - 1 - by / 4] };
+        self.lines.iter_mut().for_each(|line| line.resize(self.width, 0));
+        let [a, b, c] = &mut self.lines;
+        let mut chroma = None;
         for (y, out) in self.rgb.chunks_exact_mut(self.width * 3).enumerate() {
-            let pixels = out.as_chunks_mut::<3>().0;
+            let out = out.as_chunks_mut::<3>().0;
             match &colours {
                 Colours::Rgb(rgb) => {
-                    for (c, s) in rgb.iter().enumerate() {
-                        let rows = taps.map(|tap| s.row(y * by + tap));
-                        for (x, pixel) in pixels.iter_mut().enumerate() {
-                            pixel[c] = mean(rows, taps.map(|tap| (x * by + tap) * s.step)) as u8;
-                        }
+                    for (samples, line) in rgb.iter().zip([&mut *a, &mut *b, &mut *c]) {
+                        reduce(samples, y, by, line);
                     }
+                    pack(a, b, c, out);
                 }
                 Colours::Yuv([luma, blue, red]) => {
-                    let rows = taps.map(|tap| luma.row(y * by + tap));
-                    let chroma = (y * by + by / 2) / 2;
-                    let (blues, reds) = (blue.row(chroma), red.row(chroma));
-                    for (x, pixel) in pixels.iter_mut().enumerate() {
-                        let bright = if by == 1 {
-                            at(rows[0], x * luma.step)
-                        } else {
-                            mean(rows, taps.map(|tap| (x * by + tap) * luma.step))
-                        };
-                        let place = (x * by + by / 2) / 2;
-                        *pixel = to_rgb(bright, at(blues, place * blue.step), at(reds, place * red.step));
+                    reduce(luma, y, by, a);
+                    let row = (y * by + by / 2) / 2;
+                    if chroma.replace(row) != Some(row) {
+                        spread(blue, row, by, b);
+                        spread(red, row, by, c);
                     }
+                    to_rgb(a, b, c, out);
                 }
             }
         }
@@ -93,21 +90,62 @@ impl Reduced {
     }
 }
 
-/// Mean of two samples in each of two rows.
-#[inline(always)]
-fn mean(rows: [&[u8]; 2], places: [usize; 2]) -> i32 {
-    (at(rows[0], places[0]) + at(rows[0], places[1]) + at(rows[1], places[0]) + at(rows[1], places[1])) / 4
+/// Fills a line of the reduced frame from samples of the frame's size; what they lack is dark.
+fn reduce(samples: &Samples<'_>, y: usize, by: usize, line: &mut [u8]) {
+    if by == 1 && samples.step == 1 {
+        let row = samples.row(y);
+        let (known, dark) = line.split_at_mut(row.len().min(line.len()));
+        known.copy_from_slice(&row[..known.len()]);
+        return dark.fill(0);
+    }
+    if by == 1 {
+        return fill(line, samples.line(y));
+    }
+    // Two samples each way: single ones would flicker.
+    let taps = [by / 4, by - 1 - by / 4];
+    let rows = taps.map(|tap| samples.row(y * by + tap));
+    let offsets = taps.map(|tap| tap * samples.step);
+    let width = by * samples.step;
+    let sum = |row: &[u8]| offsets.iter().map(|&at| row.get(at).map_or(0, |v| u16::from(*v))).sum::<u16>();
+    let pairs = rows[0].chunks(width).zip(rows[1].chunks(width));
+    fill(line, pairs.map(|(upper, lower)| ((sum(upper) + sum(lower)) / 4) as u8));
 }
 
-/// Colours as networks see them: BT.601, 16 to 235. Another matrix is a tint that they do not mind.
-#[inline(always)]
-fn to_rgb(y: i32, u: i32, v: i32) -> [u8; 3] {
-    let (y, u, v) = ((y - 16) * 4769, u - 128, v - 128);
+/// Fills a line of the reduced frame from samples of half the frame's size; what they lack is dark.
+fn spread(samples: &Samples<'_>, row: usize, by: usize, line: &mut [u8]) {
+    if by == 1 {
+        let mut found = samples.line(row);
+        line.chunks_mut(2).for_each(|two| two.fill(found.next().unwrap_or(0)));
+    } else {
+        let row = samples.row(row);
+        let place = |x: usize| (x * by + by / 2) / 2 * samples.step;
+        fill(line, (0..line.len()).map(|x| row.get(place(x)).copied().unwrap_or(0)));
+    }
+}
+
+/// Fills a line with values, and with darkness where they end.
+fn fill(line: &mut [u8], values: impl Iterator<Item = u8>) {
+    let mut values = values.fuse();
+    line.iter_mut().for_each(|out| *out = values.next().unwrap_or(0));
+}
+
+/// Packs a line.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2"))]
+fn pack(red: &[u8], green: &[u8], blue: &[u8], out: &mut [[u8; 3]]) {
+    for (((out, &r), &g), &b) in out.iter_mut().zip(red).zip(green).zip(blue) {
+        *out = [r, g, b];
+    }
+}
+
+/// A line in colours as networks see them: BT.601, 16 to 235. Another matrix is a tint that they do not mind.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2"))]
+fn to_rgb(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [[u8; 3]]) {
     let half = 1 << (BITS - 1);
-    let red = y + 6537 * v;
-    let green = y - 1605 * u - 3330 * v;
-    let blue = y + 8263 * u;
-    [red, green, blue].map(|c| ((c + half) >> BITS).clamp(0, 255) as u8)
+    for (((out, &y), &u), &v) in out.iter_mut().zip(luma).zip(blue).zip(red) {
+        let (y, u, v) = ((i32::from(y) - 16) * 4769 + half, i32::from(u) - 128, i32::from(v) - 128);
+        let colour = [y + 6537 * v, y - 1605 * u - 3330 * v, y + 8263 * u];
+        *out = colour.map(|c| (c >> BITS).clamp(0, 255) as u8);
+    }
 }
 
 #[cfg(test)]
@@ -130,6 +168,42 @@ mod tests {
         let of = |c: usize| Samples { data: &rgb[c..], stride: 6, step: 3 };
         reduced.take(Colours::Rgb([of(0), of(1), of(2)]), 2, 2);
         assert_eq!(reduced.rgb, rgb);
+    }
+
+    #[test]
+    fn every_format_and_reduction_is_converted_sample_by_sample() {
+        let noise =
+            |n: usize, seed: usize| -> Vec<u8> { (0..n).map(|i| ((i + seed) * 7919 % 251) as u8).collect() };
+        for (width, height) in [(37, 9), (1290, 5), (2561, 8)] {
+            let by = usize::max(width, height).div_ceil(LONGEST);
+            let half = width.div_ceil(2);
+            let (luma, chroma) = (noise(width * height, 1), noise(2 * half * height.div_ceil(2), 5));
+            let y = Samples { data: &luma, stride: width, step: 1 };
+            let of = |c: usize| Samples { data: &chroma[c..], stride: 2 * half, step: 2 };
+            let mut reduced = Reduced::default();
+            reduced.take(Colours::Yuv([y, of(0), of(1)]), width, height);
+            let packed = noise(width * height * 4, 9);
+            let channel = |c: usize| Samples { data: &packed[c..], stride: width * 4, step: 4 };
+            let mut colours = Reduced::default();
+            colours.take(Colours::Rgb([0, 1, 2].map(channel)), width, height);
+            let taps = [by / 4, by - 1 - by / 4];
+            let mean = |s: &Samples<'_>, x: usize, y: usize| {
+                let pairs = taps.iter().flat_map(|dy| taps.iter().map(move |dx| (x * by + dx, y * by + dy)));
+                pairs.map(|(x, y)| i32::from(s.data[y * s.stride + x * s.step])).sum::<i32>() / 4
+            };
+            for i in 0..reduced.width * reduced.height {
+                let (column, row) = (i % reduced.width, i / reduced.width);
+                let middle = |at: usize| (at * by + by / 2) / 2;
+                let [u, v] =
+                    [0, 1].map(|c| i32::from(chroma[middle(row) * 2 * half + middle(column) * 2 + c]) - 128);
+                let bright = (mean(&y, column, row) - 16) * 4769;
+                let rgb = [bright + 6537 * v, bright - 1605 * u - 3330 * v, bright + 8263 * u];
+                let rgb = rgb.map(|c| ((c + 2048) >> 12).clamp(0, 255) as u8);
+                assert_eq!(reduced.rgb[i * 3..][..3], rgb, "{width}: {column}, {row}");
+                let rgb = [0, 1, 2].map(|c| mean(&channel(c), column, row) as u8);
+                assert_eq!(colours.rgb[i * 3..][..3], rgb, "{width}: {column}, {row}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 mod detector;
 mod finder;
+#[cfg(target_arch = "x86_64")]
+mod inside;
 mod mesh;
 mod orientation;
 mod sample;

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::inside;
 use super::orientation::Orientation;
 use crate::face::pixel;
 
@@ -11,7 +13,7 @@ use crate::face::pixel;
 const MAX_SUPERSAMPLING: usize = 8;
 
 /// From so many samples a side, single pixels do: their mean is as smooth as that of interpolated ones.
-const PLAIN_SAMPLES: usize = 3;
+pub(super) const PLAIN_SAMPLES: usize = 3;
 
 /// A packed RGB picture of 8 bits a channel, as it is shown.
 #[derive(Clone, Copy, Debug)]
@@ -134,33 +136,110 @@ pub fn sample(
     let (across, along) = ((step * cos, step * sin), (-step * sin, step * cos));
     let [x0, y0] = roi.to_picture(0.0, 0.0);
     let gain = (range.end - range.start) / 255.0 / (times * times) as f32;
-    let look = if times < PLAIN_SAMPLES { bilinear } else { nearest };
+    let places = Places { x0, y0, across, along, times };
     let (red, rest) = out.split_at_mut(plane);
     let (green, blue) = rest.split_at_mut(plane);
+    let look = if times < PLAIN_SAMPLES { bilinear } else { nearest };
+    let mut sums = vec![[0.0; 4]; size];
     for row in 0..size {
-        for column in 0..size {
-            let mut sum = [0.0f32; 3];
-            for i in 0..times {
-                let v = row as f32 + (i as f32 + 0.5) / times as f32;
-                for j in 0..times {
-                    let u = column as f32 + (j as f32 + 0.5) / times as f32;
-                    let x = x0 + u * across.0 + v * along.0 - 0.5;
-                    let y = y0 + u * across.1 + v * along.1 - 0.5;
-                    let value = look(view, x, y, outside);
-                    for (s, v) in sum.iter_mut().zip(value) {
-                        *s += v;
-                    }
-                }
+        if cfg!(target_arch = "x86_64") && view.holds(&places, row, size) {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: every x86-64 processor has SSE2.
+            unsafe {
+                inside::add(view, &places, row, &mut sums);
             }
-            let at = row * size + column;
-            red[at] = range.start + gain * sum[0];
-            green[at] = range.start + gain * sum[1];
-            blue[at] = range.start + gain * sum[2];
+        } else {
+            add(&places, row, &mut sums, |x, y| {
+                let [r, g, b] = look(view, x, y, outside);
+                [r, g, b, 0.0]
+            });
+        }
+        let at = row * size..(row + 1) * size;
+        for (line, channel) in
+            [&mut red[at.clone()], &mut green[at.clone()], &mut blue[at]].into_iter().zip(0..)
+        {
+            for (out, sum) in line.iter_mut().zip(&sums) {
+                *out = range.start + gain * sum[channel];
+            }
         }
     }
 }
 
+/// Where the pixels of a square lie in a picture: its upper left corner, the steps to the next column and to the next row, and
+/// the samples a side of each pixel.
+pub(super) struct Places {
+    x0: f32,
+    y0: f32,
+    across: (f32, f32),
+    along: (f32, f32),
+    pub(super) times: usize,
+}
+
+impl Places {
+    /// A place in the picture, whose pixel centres lie on whole numbers.
+    #[inline(always)]
+    pub(super) fn at(&self, u: f32, v: f32) -> [f32; 2] {
+        let (across, along) = (self.across, self.along);
+        [self.x0 + u * across.0 + v * along.0 - 0.5, self.y0 + u * across.1 + v * along.1 - 0.5]
+    }
+
+    /// Where the samples of a pixel lie in it, along a side.
+    #[inline(always)]
+    pub(super) fn within(&self) -> [f32; MAX_SUPERSAMPLING] {
+        std::array::from_fn(|i| (i as f32 + 0.5) / self.times as f32)
+    }
+}
+
+/// Adds up the samples of each pixel of a row; `look` gives red, green, blue and a fourth number, which makes four of them.
+#[inline(always)]
+fn add(places: &Places, row: usize, sums: &mut [[f32; 4]], look: impl Fn(f32, f32) -> [f32; 4]) {
+    let times = places.times;
+    let within = places.within();
+    for (column, out) in sums.iter_mut().enumerate() {
+        let mut sum = [0.0f32; 4];
+        for v in &within[..times] {
+            for u in &within[..times] {
+                let [x, y] = places.at(column as f32 + u, row as f32 + v);
+                let value = look(x, y);
+                for (s, v) in sum.iter_mut().zip(value) {
+                    *s += v;
+                }
+            }
+        }
+        *out = sum;
+    }
+}
+
 impl RgbView<'_> {
+    /// Whether all of a row's samples and their neighbours lie within the picture, and a byte behind each pixel too.
+    fn holds(&self, places: &Places, row: usize, size: usize) -> bool {
+        // Of a line the ends lie farthest out; the last row's pixels may have no byte behind them.
+        let ends = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
+        ends.iter().all(|(u, v)| {
+            let [x, y] = places.at(u * size as f32, row as f32 + v);
+            let within = |at: f32, length: usize| at >= 1.0 && at <= length as f32 - 3.0;
+            within(x, self.width) && within(y, self.height)
+        })
+    }
+
+    /// Bytes from a pixel to one so many columns and rows away.
+    #[inline(always)]
+    pub(super) fn byte_step(&self, x: isize, y: isize) -> isize {
+        x.wrapping_mul(self.across).wrapping_add(y.wrapping_mul(self.along))
+    }
+
+    /// First byte of a pixel.
+    #[inline(always)]
+    pub(super) fn byte(&self, x: i32, y: i32) -> isize {
+        self.origin.wrapping_add(self.byte_step(x as isize, y as isize))
+    }
+
+    /// Four bytes from there on.
+    #[inline(always)]
+    pub(super) fn four(&self, at: isize) -> Option<[u8; 4]> {
+        self.data.get(at as usize..)?.first_chunk().copied()
+    }
+
     fn misses(&self, x: f32, y: f32) -> bool {
         x < -0.5 || y < -0.5 || x > self.width as f32 - 0.5 || y > self.height as f32 - 0.5
     }
@@ -246,6 +325,50 @@ mod tests {
         }
         let pixel = RgbView::new(&data, 3, 1, 1).unwrap();
         assert_eq!(pixel.shown(Orientation::turn(1)).pixel(0, 0), [1.0; 3]);
+    }
+
+    #[test]
+    fn what_lies_within_the_picture_is_read_faster_and_to_the_same_bit() {
+        const SIZE: usize = 16;
+        let (w, h) = (120, 90);
+        let data: Vec<u8> = (0..w * h * 3).map(|i| (i * 7919 % 251) as u8).collect();
+        let stored = RgbView::new(&data, w * 3, w, h).unwrap();
+        for (word, side, angle) in [
+            ("rotate-0", 20.0, 0.0),
+            ("rotate-90", 40.0, 0.4),
+            ("flip-rotate-0", 50.0, -2.0),
+            ("rotate-180", 55.0, 1.0),
+        ] {
+            let view = stored.shown(Orientation::from_tag(word).unwrap());
+            let roi = Roi { x: view.width() as f32 / 2.0, y: view.height() as f32 / 2.0 + 0.3, side, angle };
+            let mut out = vec![0.0; 3 * SIZE * SIZE];
+            sample(&view, roi, SIZE, Outside::Edge, -1.0..1.0, &mut out);
+            // As at the border: each pixel by itself.
+            let step = side / SIZE as f32;
+            let times = ((step / 2.0).ceil() as usize).clamp(1, MAX_SUPERSAMPLING);
+            let [x0, y0] = roi.to_picture(0.0, 0.0);
+            let (sin, cos) = angle.sin_cos();
+            let (across, along) = ((step * cos, step * sin), (-step * sin, step * cos));
+            let places = Places { x0, y0, across, along, times };
+            let look = if times < PLAIN_SAMPLES { bilinear } else { nearest };
+            let gain = 2.0 / 255.0 / (times * times) as f32;
+            let mut sums = [[0.0; 4]; SIZE];
+            for row in 0..SIZE {
+                assert!(view.holds(&places, row, SIZE), "{word}: row {row}");
+                add(&places, row, &mut sums, |x, y| {
+                    let [r, g, b] = look(&view, x, y, Outside::Edge);
+                    [r, g, b, 0.0]
+                });
+                for (i, value) in sums
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(i, sum)| (0..3).map(move |c| (c * SIZE * SIZE + row * SIZE + i, sum[c])))
+                {
+                    assert_eq!(out[i], -1.0 + gain * value, "{word} of side {side}");
+                }
+            }
+            assert!(out.iter().any(|v| v.abs() > 0.1), "{word}");
+        }
     }
 
     #[test]

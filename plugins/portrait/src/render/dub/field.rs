@@ -3,6 +3,7 @@
 
 use super::{Point, Task};
 use crate::face::landmark::indices::{CHIN, EYE_CORNER_LEFT, EYE_CORNER_RIGHT, FOREHEAD};
+use crate::face::pixel;
 use crate::face::step::smooth_step;
 use crate::render::warp::flow::Flow;
 use crate::render::warp::points::Rows;
@@ -172,7 +173,7 @@ impl Field {
     }
 
     /// Displacement at a pixel, of the upper and of the lower lip.
-    #[inline]
+    #[inline(always)]
     pub fn at(&self, p: Point) -> [Point; 2] {
         let [left, top, right, bottom] = self.bounds;
         let cell = |v: f32, low: f32, high: f32| (v - low) / (high - low).max(1e-3) * (CELLS - 1) as f32;
@@ -184,15 +185,12 @@ impl Field {
         let (i, j) = ((x as usize).min(CELLS - 2), (y as usize).min(CELLS - 2));
         let (tx, ty) = (x - i as f32, y - j as f32);
         let first = j * CELLS + i;
-        let mix = |plane: &[Point]| {
-            let (a, b) = (plane[first], plane[first + 1]);
-            let (c, d) = (plane[first + CELLS], plane[first + CELLS + 1]);
-            [0, 1].map(|k| {
-                let (above, below) = (a[k] + (b[k] - a[k]) * tx, c[k] + (d[k] - c[k]) * tx);
-                above + (below - above) * ty
-            })
+        let between = |plane: &[Point]| {
+            let two = |at: usize| plane.get(at..).and_then(<[Point]>::first_chunk::<2>);
+            let (Some([a, b]), Some([c, d])) = (two(first), two(first + CELLS)) else { return [0.0; 2] };
+            [pixel::mix([a[0], b[0], c[0], d[0]], tx, ty), pixel::mix([a[1], b[1], c[1], d[1]], tx, ty)]
         };
-        [mix(&self.upper), mix(&self.lower)]
+        [between(&self.upper), between(&self.lower)]
     }
 }
 

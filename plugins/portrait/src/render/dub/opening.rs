@@ -86,7 +86,7 @@ impl Opening {
     }
 
     /// A pixel relative to the opening.
-    #[inline]
+    #[inline(always)]
     pub fn at(&self, p: Point) -> Place {
         let [u, v] = self.axis.local(p);
         let (top, bottom) = self.rims(u);
@@ -94,7 +94,7 @@ impl Opening {
         Place { u, v, top, bottom, within }
     }
 
-    #[inline]
+    #[inline(always)]
     fn rims(&self, u: f32) -> (f32, f32) {
         let mut i = 0;
         while i + 2 < RIM && self.u[i + 1] < u {
