@@ -49,6 +49,9 @@ impl Draft {
         if !(FIRST..=SECOND).contains(&self.pack.format) {
             return Err("[pack] format is neither 1 nor 2: a newer plugin may read it".to_owned());
         }
+        if self.look_ahead.is_some() && self.low_latency.is_some() {
+            return Err("[low-latency] is the older name of [look-ahead] low: leave it out".to_owned());
+        }
         if self.pack.format == SECOND {
             // Before anything is looked for by that name.
             return match self.extends() {

@@ -317,6 +317,11 @@ mod tests {
             ("samples = 320", "samples = 1280", "[look-ahead.minimal] samples is not below 1280"),
             ("minimal = {", "film = {", "film"),
             (
+                "[pose]\n",
+                "[low-latency]\nsamples = 1280\nspeech2landmarks = \"speech2landmarks-low\"\n[pose]\n",
+                "[low-latency] is the older name",
+            ),
+            (
                 "speech2landmarks = \"speech2landmarks-low\"",
                 "speech2landmarks = \"none\"",
                 "[look-ahead.low]",
