@@ -290,7 +290,8 @@ def main() -> None:
         f"| the same with a second photo (the widest mouth of the first 4 s) and the regressor's offsets, real / "
         f"generated / all | {part('err_both', 'real')} / {part('err_both', 'gen')} / {part('err_both')} | |"
     )
-    apart = {k: [r for n, r in rows.items() if n in {c.name for c in dev} and r["alive"] and (n[0] == "r") == (k == "new")] for k in ("old", "new")}
+    alive = {c.name: rows[c.name] for c in dev if rows[c.name]["alive"]}
+    apart = {"old": [r for n, r in alive.items() if n[0] == "o"], "new": [r for n, r in alive.items() if n[0] == "r"]}
     rest = lambda k, q: sum(r[k] * r["n_rest"] for r in apart[q])  # noqa: E731
     share = lambda k, q: f"{rest(k, q) / rest('static_rest', q):.3f}" if apart[q] else "-"  # noqa: E731
     r_of = lambda k, q: f"{rest(k, q) / sum(r['n_rest'] for r in apart[q]):.3f}" if apart[q] else "-"  # noqa: E731

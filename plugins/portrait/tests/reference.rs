@@ -153,6 +153,11 @@ fn a_reference_that_tells_nothing_is_one_error_that_names_it() {
     }
 }
 
+/// In silence a recurrent state settles for a while.
+fn same(a: &Face, b: &Face) -> bool {
+    way(a, b, &LIPS_OUTER) < 1e-4
+}
+
 /// Pushes silence until a frame shows what is awaited.
 fn until(run: &mut Run, seen: impl Fn(&Face) -> bool) -> Vec<Face> {
     let (silence, begin) = (vec![0.0; features()[0].len()], Instant::now());
@@ -172,11 +177,11 @@ fn while_playing_another_reference_comes_without_a_jump_and_a_wrong_one_stays_aw
     let path = clip(dir.path(), 50);
     let silence = vec![0.0; features()[0].len()];
     let (mut plain, mut own) = (Run::new(None), Run::new(Some(&path)));
-    let [rest, there] = [&mut plain, &mut own].map(|run| (0..30).map(|_| run.step(&silence)).last().unwrap());
+    let [rest, there] = [&mut plain, &mut own].map(|run| (0..60).map(|_| run.step(&silence)).last().unwrap());
     let whole = way(&rest, &there, &LIPS_OUTER);
     plain.element().set_property("reference", path.to_str());
     assert_eq!(plain.element().property::<Option<String>>("reference").as_deref(), path.to_str());
-    let came = until(&mut plain, |face| *face == there);
+    let came = until(&mut plain, |face| same(face, &there));
     let most = came.windows(2).map(|pair| way(&pair[0], &pair[1], &LIPS_OUTER)).fold(0.0, f32::max);
     assert!(most < whole / 5.0, "{most} of {whole} in a frame");
 
@@ -194,9 +199,9 @@ fn while_playing_another_reference_comes_without_a_jump_and_a_wrong_one_stays_aw
         "{told:?}"
     );
     assert_eq!(plain.element().property::<Option<String>>("reference").as_deref(), path.to_str());
-    assert_eq!(plain.step(&silence), there);
+    assert!(same(&plain.step(&silence), &there));
     plain.element().set_bus(None::<&gst::Bus>);
 
     plain.element().set_property("reference", None::<String>);
-    until(&mut plain, |face| *face == rest);
+    until(&mut plain, |face| same(face, &rest));
 }
