@@ -11,7 +11,7 @@ compared as it is. Real clips are compared at the audio offset that the manifest
 generated clips have none there and are compared as they are. Two more rows say what that hides: nothing corrected, and
 every clip corrected by the offset that an independent regressor (ridge from log-mel to aperture, fitted on the train
 split) measures. The prototype's numbers come from another held-out set with an oracle neutral face and level:
-they are a yardstick only. Per-clip results are cached in WORK/eval4-<digest>.json, so an interrupted run resumes.
+they are a yardstick only. Per-clip results are cached in WORK/eval5-<digest>.json, so an interrupted run resumes.
 `--stage speech2landmarks-low` or `-minimal` scores a net with less look-ahead.
 """
 
@@ -29,6 +29,7 @@ from models.data.normalise import STABLE
 from models.features import model as features
 from models.speech2landmarks.dataset import CLASSES, LIPS, aperture, logmel, prepare, shift, wave
 from models.speech2landmarks.emotions import EMOTIONS
+from models.speech2landmarks.habit import Habit, part
 from models.speech2landmarks.model import AHEAD
 
 
@@ -105,8 +106,8 @@ def at(p: np.ndarray, g: np.ndarray, k: int) -> float:
     return corr(p[max(0, -k) : len(p) - max(0, k)], g[max(0, k) : len(g) - max(0, -k)])
 
 
-def score_clip(s: Stages, c, sound: Path, other: int) -> dict:
-    """`other`: the offset that the independent regressor measured."""
+def score_clip(s: Stages, c, sound: Path, other: int, mean: np.ndarray) -> dict:
+    """`other`: the offset that the independent regressor measured; `mean`: the mean face."""
     w = wave(sound, level=False)
     x = s.rows(w)[: len(c.n)]
     g = c.n[: len(x)]
@@ -122,6 +123,10 @@ def score_clip(s: Stages, c, sound: Path, other: int) -> dict:
     quiet = torch.zeros_like(x[:1])
     look, again = (s.face(quiet, g[k])[0] for k in (i, int(np.argmax(ap[:100]))))
     both = y + (again - look) / 2
+    # the property `reference`, measured on the clip's first 4 s (at most half of it) and tried on the rest
+    seen = part(g, 4)
+    own = Habit.video(g[:seen]).talk(y, look, mean, s.face(quiet, mean)[0])
+    rest, true = slice(seen, None), shift(g, other)
     e = np.zeros(8)
     emo = []
     for k in range(1, 8):
@@ -143,6 +148,12 @@ def score_clip(s: Stages, c, sound: Path, other: int) -> dict:
         err_other=dist(y, shift(g, other)),
         err_told=dist(told, shift(g, other)),
         err_both=dist(both, shift(g, other)),
+        err_rest=dist(y[rest], true[rest]),
+        err_reference=dist(own[rest], true[rest]),
+        static_rest=dist(g[i : i + 1], true[rest]),
+        n_rest=len(x) - seen,
+        ro_rest=corr(pa[rest], aperture(true)[rest]),
+        ro_reference=corr(aperture(own)[rest], aperture(true)[rest]),
         static_told=dist(c.neutral[None], g),
         static=dist(g[i : i + 1], g),
         clipmean=dist(g.mean(0, keepdims=True), g),
@@ -232,13 +243,13 @@ def main() -> None:
     s = Stages(o.build, o.stage)
     dev = [c for c in t["clips"] if c.split == "dev" and c.speech == "yes" and c.name not in o.without]
     digest = hashlib.sha256((o.build / o.stage / f"{o.stage}.pt").read_bytes()).hexdigest()[:12]
-    cache = o.work / f"eval4-{digest}.json"
+    cache = o.work / f"eval5-{digest}.json"
     rows = json.loads(cache.read_text()) if cache.exists() else {}
     other = regressor(t["clips"], o.data)
     for c in tqdm(dev, unit="clip", mininterval=10):
         if c.name not in rows:
             k, r = other[c.name]
-            rows[c.name] = score_clip(s, c, o.data / "clips" / f"{c.name}.flac", k if r >= 0.25 else c.lag)
+            rows[c.name] = score_clip(s, c, o.data / "clips" / f"{c.name}.flac", k if r >= 0.25 else c.lag, t["mean_face"])
             cache.write_text(json.dumps(rows))
     rs = [rows[c.name] for c in dev if rows[c.name]["alive"]]
     print(
@@ -278,6 +289,21 @@ def main() -> None:
     print(
         f"| the same with a second photo (the widest mouth of the first 4 s) and the regressor's offsets, real / "
         f"generated / all | {part('err_both', 'real')} / {part('err_both', 'gen')} / {part('err_both')} | |"
+    )
+    alive = {c.name: rows[c.name] for c in dev if rows[c.name]["alive"]}
+    apart = {"old": [r for n, r in alive.items() if n[0] == "o"], "new": [r for n, r in alive.items() if n[0] == "r"]}
+    rest = lambda k, q: sum(r[k] * r["n_rest"] for r in apart[q])  # noqa: E731
+    share = lambda k, q: f"{rest(k, q) / rest('static_rest', q):.3f}" if apart[q] else "-"  # noqa: E731
+    r_of = lambda k, q: f"{rest(k, q) / sum(r['n_rest'] for r in apart[q]):.3f}" if apart[q] else "-"  # noqa: E731
+    print(
+        "| after each clip's first 4 s, old / new clips: mouth distance with one photo; with these seconds as `reference` "
+        f"| {share('err_rest', 'old')} / {share('err_rest', 'new')}; "
+        f"{share('err_reference', 'old')} / {share('err_reference', 'new')} | |"
+    )
+    print(
+        "| aperture r there, one photo; with the reference "
+        f"| {r_of('ro_rest', 'old')} / {r_of('ro_rest', 'new')}; "
+        f"{r_of('ro_reference', 'old')} / {r_of('ro_reference', 'new')} | |"
     )
     told = av("err_told") / av("static_told")
     print(

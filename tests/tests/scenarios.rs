@@ -2,7 +2,7 @@
 //! The scripts in `pipelines/` run as they stand, and so does the command-line program.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portrait_tests::pipeline::{Pipeline, Recording};
@@ -236,6 +236,16 @@ fn animate() -> Command {
     process::command(exe.parent().unwrap().join("../animate"))
 }
 
+/// A folder with two photos of somebody.
+fn album(folder: &Path) -> PathBuf {
+    let path = folder.join("album");
+    std::fs::create_dir(&path).unwrap();
+    for name in ["one.png", "two.png"] {
+        std::fs::copy(data("portrait-astronaut.png"), path.join(name)).unwrap();
+    }
+    path
+}
+
 #[test]
 fn animate_writes_a_film() {
     let dir = tempfile::tempdir().unwrap();
@@ -246,6 +256,8 @@ fn animate_writes_a_film() {
             .arg(speech(dir.path()))
             .arg("--portrait-open")
             .arg(data("portrait-astronaut.png"))
+            .arg("--reference")
+            .arg(album(dir.path()))
             .args(["--emotion", "happy", "--emotion-intensity", "0.5", "--framing", "full", "--output"])
             .arg(&film),
     );
@@ -261,14 +273,18 @@ fn animate_says_in_one_line_what_is_wrong() {
     let wav = speech(dir.path());
     let missing = dir.path().join("missing.wav");
     let portrait = data("portrait-grace-hopper.jpg");
-    let none = dir.path().join("open.jpg");
-    for (photo, audio, open, named) in [
+    let [open, film, one] = ["open.jpg", "clip.mp4", "one"].map(|name| dir.path().join(name));
+    std::fs::create_dir(&one).unwrap();
+    std::fs::copy(&portrait, one.join("alone.jpg")).unwrap();
+    for (photo, audio, more, named) in [
         (text.as_path(), wav.as_ref(), None, "photo.png"),
         (portrait.as_path(), missing.as_os_str(), None, "missing.wav"),
-        (portrait.as_path(), wav.as_ref(), Some(&none), "open.jpg"),
+        (portrait.as_path(), wav.as_ref(), Some(("--portrait-open", &open)), "open.jpg"),
+        (portrait.as_path(), wav.as_ref(), Some(("--reference", &film)), "clip.mp4"),
+        (portrait.as_path(), wav.as_ref(), Some(("--reference", &one)), "holds 1 photos"),
     ] {
-        let open = open.iter().flat_map(|path| [OsStr::new("--portrait-open"), path.as_os_str()]);
-        let output = animate().arg(photo).arg(audio).args(open).current_dir(dir.path()).output().unwrap();
+        let more = more.iter().flat_map(|(option, path)| [OsStr::new(*option), path.as_os_str()]);
+        let output = animate().arg(photo).arg(audio).args(more).current_dir(dir.path()).output().unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said.trim_end().lines().count(), 1, "{said}");

@@ -30,7 +30,7 @@ struct Args {
     #[arg(required_unless_present_any = ["jobs", "job_worker"])]
     photo: Option<PathBuf>,
     /// Video of a person who speaks the recording instead, in any format that GStreamer decodes; takes the place of the photo
-    #[arg(long, conflicts_with_all = ["audio", "portrait_open", "framing", "seed", "jobs"])]
+    #[arg(long, conflicts_with_all = ["audio", "portrait_open", "reference", "framing", "seed", "jobs"])]
     video: Option<PathBuf>,
     /// What is seen of a person in a video while the voice is silent: the video's own mouth, or a shut one
     #[arg(long, default_value = "original", requires = "video")]
@@ -41,6 +41,9 @@ struct Args {
     /// Second photo of the same person, with the mouth open: teeth are drawn from it
     #[arg(long)]
     portrait_open: Option<PathBuf>,
+    /// How the person talks: a video of them who talks (2 to 6 s), or a folder with several photos
+    #[arg(long, value_name = "FILE|FOLDER")]
+    reference: Option<PathBuf>,
     /// Which face of the photo or of the video: largest, left, right, a number (1 = the first from the left) or x,y (0 to 1)
     #[arg(long, default_value = "largest")]
     face: String,
@@ -169,7 +172,10 @@ impl Args {
             all.push(("framing", nick(&self.framing)));
         }
         all.extend(self.seed.map(|seed| ("seed", seed.to_string())));
-        all.extend(self.portrait_open.as_ref().map(|path| ("portrait-open", path.display().to_string())));
+        let paths = [("portrait-open", &self.portrait_open), ("reference", &self.reference)];
+        let given =
+            paths.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string())));
+        all.extend(given);
         all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

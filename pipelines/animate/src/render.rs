@@ -59,11 +59,18 @@ pub fn render(request: &Request, bar: &ProgressBar) -> Result<Made, Failure> {
     Ok(Made { length: film.drawn().into(), warnings: film.warnings().to_vec() })
 }
 
+/// Properties that name a file beside photo and voice; the last may be a folder.
+pub const PATHS: [&str; 2] = ["portrait-open", "reference"];
+
 fn check_inputs(request: &Request) -> Result<()> {
-    let open = request.properties.iter().find(|(name, _)| name == "portrait-open");
-    let inputs =
-        || [request.subject.file(), request.voice].into_iter().chain(open.map(|(_, path)| Path::new(path)));
-    for file in inputs() {
+    let paths = || request.properties.iter().filter(|(name, _)| PATHS.contains(&name.as_str()));
+    let inputs = || {
+        [request.subject.file(), request.voice].into_iter().chain(paths().map(|(_, path)| Path::new(path)))
+    };
+    let folder = |file: &Path| {
+        file.is_dir() && paths().any(|(name, path)| name == PATHS[1] && Path::new(path) == file)
+    };
+    for file in inputs().filter(|file| !folder(file)) {
         film::check_readable(file)?;
     }
     let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));

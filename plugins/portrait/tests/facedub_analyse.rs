@@ -3,8 +3,7 @@
 
 mod common;
 
-use std::path::Path;
-
+use common::film::write_clip;
 use common::{FRAME_SAMPLES, VIDEO_CAPS, bus_error, init, speech, video};
 use gst::prelude::*;
 use gstportrait::stream::tensor::buffer;
@@ -12,28 +11,6 @@ use gstportrait::stream::tensor::{FrameMeta, meta};
 
 const VOICE: &str =
     "format=time max-bytes=0 caps=audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1";
-
-/// Writes frames as a file that a decoder reads.
-fn write_clip(path: &Path, frames: impl Iterator<Item = gst::Buffer>) {
-    init();
-    let line = gst::parse::launch(&format!(
-        "appsrc name=video format=time max-bytes=0 caps={VIDEO_CAPS} ! videoconvert ! jpegenc quality=95 ! avimux \
-         ! filesink location={}",
-        path.display()
-    ));
-    let pipeline: gst::Pipeline = line.unwrap().downcast().unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let source = pipeline.by_name("video").unwrap();
-    for frame in frames {
-        let _ = source.emit_by_name::<gst::FlowReturn>("push-buffer", &[&frame]);
-    }
-    let _ = source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
-    let bus = pipeline.bus().unwrap();
-    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds).expect("the clip is written");
-    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
-    pipeline.set_state(gst::State::Null).unwrap();
-}
 
 /// A person whose mouth is open in the first frames, and shut in the others: as they rest.
 fn person(n: u64, open: bool) -> gst::Buffer {

@@ -103,8 +103,8 @@ fn job(
             name if VOICE.contains(&name) => voice = path(),
             name if OUTPUT.contains(&name) => output = path(),
             _ => {
-                let value =
-                    if name == "portrait-open" { folder.join(&value).display().to_string() } else { value };
+                let is_path = crate::render::PATHS.contains(&name.as_str());
+                let value = if is_path { folder.join(&value).display().to_string() } else { value };
                 if let Err(reason) = check(&name, &value) {
                     wrong.get_or_insert(reason);
                 }
@@ -162,7 +162,7 @@ mod tests {
 
     fn check(name: &str, value: &str) -> Result<(), String> {
         match (name, value) {
-            ("emotion", "happy" | "sad") | ("gaze-yaw" | "portrait-open", _) => Ok(()),
+            ("emotion", "happy" | "sad") | ("gaze-yaw" | "portrait-open" | "reference", _) => Ok(()),
             ("emotion", _) => Err(format!("emotion={value} is none")),
             _ => Err(format!("there is no property {name}")),
         }
@@ -181,6 +181,7 @@ mod tests {
                 ("output", "f/c.mp4"),
                 ("gaze_yaw", "5"),
                 ("portrait_open", "o.jpg"),
+                ("reference", "r.mp4"),
             ]),
             row(&[("portrait", "a.jpg"), ("voice", "b.wav"), ("film", "d.mp4"), ("emotion", "happy")]),
         ]);
@@ -193,7 +194,12 @@ mod tests {
         let text = |pairs: &[(&str, &str)]| -> Vec<(String, String)> { row(pairs).unwrap() };
         assert_eq!(
             first.properties,
-            text(&[("emotion", "sad"), ("gaze-yaw", "5"), ("portrait-open", "/t/o.jpg")])
+            text(&[
+                ("emotion", "sad"),
+                ("gaze-yaw", "5"),
+                ("portrait-open", "/t/o.jpg"),
+                ("reference", "/t/r.mp4")
+            ])
         );
         assert_eq!(all[1].as_ref().unwrap().properties, text(&[("emotion", "happy")]));
     }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
-//! ([`landmark`]), what is changed on it ([`edit`]), what it feels ([`emotion`]), and whose it is in a video ([`person`]).
+//! ([`landmark`]), what is changed on it ([`edit`]), what it feels ([`emotion`]), whose it is in a video ([`person`]) and how
+//! they talk ([`habit`]).
 //! [`pixel`] and [`step`] are the arithmetic that it shares with photos and renderers.
 
 pub mod edit;
 pub mod emotion;
 pub mod find;
+pub mod habit;
 pub mod landmark;
 pub mod person;
 pub mod pixel;

@@ -33,7 +33,7 @@ pub use crop::Crop;
 pub(crate) use crop::{Taps, kernel};
 pub use error::PhotoError;
 pub use picture::Picture;
-pub use portrait::Portrait;
+pub use portrait::{Portrait, largest_face};
 pub use recipe::Square;
 pub use sources::Sources;
 pub use view::View;

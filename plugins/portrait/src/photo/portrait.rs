@@ -152,6 +152,53 @@ impl Portrait {
     }
 }
 
+/// A photo that was read, and the chosen face in it.
+struct Found {
+    photo: Picture,
+    mask: Option<Vec<u8>>,
+    /// What networks see of it where parts of it are transparent: grey there, whatever colours it hides.
+    grey: Option<Picture>,
+    /// Landmarks in pixels.
+    face: Vec<[f32; 3]>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    fn new(path: &Path, choice: FaceChoice, pack: &Arc<Pack>, device: Device) -> Result<Self, PhotoError> {
+        let read::Photo { picture: photo, alpha: mask, warning } = read::read(path)?;
+        let (width, height) = (photo.width, photo.height);
+        let too_small = || PhotoError::TooSmall { path: path.to_owned(), width, height, needed: MIN_FACE };
+        if width.min(height) < MIN_FACE {
+            return Err(too_small());
+        }
+        let grey = mask.as_deref().map(|mask| alpha::over_grey(&photo, mask));
+        let seen = grey.as_ref().unwrap_or(&photo);
+        let view = RgbView::new(&seen.rgb, width * 3, width, height).ok_or_else(too_small)?;
+        let failed = |source: PackError| PhotoError::Pack { path: path.to_owned(), source };
+        let mut faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
+        faces.retain(|face| !drawing::is_no_face(&view, face, pack.mean_face()));
+        let mut warnings: Vec<String> = warning.into_iter().collect();
+        let face = choose(path, choice, &faces, width, height, &mut warnings)?.to_vec();
+        Ok(Self { photo, mask, grey, face, warnings })
+    }
+}
+
+/// The largest face of a photo of which nothing else is wanted: normalised landmarks, and the pose in pixels.
+///
+/// # Errors
+/// As [`Portrait::analyse`].
+pub fn largest_face(
+    path: &Path,
+    pack: &Arc<Pack>,
+    device: Device,
+) -> Result<(Vec<[f32; 3]>, Pose), PhotoError> {
+    let Found { face, .. } = Found::new(path, FaceChoice::default(), pack, device)?;
+    let pose = pose::decompose(&face, pack.mean_face());
+    let mut neutral = vec![[0.0; 3]; face.len()];
+    pose.remove(&face, &mut neutral);
+    Ok((neutral, pose))
+}
+
 fn measure(
     path: &Path,
     choice: FaceChoice,
@@ -159,25 +206,16 @@ fn measure(
     device: Device,
 ) -> Result<Portrait, PhotoError> {
     let failed = |source: PackError| PhotoError::Pack { path: path.to_owned(), source };
-    let read::Photo { picture: photo, alpha: mask, warning } = read::read(path)?;
+    let Found { photo, mask, grey, face, mut warnings } = Found::new(path, choice, pack, device)?;
     let (width, height) = (photo.width, photo.height);
-    let too_small = || PhotoError::TooSmall { path: path.to_owned(), width, height, needed: MIN_FACE };
-    if width.min(height) < MIN_FACE {
-        return Err(too_small());
-    }
-    // Networks see what is transparent as grey, whatever colours it hides.
-    let grey = mask.as_deref().map(|mask| alpha::over_grey(&photo, mask));
     let seen = grey.as_ref().unwrap_or(&photo);
+    let too_small = || PhotoError::TooSmall { path: path.to_owned(), width, height, needed: MIN_FACE };
     let view = RgbView::new(&seen.rgb, width * 3, width, height).ok_or_else(too_small)?;
-    let mut faces = Finder::new(pack, device).and_then(|mut f| f.find_all(&view)).map_err(failed)?;
-    faces.retain(|face| !drawing::is_no_face(&view, face, pack.mean_face()));
-    let mut warnings: Vec<String> = warning.into_iter().collect();
-    let face = choose(path, choice, &faces, width, height, &mut warnings)?;
     let corner = |i: usize| [face[i][0], face[i][1]];
     let (forehead, chin) = (corner(FOREHEAD), corner(CHIN));
     let segmenter = pack.stage("matte", device).map_err(failed)?;
     let square = match &pack.manifest().crop {
-        Some(recipe) => Square::around(face, recipe),
+        Some(recipe) => Square::around(&face, recipe),
         None => {
             let crown = matte::crown(seen, forehead, chin, &segmenter).map_err(failed)?;
             let crop = Crop::around(forehead, chin, width, height);
@@ -201,7 +239,7 @@ fn measure(
     }
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
-    let covered = mouth::is_covered(&view, face);
+    let covered = mouth::is_covered(&view, &face);
     if covered {
         warnings.push(format!(
             "something covers the mouth in {path:?}: it is left as it is, only head and eyes move; use a photo in which the \

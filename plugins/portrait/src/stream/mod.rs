@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What elements share of GStreamer: tensors and metadata on buffers ([`tensor`]), tables of properties ([`property`]) and those
 //! of models ([`settings`]), statistics ([`stats`]), presentations ([`presentation`]), the times of frames ([`grid`]), complaints
-//! ([`complaint`], [`unfollowed`]), the question about the look-ahead, the turns of a conversation, bins of stages, pads beside
-//! the main one and helpers ([`element`]).
+//! ([`complaint`], [`unfollowed`]), the question about the look-ahead, the turns of a conversation, films beside the stream, bins
+//! of stages, pads beside the main one and helpers ([`element`]).
 
 pub(crate) mod bin;
 pub mod complaint;
 pub mod element;
+pub(crate) mod film;
 pub mod grid;
 pub(crate) mod look_ahead;
 pub(crate) mod meeting;

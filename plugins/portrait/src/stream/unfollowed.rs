@@ -7,10 +7,10 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::pack::sync::lock;
-use crate::pack::{EMOTIONS, Manifest, Pack};
+use crate::pack::{Between, EMOTIONS, Manifest, Pack};
 
 /// Properties, and what a pack calls the control that they are of.
-const CONTROLS: [(&str, &str); 20] = [
+const CONTROLS: [(&str, &str); 21] = [
     ("blink-rate", "blink"),
     ("blink-duration", "blink"),
     ("gaze-yaw", "gaze"),
@@ -31,11 +31,15 @@ const CONTROLS: [(&str, &str); 20] = [
     ("emotion", EMOTION),
     ("emotion-mix", EMOTION),
     ("portrait-open", OPEN),
+    ("reference", REFERENCE),
 ];
 
 /// What follows from the pack's emotions, and from its renderer.
 const EMOTION: &str = "emotion";
 const OPEN: &str = "portrait-open";
+
+/// What follows from what the pack's speech network says.
+const REFERENCE: &str = "reference";
 
 /// What was said in a life of an element.
 #[derive(Debug, Default)]
@@ -99,6 +103,7 @@ fn is_same(a: &glib::Value, b: &glib::Value) -> bool {
 fn follows(manifest: &Manifest, control: &str, value: &glib::Value) -> bool {
     let is_of_pack = |label: &str| manifest.emotions.iter().any(|own| own == label);
     match control {
+        REFERENCE => manifest.between == Between::Landmarks,
         OPEN => manifest.picture.renderer == crate::pack::RendererKind::Warp,
         // An emotion, or a mix of them: what the pack does not know is named in it.
         EMOTION => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A film of two people through `facedub`, and what became of each mouth.
+//! Films: one that is written as a file, and one of two people through `facedub` with what became of each mouth.
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -9,10 +10,32 @@ use gstportrait::stream::tensor::buffer;
 use gstportrait::stream::tensor::marks::{Drawn, TrackMark, read_drawn};
 use gstportrait::stream::tensor::voices::VoiceMeta;
 
-use super::{COUPLE_CAPS, FRAME, FRAME_SAMPLES, init, speech, video};
+use super::{COUPLE_CAPS, FRAME, FRAME_SAMPLES, VIDEO_CAPS, init, speech, video};
 
 pub const VOICE: &str =
     "format=time max-bytes=0 caps=audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1";
+
+/// Writes frames as a file that a decoder reads.
+pub fn write_clip(path: &Path, frames: impl Iterator<Item = gst::Buffer>) {
+    init();
+    let line = gst::parse::launch(&format!(
+        "appsrc name=video format=time max-bytes=0 caps={VIDEO_CAPS} ! videoconvert ! jpegenc quality=95 ! avimux \
+         ! filesink location={}",
+        path.display()
+    ));
+    let pipeline: gst::Pipeline = line.unwrap().downcast().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let source = pipeline.by_name("video").unwrap();
+    for frame in frames {
+        let _ = source.emit_by_name::<gst::FlowReturn>("push-buffer", &[&frame]);
+    }
+    let _ = source.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    let bus = pipeline.bus().unwrap();
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds).expect("the clip is written");
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    pipeline.set_state(gst::State::Null).unwrap();
+}
 
 /// A frame as it came out: what became of the mouths of two voices, and how many bytes were written in each half.
 #[derive(Clone, Debug)]

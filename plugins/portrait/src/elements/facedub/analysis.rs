@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
@@ -20,14 +19,10 @@ use crate::elements::facetracker::FaceTracker;
 use crate::elements::mouthdub::MouthDub;
 use crate::face::find::FaceProperty;
 use crate::stream::element::lock;
+use crate::stream::film::{self, Ended, PATIENCE};
 
-/// So much of the file is looked at, so many frames a second of it, and it may take so long.
-const LONGEST: gst::ClockTime = gst::ClockTime::from_seconds(20);
+/// So many frames a second of the file are looked at.
 const RATE: i32 = 8;
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether it is to end is looked up this often.
-const RECHECK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
 /// What makes good for a file that cannot be used.
 const REMEDY: &str = "name a video file of the person, or leave the property unset";
@@ -62,17 +57,7 @@ impl Drop for Done {
 /// # Errors
 /// What to tell the user.
 pub fn check(file: &str) -> Result<(), String> {
-    let path = Path::new(file);
-    let why = match path.metadata() {
-        // A pipe would keep the start waiting, and is seen once.
-        Ok(found) if !found.is_file() => "it is no file".to_owned(),
-        Ok(_) => match std::fs::File::open(path) {
-            Ok(_) => return Ok(()),
-            Err(error) => error.to_string(),
-        },
-        Err(error) => error.to_string(),
-    };
-    Err(format!("analyse: cannot read {file}: {why}; {REMEDY}"))
+    film::check(Path::new(file)).map_err(|why| format!("analyse: cannot read {file}: {why}; {REMEDY}"))
 }
 
 /// Whose mouths are learned, and where that goes.
@@ -96,7 +81,7 @@ impl FaceDub {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, dub) = (Arc::clone(&stop), self.obj().downgrade());
         let thread = std::thread::Builder::new().name("facedub-analyse".into()).spawn(move || {
-            let ended = watch(&pipeline, &stopped);
+            let ended = film::watch(&pipeline, &stopped);
             let learned: Vec<_> = pupils.iter().map(|pupil| pupil.scratch.learned()).collect();
             if pipeline.set_state(gst::State::Null).is_err() {
                 gst::warning!(CAT, "the analysis does not stop");
@@ -123,17 +108,7 @@ impl FaceDub {
     /// A pipeline that looks at the file, with a mouth for each voice.
     fn study(&self, file: &str, caps: &gst::CapsRef) -> Result<(gst::Pipeline, Vec<Pupil>), glib::BoolError> {
         let main = self.main()?;
-        let pipeline = gst::Pipeline::new();
-        let make = |name: &str| gst::ElementFactory::make(name).build();
-        let (source, decode) = (make("filesrc")?, make("decodebin")?);
-        let (flat, rate, convert, filter) =
-            (make("deinterlace")?, make("videorate")?, make("videoconvert")?, make("capsfilter")?);
-        let sink = make("fakesink")?;
-        source.set_property("location", file);
-        rate.set_property("drop-only", true);
-        rate.set_property("max-rate", RATE);
-        filter.set_property("caps", frames_like(caps));
-        sink.set_property("sync", false);
+        let filter = gst::ElementFactory::make("capsfilter").property("caps", frames_like(caps)).build()?;
         let tracker: FaceTracker = glib::Object::new();
         let voices = lock(&self.voices).clone();
         let mut pupils = vec![Pupil { scratch: glib::Object::new(), mouth: main.speaker.mouth.clone() }];
@@ -158,15 +133,8 @@ impl FaceDub {
                 stage.set_property_from_value(name, &main.tracker.property_value(name));
             }
         }
-        let mut row = vec![flat.clone(), rate, convert, filter];
-        row.extend(stages);
-        row.push(sink);
-        pipeline.add_many([&source, &decode])?;
-        pipeline.add_many(&row)?;
-        source.link(&decode)?;
-        gst::Element::link_many(&row)?;
-        link_pictures(&decode, &flat);
-        Ok((pipeline, pupils))
+        stages.insert(0, filter);
+        Ok((film::pipeline(Path::new(file), RATE, &stages)?, pupils))
     }
 }
 
@@ -181,63 +149,6 @@ fn frames_like(caps: &gst::CapsRef) -> gst::Caps {
         }
     }
     like
-}
-
-/// Links the first pictures that the decoder finds; a file without any is an error.
-fn link_pictures(decode: &gst::Element, to: &gst::Element) {
-    let first = to.downgrade();
-    decode.connect_pad_added(move |_, pad| {
-        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        if caps.structure(0).is_some_and(|s| s.name().starts_with("video/"))
-            && let Some(sink) = first.upgrade().and_then(|to| to.static_pad("sink"))
-            && !sink.is_linked()
-            && let Err(error) = pad.link(&sink)
-        {
-            gst::warning!(CAT, obj = pad, "{error}");
-        }
-    });
-    let first = to.downgrade();
-    decode.connect_no_more_pads(move |decode| {
-        if !first.upgrade().and_then(|to| to.static_pad("sink")).is_some_and(|pad| pad.is_linked()) {
-            gst::element_error!(decode, gst::StreamError::WrongType, ("there are no pictures in it"));
-        }
-    });
-}
-
-/// How an analysis came to its end.
-enum Ended {
-    Well,
-    Late,
-    Failed(String),
-}
-
-/// Lets it run until all that is to be looked at was seen.
-fn watch(pipeline: &gst::Pipeline, stop: &AtomicBool) -> Ended {
-    let begin = Instant::now();
-    let Some(bus) = pipeline.bus() else { return Ended::Failed("it has no bus".to_owned()) };
-    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-    let failed = pipeline.set_state(gst::State::Playing).is_err();
-    let mut told = gst::ClockTime::ZERO;
-    loop {
-        let wait = if failed { gst::ClockTime::ZERO } else { RECHECK };
-        match bus.timed_pop_filtered(wait, &kinds).as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => return Ended::Failed(error.error().message().to_owned()),
-            Some(_) => return Ended::Well,
-            None if failed => return Ended::Failed("it does not start".to_owned()),
-            None => (),
-        }
-        let time = pipeline.query_position::<gst::ClockTime>().unwrap_or_default();
-        if time >= told + gst::ClockTime::SECOND {
-            told = time;
-            gst::info!(CAT, "analyse: {} s looked at", time.seconds());
-        }
-        if time >= LONGEST || stop.load(Ordering::Relaxed) {
-            return Ended::Well;
-        }
-        if begin.elapsed() > PATIENCE {
-            return Ended::Late;
-        }
-    }
 }
 
 /// Tells the user what came of it.

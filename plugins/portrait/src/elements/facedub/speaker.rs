@@ -11,7 +11,7 @@ use crate::elements::speech2landmarks::{self, Speech2Landmarks};
 use crate::stream::bin;
 
 /// What of the stages is not offered: it moves what a video shows already.
-const NOT_OFFERED: [&str; 15] = [
+const NOT_OFFERED: [&str; 16] = [
     "blink",
     "blink-rate",
     "blink-duration",
@@ -25,6 +25,8 @@ const NOT_OFFERED: [&str; 15] = [
     "mouth-base",
     "mouth-gain",
     "ease-in",
+    // The video itself tells how its person talks.
+    "reference",
     "seed",
     "qos",
 ];

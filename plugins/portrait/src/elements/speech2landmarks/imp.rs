@@ -6,7 +6,8 @@
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
  * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
  * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink.
- * A second photo of the person (`portrait-open` of facesynth) tells better how the mouth is held while talking.
+ * A second photo of the person (`portrait-open` of facesynth) tells better how the mouth is held while talking, and a short
+ * video of them or several photos (`reference`) better still: then the mouth lies and opens as theirs does.
  *
  * All but the length of the way in may change while the pipeline plays, numbers by keyframes too (GstController), and is
  * written on each frame as it was applied (`PortraitEmotionMeta`, `PortraitFaceMeta`). Changes are ramps, never jumps.
@@ -31,11 +32,14 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use tch::Tensor;
 
+use super::manner::{Manner, Manners};
 use super::person::Person;
+use super::reference::References;
 use super::settings::{Controls, Settings, properties};
 use crate::face::edit::ramp::{Ramp, most_per_frame};
 use crate::face::edit::{APPLIED, CLOSURE, Edits};
 use crate::face::emotion::EMOTION_LEN;
+use crate::face::habit::Habit;
 use crate::pack::{Between, LookAhead, Pack, PackError, Stage};
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
@@ -63,6 +67,9 @@ struct State {
     stage: Arc<Stage>,
     caps: StageCaps,
     person: Person,
+    /// How the person talks, where a reference tells.
+    habit: Option<Arc<Habit>>,
+    manners: Manners,
     /// The photos that were set while playing and that frames are made for.
     handover: Option<Arc<Handover>>,
     /// Frames a second of the stream.
@@ -94,6 +101,8 @@ impl State {
         let feature_shape = pack.manifest().feature_shape().unwrap_or_default();
         let shape = pack.manifest().between.shape();
         Ok(Self {
+            habit: None,
+            manners: Manners::default(),
             handover: None,
             fps: pack.manifest().frame_rate().and_then(frames_a_second).unwrap_or(DEFAULT_FPS),
             presentation: Presentation::default(),
@@ -119,7 +128,26 @@ impl State {
         self.person = person;
         self.handover = leads;
         // Another network may have been taken since.
-        self.person.compare(&self.pack, &self.stage)
+        self.person.compare(&self.pack, &self.stage)?;
+        self.set_manner(Manners::set)
+    }
+
+    /// Talks as a reference tells, or as the network says.
+    fn talk_as(
+        &mut self,
+        habit: Option<Arc<Habit>>,
+        how: impl FnOnce(&mut Manners, Option<Manner>),
+    ) -> Result<(), PackError> {
+        self.habit = habit;
+        self.set_manner(how)
+    }
+
+    /// Finds what the habit asks of this person and network.
+    fn set_manner(&mut self, how: impl FnOnce(&mut Manners, Option<Manner>)) -> Result<(), PackError> {
+        let find = |habit: &Arc<Habit>| self.person.manner(&self.pack, &self.stage, habit);
+        let manner = self.habit.as_ref().map(find).transpose()?.flatten();
+        how(&mut self.manners, manner);
+        Ok(())
     }
 
     /// Takes the network that was trained for features with that look-ahead, in samples.
@@ -130,6 +158,7 @@ impl State {
         if !Arc::ptr_eq(&stage, &self.stage) {
             self.stage = stage;
             self.person.compare(&self.pack, &self.stage)?;
+            self.set_manner(Manners::set)?;
             self.reset()?;
         }
         Ok(())
@@ -140,6 +169,7 @@ impl State {
         self.hidden = self.stage.first_state()?;
         self.emotion = Ramp::default();
         self.edits.reset();
+        self.manners.settle();
         Ok(())
     }
 
@@ -173,6 +203,7 @@ impl State {
         if let Some(second) = &self.person.second {
             second.apply(points);
         }
+        self.manners.apply(points, self.fps);
         let face = self.edits.apply(points, &controls.face(), self.fps, blink);
         Ok(Applied { emotion, face })
     }
@@ -185,10 +216,12 @@ fn frames_a_second(rate: gst::Fraction) -> Option<f32> {
 
 #[derive(Default)]
 pub struct Speech2Landmarks {
-    settings: Mutex<Settings>,
+    pub(super) settings: Mutex<Settings>,
     photos: Mutex<Option<Photos>>,
     /// A person that is set while playing.
     newcomer: Slot<Person>,
+    /// How the person talks, set while playing.
+    pub(super) references: References,
     /// Locked while the network runs.
     state: Mutex<Option<State>>,
     caps: SharedCaps,
@@ -211,6 +244,12 @@ impl Speech2Landmarks {
             Err(error) => handover.refuse(error.to_string()),
         }
         true
+    }
+
+    /// Frames from now on are those of somebody with that habit, after a while.
+    pub(super) fn adopt(&self, habit: Option<Arc<Habit>>) -> Result<(), PackError> {
+        let _threads = lock(&self.settings).model.limit_threads();
+        lock(&self.state).as_mut().map_or(Ok(()), |state| state.talk_as(habit, Manners::change))
     }
 }
 
@@ -251,6 +290,11 @@ impl ObjectImpl for Speech2Landmarks {
         let stored = properties().set(&mut lock(&self.settings), pspec.name(), value);
         self.complaints.set(&*self.obj(), pspec.name(), stored.err().as_ref());
         self.unfollowed.check(&*self.obj(), pspec.name());
+        if pspec.name() == "reference"
+            && let Err(error) = self.references.ask(&self.obj())
+        {
+            gst::element_imp_warning!(self, gst::CoreError::Thread, ("cannot start a thread: {error}"));
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -294,7 +338,10 @@ impl BaseTransformImpl for Speech2Landmarks {
         self.complaints.post(&*self.obj());
         // The caps will tell; but the element before knows already, and a network that is not needed is not loaded.
         let wanted = look_ahead::wanted(self.obj().sink_pad()).unwrap_or_default();
-        let state = State::new(&settings, photos.as_ref(), wanted).map_err(|e| pack_error_message(&e))?;
+        let failed = |error: PackError| pack_error_message(&error);
+        let mut state = State::new(&settings, photos.as_ref(), wanted).map_err(failed)?;
+        let habit = self.first_reference(&state.pack).map_err(|fault| fault.to_message())?;
+        state.talk_as(habit, Manners::set).map_err(failed)?;
         self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
         *lock(&self.caps) = Some(state.caps.clone());
@@ -303,6 +350,7 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.references.stop();
         *lock(&self.caps) = None;
         *lock(&self.state) = None;
         *lock(&self.photos) = None;

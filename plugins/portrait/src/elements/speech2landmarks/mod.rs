@@ -4,7 +4,9 @@
 use gst::glib;
 
 mod imp;
+mod manner;
 mod person;
+mod reference;
 mod second;
 mod settings;
 

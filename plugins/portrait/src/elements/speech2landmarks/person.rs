@@ -5,11 +5,18 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
+use super::manner::{Manner, Said};
 use super::second::SecondLook;
+use crate::face::habit::Habit;
 use crate::face::landmark::neutral::close_mouth;
 use crate::face::landmark::region::Regions;
 use crate::pack::{Between, Pack, PackError, Stage};
 use crate::photo::{Photos, Portrait};
+
+/// Whether what a pack's network says can be made a person's own: it says landmarks.
+pub fn can_follow(pack: &Pack) -> bool {
+    pack.manifest().between == Between::Landmarks
+}
 
 /// One person.
 pub struct Person {
@@ -59,26 +66,52 @@ impl Person {
     /// # Errors
     /// Where the network fails.
     pub fn compare(&mut self, pack: &Pack, stage: &Arc<Stage>) -> Result<(), PackError> {
-        if self.open.is_none() || pack.manifest().between != Between::Landmarks {
+        if self.open.is_none() || !can_follow(pack) {
             return Ok(());
         }
         if self.compared.as_ref().is_some_and(|last| Arc::ptr_eq(last, stage)) {
             return Ok(());
         }
-        let told = |identity: &Option<Tensor>| {
-            let outputs = stage.run_with(|name, index| match name {
-                "identity" => self.input(stage, identity, name, index),
-                "features" | "emotion" | "state" => stage.zero_input(index),
-                _ => self.input(stage, &None, name, index),
-            })?;
-            let landmarks = outputs.get("landmarks")?;
-            let mut face = vec![[0.0; 3]; landmarks.numel() / 3];
-            stage.read(landmarks, face.as_flattened_mut()).map(|()| face)
-        };
         let regions = Regions::new(pack.mean_face());
-        self.second = Some(SecondLook::new(&regions, &told(&self.identity)?, &told(&self.open)?));
+        self.second = Some(SecondLook::new(
+            &regions,
+            &self.silent(stage, &self.identity)?,
+            &self.silent(stage, &self.open)?,
+        ));
         self.compared = Some(Arc::clone(stage));
         Ok(())
+    }
+
+    /// How the network's motion is to become that of the person, whose habit it is; none where the network takes no face.
+    ///
+    /// # Errors
+    /// Where the network fails.
+    pub fn manner(
+        &self,
+        pack: &Pack,
+        stage: &Arc<Stage>,
+        habit: &Habit,
+    ) -> Result<Option<Manner>, PackError> {
+        let Some(at) = stage.place("identity").filter(|_| can_follow(pack)) else { return Ok(None) };
+        let mut silent = self.silent(stage, &self.identity)?;
+        if let Some(second) = &self.second {
+            second.apply(&mut silent);
+        }
+        let face = pack.mean_face();
+        let average = self.silent(stage, &Some(stage.input(at, face.as_flattened())?))?;
+        Ok(Some(Manner::new(habit, &silent, &Said { face, silent: &average })))
+    }
+
+    /// What the network says of a face in silence.
+    fn silent(&self, stage: &Arc<Stage>, identity: &Option<Tensor>) -> Result<Vec<[f32; 3]>, PackError> {
+        let outputs = stage.run_with(|name, index| match name {
+            "identity" => self.input(stage, identity, name, index),
+            "features" | "emotion" | "state" => stage.zero_input(index),
+            _ => self.input(stage, &None, name, index),
+        })?;
+        let landmarks = outputs.get("landmarks")?;
+        let mut face = vec![[0.0; 3]; landmarks.numel() / 3];
+        stage.read(landmarks, face.as_flattened_mut()).map(|()| face)
     }
 
     /// What the network takes of the person, by name: the face at rest, or what the pack's networks see in the photo.

@@ -8,7 +8,7 @@ use crate::face::edit::blink::{BlinkControls, BlinkMode};
 use crate::face::edit::gains::{GainControls, MAX_GAIN};
 use crate::face::edit::gaze::{LookAwayControls, MAX_GAZE_DEG};
 use crate::face::emotion::{EMOTION_LEN, Emotion, MixError, parse_mix};
-use crate::stream::property::{Property, Table, choice, number, parsed, switch, whole};
+use crate::stream::property::{Property, Table, choice, number, parsed, switch, text, whole};
 use crate::stream::settings::{ModelSettings, seed};
 use crate::stream::stats;
 
@@ -32,6 +32,8 @@ pub struct Settings {
     pub model: ModelSettings,
     /// Seed of blinks and looks away.
     pub seed: u32,
+    /// Video or folder of photos that tells how the person talks.
+    pub reference: Option<String>,
     /// What may change from frame to frame.
     pub controls: Controls,
     /// The mix as it was written; `controls` has its weights.
@@ -60,6 +62,7 @@ impl Default for Settings {
         Self {
             model: ModelSettings::default(),
             seed: 0,
+            reference: None,
             mix_text: None,
             controls: Controls {
                 emotion: Emotion::default(),
@@ -143,6 +146,17 @@ pub fn properties() -> &'static Table<Settings> {
                 |s: &mut Settings| &mut s.controls.ease_in_ms,
             )
             .in_ready(),
+            text(
+                [
+                    "reference",
+                    "Reference",
+                    "How the person talks: path of a video of them who talks (best 2 to 6 s from the front; of a longer one 20 s are \
+                     looked at), or of a folder with several photos; where the mouth lies, its shape and how far it opens \
+                     follow it (none = the average talker); set while playing it is measured beside the stream and comes \
+                     within 0.4 s",
+                ],
+                |s| &mut s.reference,
+            ),
             seed(|s| &mut s.seed),
             stats::property(),
         ]);
