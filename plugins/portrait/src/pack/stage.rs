@@ -23,6 +23,8 @@ pub struct Stage {
     compute: Computing,
     /// Frames that it takes at once.
     group: usize,
+    /// The numbers of a frame depend on those beside it: it is to be taken alone.
+    alone: bool,
     /// Whether libtorch runs the code as it is written.
     plain: bool,
 }
@@ -118,6 +120,7 @@ impl Stage {
             results: entry.results.clone(),
             compute,
             group: entry.group,
+            alone: false,
             plain: device == Device::Cpu,
         };
         let zeros: Vec<Tensor> = stage
@@ -141,7 +144,31 @@ impl Stage {
                 return Err(PackError::Torch { stage: name.to_owned(), reason });
             }
         }
+        stage.alone = stage.group > 1 && stage.mixes()?;
         Ok(stage)
+    }
+
+    /// Whether a frame gets other numbers among others than alone, as on processors for which libtorch multiplies larger matrices
+    /// in another order. Noise tells, from the first frame and from the last.
+    fn mixes(&self) -> Result<bool, PackError> {
+        let [one, result] = [&self.inputs, &self.outputs].map(|tensors| {
+            let numbers = tensors.first().map_or(0, |tensor| tensor.shape.iter().product::<i64>());
+            usize::try_from(numbers).unwrap_or(0)
+        });
+        let mut seed = 1u32;
+        let mut noise = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let frames: Vec<f32> = (0..self.group * one).map(|_| noise()).collect();
+        let run = |frames: &[f32]| -> Result<Vec<f32>, PackError> {
+            let [output] = self.run_for(&[self.input_frames(0, frames)?])?;
+            let mut numbers = vec![0.0; frames.len() / one.max(1) * result];
+            self.read(&output, &mut numbers).map(|()| numbers)
+        };
+        let all = run(&frames)?;
+        let (first, last) = (run(&frames[..one])?, run(&frames[frames.len() - one..])?);
+        Ok(!all.starts_with(&first) || !all.ends_with(&last))
     }
 
     /// Runs it until libtorch's profiling executor has specialized the code, which is on the second run.
@@ -293,9 +320,9 @@ impl Stage {
         self.device
     }
 
-    /// Frames that it takes at once.
+    /// Frames that are to be given at once: as many as it takes, where each gets the numbers that it gets alone.
     pub fn group(&self) -> usize {
-        self.group
+        if self.alone { 1 } else { self.group }
     }
 
     /// Shape of a tensor of all frames that it takes at once.
