@@ -481,9 +481,9 @@ def test_the_command_line_says_how_the_pack_is_trusted(
     output = tmp_path / "liveportrait"
     monkeypatch.setattr(sys, "argv", ["convert", "--checkpoints", str(tmp_path), "--output", str(output)])
     with pytest.raises(SystemExit, match="^error: .*holds no appearance_feature_extractor"):
-        cli.run("", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda folder: None)
+        cli.run("", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda o, folder: None)
     monkeypatch.setattr(sys, "argv", ["convert", "--miniature", "--output", str(output)])
-    cli.run("", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda folder: checkpoints(folder, MINIATURE, 0))
+    cli.run("", lambda o, folder: convert(folder, o.output, MINIATURE, False), lambda o, folder: checkpoints(folder, MINIATURE, 0))
     digest = hashlib.sha256((output / "pack.toml").read_bytes()).hexdigest()
     assert f"GST_PORTRAIT_TRUSTED_PACKS={digest}\n" in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["liveportrait"], "nothing unfinished is left"
