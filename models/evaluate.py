@@ -222,6 +222,12 @@ def heads(s: Stages, clips: list, norm: Path) -> tuple[np.ndarray, np.ndarray, f
     return np.median(fake, 0), np.median(real, 0), float(np.mean(jerk)), float(np.mean(true))
 
 
+def results(o: argparse.Namespace) -> Path:
+    """Where the figures of each clip are kept, for that build of the stage."""
+    digest = hashlib.sha256((o.build / o.stage / f"{o.stage}.pt").read_bytes()).hexdigest()[:12]
+    return o.work / f"eval5-{digest}.json"
+
+
 def main() -> None:
     if "--controls" in sys.argv:
         # A measurement of its own, in rendered pictures.
@@ -242,8 +248,7 @@ def main() -> None:
     t = prepare(o.data, o.norm, o.tts, o.work)
     s = Stages(o.build, o.stage)
     dev = [c for c in t["clips"] if c.split == "dev" and c.speech == "yes" and c.name not in o.without]
-    digest = hashlib.sha256((o.build / o.stage / f"{o.stage}.pt").read_bytes()).hexdigest()[:12]
-    cache = o.work / f"eval5-{digest}.json"
+    cache = results(o)
     rows = json.loads(cache.read_text()) if cache.exists() else {}
     other = regressor(t["clips"], o.data)
     for c in tqdm(dev, unit="clip", mininterval=10):

@@ -8,9 +8,10 @@ scale (1 to 4, 5 to 7, 8 to 10); "-" is what cannot be told. Prints a Markdown t
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
+
+from models.evaluate import results
 
 GROUPS = {
     "sex as seen": ["woman", "man"],
@@ -44,8 +45,7 @@ def main() -> None:
     a.add_argument("--build", type=Path, required=True)
     a.add_argument("--stage", default="speech2landmarks")
     o = a.parse_args()
-    digest = hashlib.sha256((o.build / o.stage / f"{o.stage}.pt").read_bytes()).hexdigest()[:12]
-    rows = {k: r for k, r in json.loads((o.work / f"eval5-{digest}.json").read_text()).items() if r["alive"]}
+    rows = {k: r for k, r in json.loads(results(o).read_text()).items() if r["alive"]}
     unseen = sorted(set(rows) - set(SEEN))
     if unseen:
         raise SystemExit(f"look at a frame of {', '.join(unseen)} and say in SEEN what you see")

@@ -4,6 +4,9 @@
 //! Products and sums stay separate operations (no fused multiply-add), so that every instruction set gives the same
 //! bits and a picture does not depend on the machine's vector width.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m128, _mm_add_ps, _mm_mul_ps, _mm_sub_ps};
+
 /// Shares of red, green and blue in the luma by BT.601 (photos, small video) and by BT.709 (sRGB, high definition).
 pub const BT601: [f64; 3] = [0.299, 0.587, 0.114];
 pub const BT709: [f64; 3] = [0.2126, 0.7152, 0.0722];
@@ -37,6 +40,14 @@ pub fn tap(at: f32, n: usize) -> Tap {
 pub fn mix([a, b, c, d]: [f32; 4], x: f32, y: f32) -> f32 {
     let (top, bottom) = (a + (b - a) * x, c + (d - c) * x);
     top + (bottom - top) * y
+}
+
+/// Four numbers between those of `a` and `b`: the steps of [`mix`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(crate) fn between(a: __m128, b: __m128, t: __m128) -> __m128 {
+    _mm_add_ps(a, _mm_mul_ps(_mm_sub_ps(b, a), t))
 }
 
 /// A bilinear sample at column `x`, row `y` (pixel centres lie on whole numbers) of a picture of that size, clamped at its

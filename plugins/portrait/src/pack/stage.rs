@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One TorchScript stage: loaded once, warmed up, run without panics.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
@@ -155,12 +157,8 @@ impl Stage {
             let numbers = tensors.first().map_or(0, |tensor| tensor.shape.iter().product::<i64>());
             usize::try_from(numbers).unwrap_or(0)
         });
-        let mut seed = 1u32;
-        let mut noise = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 8) as f32 / (1 << 24) as f32 - 0.5
-        };
-        let frames: Vec<f32> = (0..self.group * one).map(|_| noise()).collect();
+        let mut noise = ChaCha8Rng::seed_from_u64(0);
+        let frames: Vec<f32> = (0..self.group * one).map(|_| noise.random_range(-0.5..0.5)).collect();
         let run = |frames: &[f32]| -> Result<Vec<f32>, PackError> {
             let [output] = self.run_for(&[self.input_frames(0, frames)?])?;
             let mut numbers = vec![0.0; frames.len() / one.max(1) * result];

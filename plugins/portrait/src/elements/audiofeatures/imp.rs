@@ -20,8 +20,8 @@ use std::sync::Arc;
  * serialized events come out between the frames of the audio that they came between.
  *
  * Frames of a recording, which is audio that can be sought, come out as many at a time as the pack's network takes at once
- * (`lite`: four, on processors that give each the features that it has alone), and those that are left before an event or at the end; of other audio that is not live each comes out as
- * soon as its own is there. Where nothing is live, ten seconds of a hole in the timestamps become frames; a longer one is a hole in the frames, with
+ * (`lite`: four, on processors that give each the features that it has alone), and those that are left before an event or
+ * at the end; of other audio that is not live each comes out as soon as its own is there. Where nothing is live, ten seconds of a hole in the timestamps become frames; a longer one is a hole in the frames, with
  * one warning. Reverse playback is refused; other rates keep the pace of the stream.
  *
  * ## Example launch line

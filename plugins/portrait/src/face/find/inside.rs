@@ -5,6 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::sample::{PLAIN_SAMPLES, Places, RgbView};
+use crate::face::pixel::between;
 
 /// Four bytes as numbers.
 #[inline]
@@ -16,13 +17,6 @@ fn pixel(view: &RgbView<'_>, at: isize) -> __m128 {
     _mm_cvtepi32_ps(_mm_unpacklo_epi16(words, zero))
 }
 
-/// Between `a` and `b`.
-#[inline]
-#[target_feature(enable = "sse2")]
-fn mix(a: __m128, b: __m128, t: __m128) -> __m128 {
-    _mm_add_ps(a, _mm_mul_ps(_mm_sub_ps(b, a), t))
-}
-
 /// The picture between the pixels, at a place that is not negative.
 #[inline]
 #[target_feature(enable = "sse2")]
@@ -31,9 +25,9 @@ fn bilinear(view: &RgbView<'_>, x: f32, y: f32) -> __m128 {
     let (tx, ty) = (_mm_set1_ps(x - column as f32), _mm_set1_ps(y - row as f32));
     let at = view.byte(column, row);
     let (right, below) = (at.wrapping_add(view.byte_step(1, 0)), at.wrapping_add(view.byte_step(0, 1)));
-    let top = mix(pixel(view, at), pixel(view, right), tx);
-    let bottom = mix(pixel(view, below), pixel(view, below.wrapping_add(view.byte_step(1, 0))), tx);
-    mix(top, bottom, ty)
+    let top = between(pixel(view, at), pixel(view, right), tx);
+    let bottom = between(pixel(view, below), pixel(view, below.wrapping_add(view.byte_step(1, 0))), tx);
+    between(top, bottom, ty)
 }
 
 /// `sample::add` for a row of which `RgbView::holds` is true, to the bit.

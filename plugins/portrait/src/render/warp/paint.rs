@@ -6,6 +6,7 @@ use std::arch::x86_64::*;
 
 use super::math::tap;
 use super::patch::Frame;
+use crate::face::pixel::between;
 
 /// The largest level.
 const FULL: f32 = 255.0;
@@ -15,13 +16,6 @@ const FULL: f32 = 255.0;
 fn load(pixel: &[f32; 4]) -> __m128 {
     // SAFETY: four numbers are read, from anywhere.
     unsafe { _mm_loadu_ps(pixel.as_ptr()) }
-}
-
-/// Between `a` and `b`.
-#[inline]
-#[target_feature(enable = "sse2")]
-fn mix(a: __m128, b: __m128, t: __m128) -> __m128 {
-    _mm_add_ps(a, _mm_mul_ps(_mm_sub_ps(b, a), t))
 }
 
 /// Between zero and `last`.
@@ -45,9 +39,9 @@ fn bilinear(plane: &[[f32; 4]], side: usize, x: f32, y: f32) -> __m128 {
     let (tx, ty) = (tap(x, side), tap(y, side));
     let at = |x: usize, y: usize| load(&plane[y * side + x]);
     let (wx, wy) = (_mm_set1_ps(tx.t), _mm_set1_ps(ty.t));
-    let top = mix(at(tx.a, ty.a), at(tx.b, ty.a), wx);
-    let bottom = mix(at(tx.a, ty.b), at(tx.b, ty.b), wx);
-    mix(top, bottom, wy)
+    let top = between(at(tx.a, ty.a), at(tx.b, ty.a), wx);
+    let bottom = between(at(tx.a, ty.b), at(tx.b, ty.b), wx);
+    between(top, bottom, wy)
 }
 
 /// `patch::blend_paint`.
