@@ -3,6 +3,7 @@
 
 pub mod describe;
 pub mod golden;
+pub mod live;
 pub mod machine;
 pub mod microphone;
 pub mod mini;

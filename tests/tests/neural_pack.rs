@@ -259,7 +259,7 @@ fn a_live_voice_is_drawn_frame_by_frame_and_another_photo_while_it_plays() {
     let recording = pipeline.record("out");
     pipeline.play();
     pipeline.wait_for(gst::MessageType::StreamStart).unwrap();
-    let voice = microphone::Microphone::start(pipeline.object(), |n| {
+    let voice = microphone::start(pipeline.object(), |n| {
         let at = (n as usize % 100) * microphone::CHUNK;
         Some(samples::speech(START + at, microphone::CHUNK))
     });

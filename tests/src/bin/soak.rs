@@ -9,7 +9,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use portrait_tests::microphone::{self, CHUNK, Microphone};
+use portrait_tests::live::Live;
+use portrait_tests::microphone::{self, CHUNK};
 use portrait_tests::pipeline::Pipeline;
 use portrait_tests::{FRAME, SAMPLE_RATE, data, machine, photo, samples};
 
@@ -21,6 +22,9 @@ const MAX_GROWTH_KIB: i64 = 4096;
 
 /// Caches and allocators settle at first.
 const SETTLING: Duration = Duration::from_secs(300);
+
+/// Length of a shot.
+const CUT: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
 /// Between two looks at memory.
 const LOOK: Duration = Duration::from_secs(5);
@@ -71,29 +75,59 @@ impl What {
         }
     }
 
+    /// The video, which only what dubs has, is a camera's: see [`Camera`].
     fn launch(self, voice: &str, sink: &str) -> String {
         match self {
             Self::Head => format!("{voice} ! talkinghead name=head portrait={} ! {sink}", photo()),
             Self::Dub => format!(
-                "{} ! head.video  {voice} ! head.voice  facedub name=head silence=shut ! {sink}",
-                cameras()
+                "appsrc name=camera is-live=true format=time min-latency={} caps={VIDEO} ! queue ! head.video \
+                 {voice} ! head.voice  facedub name=head silence=shut ! {sink}",
+                FRAME.nseconds()
             ),
         }
     }
+
+    /// Starts the camera of a pipeline that has one.
+    fn film(self, pipeline: &gst::Pipeline, camera: &Camera) -> Option<Live> {
+        matches!(self, Self::Dub).then(|| camera.start(pipeline))
+    }
 }
 
-/// Two live cameras of 1280x720, each before another person; `cut` says which is on.
-fn cameras() -> String {
-    let camera = |photo: &str| {
-        format!(
-            "videotestsrc is-live=true pattern=ball ! video/x-raw,width=1280,height=720,framerate=25/1 \
+/// What the camera films.
+const VIDEO: &str = "video/x-raw,format=I420,width=1280,height=720,framerate=25/1";
+
+/// Pictures of each shot, played again and again.
+const SHOT: u64 = 25;
+
+/// A live camera: shots of two people, drawn beforehand, since drawing them would take half of what two cores have.
+#[derive(Clone, Default)]
+struct Camera(Vec<Vec<gst::Buffer>>);
+
+impl Camera {
+    fn new() -> Self {
+        Self(["portrait-astronaut.png", "portrait-grace-hopper.jpg"].map(Self::shot).into())
+    }
+
+    fn shot(photo: &str) -> Vec<gst::Buffer> {
+        let pipeline = Pipeline::parse(&format!(
+            "videotestsrc num-buffers={SHOT} pattern=ball ! video/x-raw,width=1280,height=720 \
              ! gdkpixbufoverlay location={} offset-x=280 overlay-width=720 overlay-height=720 \
-             ! videoconvert ! video/x-raw,format=I420 ! cut.",
+             ! videoconvert ! {VIDEO} ! appsink name=out sync=false",
             data(photo).display()
-        )
-    };
-    let [one, other] = ["portrait-astronaut.png", "portrait-grace-hopper.jpg"].map(camera);
-    format!("{one}  {other}  input-selector name=cut ! queue")
+        ));
+        let sink = pipeline.element("out").downcast::<gst_app::AppSink>().expect("an appsink");
+        pipeline.play();
+        std::iter::from_fn(|| sink.pull_sample().ok()?.buffer_owned()).collect()
+    }
+
+    /// Another shot begins every few seconds.
+    fn start(&self, pipeline: &gst::Pipeline) -> Live {
+        let (shots, length) = (self.0.clone(), CUT.nseconds() / FRAME.nseconds());
+        Live::start(pipeline, "camera", FRAME, move |n| {
+            let shot = &shots[(n / length) as usize % shots.len()];
+            Some(shot[(n % SHOT) as usize].clone())
+        })
+    }
 }
 
 fn main() -> ExitCode {
@@ -122,11 +156,11 @@ fn play(what: What, length: Duration) -> bool {
         &format!("{} ! queue", microphone::launch()),
         &format!("videoconvert ! queue ! x264enc tune=zerolatency speed-preset={} ! fakesink name=out sync=true qos=true", what.preset()),
     ));
-    let cut = pipeline.object().by_name("cut");
     pipeline.play();
+    let _camera = what.film(pipeline.object(), &Camera::new());
     let speech = samples::speech(0, SAMPLE_RATE * 9);
     let chunks = speech.len() / CHUNK;
-    let microphone = Microphone::start(pipeline.object(), move |n| {
+    let microphone = microphone::start(pipeline.object(), move |n| {
         let at = n as usize % (2 * chunks) * CHUNK;
         // Speech, then a pause whose second half the source sends nothing in.
         match n as usize % (2 * chunks) {
@@ -141,10 +175,6 @@ fn play(what: What, length: Duration) -> bool {
     let mut looks: Vec<(f64, f64)> = Vec::new();
     while start.elapsed() < length {
         std::thread::sleep(LOOK.min(length.saturating_sub(start.elapsed())));
-        if let Some(selector) = &cut {
-            let pad = format!("sink_{}", start.elapsed().as_secs() / LOOK.as_secs() % 2);
-            selector.set_property("active-pad", selector.static_pad(&pad));
-        }
         if let Some(error) = pipeline.error() {
             println!("after {:.0} s: {error}", start.elapsed().as_secs_f64());
             return false;
@@ -189,9 +219,10 @@ fn cycles(what: What, count: u64) -> bool {
     let keeper = Pipeline::parse(&launch("fakesink"));
     keeper.go(gst::State::Paused).unwrap_or_else(|e| panic!("{e}"));
     let pipeline = Pipeline::parse(&launch("fakesink name=out sync=false"));
-    let pictures = pictures(&pipeline);
+    let (pictures, camera) = (pictures(&pipeline), Camera::new());
     repeat(count, || {
         pipeline.play();
+        let _film = what.film(pipeline.object(), &camera);
         let shown = pictures.recv_timeout(PATIENCE).is_ok();
         let stopped = pipeline.go(gst::State::Null).is_ok();
         while pictures.try_recv().is_ok() {}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gst::prelude::*;
-use portrait_tests::microphone::{self, CHUNK, Microphone};
+use portrait_tests::microphone::{self, CHUNK};
 use portrait_tests::pipeline::Pipeline;
 use portrait_tests::{FRAME, SAMPLE_RATE, machine, photo, samples};
 
@@ -88,7 +88,7 @@ fn one(name: &str, look_ahead: &str, end: &str, length: gst::ClockTime) -> Strin
             None => vec![0.0; CHUNK],
         })
     };
-    let microphone = Microphone::start(pipeline.object(), voice);
+    let microphone = microphone::start(pipeline.object(), voice);
     std::thread::sleep(Duration::from(length));
     // Asked where the pictures come out: a sink that does not wait for the clock reports none.
     let mut query = gst::query::Latency::new();
