@@ -148,6 +148,22 @@ fn a_tag_is_followed_without_a_word_and_goes_no_further() {
     assert!((seen.points[NOSE_TIP][0] + upright.points[NOSE_TIP][0] - 320.0).abs() < 4.0);
 }
 
+/// Behind a cut the turns are asked one after the other, so that a live video goes on.
+#[test]
+fn a_shot_that_lies_otherwise_than_the_one_before_is_seen_within_half_a_second() {
+    let mut shown = RgbImage::from_pixel(320, 320, image::Rgb([90, 110, 130]));
+    imageops::replace(&mut shown, &frame(0), 0, 40);
+    let upright = watch(std::slice::from_ref(&shown), None);
+    for degrees in [90, 180, 270] {
+        let shots = [(0, 4), (degrees, 13)];
+        let frames: Vec<RgbImage> =
+            shots.iter().flat_map(|&(degrees, count)| vec![stored(&shown, degrees); count]).collect();
+        let seen = watch(&frames, None);
+        same(seen.poses.last().unwrap(), &upright.poses[0]);
+        assert_eq!(seen.infos.len(), 1, "{degrees}: {:?}", seen.infos);
+    }
+}
+
 /// A wrong tag, or a right one of frames that were turned already.
 #[test]
 fn a_face_that_lies_on_its_side_in_spite_of_the_tag_is_believed() {

@@ -19,6 +19,10 @@ const NEAR: f32 = 4.0;
 /// A part of the frame is searched for newcomers this often, in frames.
 const PART_EVERY: usize = 5;
 
+/// Quarters of a whole turn, and how often one is asked, in frames, where they are asked in turn.
+const TURNS: u8 = 4;
+const TURN_EVERY: usize = 3;
+
 /// How much surer the networks must be of a face in a turned video.
 const SURER: f32 = 1.15;
 
@@ -40,6 +44,10 @@ pub struct Scene {
     /// The same with the turn that its face needs, and whether a face told that.
     pub upright: Orientation,
     pub settled: bool,
+    /// How far that is asked, and whether it was known in the shot before: then it is asked turn by turn, with frames between,
+    /// since a live video has no time for all at once.
+    asked: Asked,
+    in_turn: bool,
     /// Size of the frames as they are stored.
     pub size: (usize, usize),
     cuts: Cuts,
@@ -50,6 +58,16 @@ pub struct Scene {
     pub found: f64,
     /// What is added to the frames' times.
     shift: f64,
+}
+
+/// How upright a face stands in the video, as it is and turned: frames that could have told, the turns that were asked, the
+/// best of them, and how sure it is.
+#[derive(Debug, Default)]
+struct Asked {
+    frames: usize,
+    turns: u8,
+    best: u8,
+    sure: f32,
 }
 
 /// Faces of a frame, as the detector sees them.
@@ -68,6 +86,8 @@ impl Scene {
             tagged: Orientation::default(),
             upright: Orientation::default(),
             settled: false,
+            asked: Asked::default(),
+            in_turn: false,
             size: (0, 0),
             cuts: Cuts::default(),
             crowd: Crowd::default(),
@@ -82,7 +102,8 @@ impl Scene {
     pub fn reset(&mut self) {
         self.cuts.reset();
         self.crowd.forget();
-        (self.upright, self.settled) = (self.tagged, false);
+        self.upright = self.tagged;
+        self.unsettle(false);
         self.searched = 0;
         (self.now, self.found, self.shift) = (0.0, 0.0, 0.0);
     }
@@ -94,9 +115,14 @@ impl Scene {
         let cut = self.cuts.is_cut(stored);
         if cut {
             self.crowd.forget();
-            self.settled = false;
+            self.unsettle(self.settled || self.in_turn);
         }
         cut
+    }
+
+    /// The next face is to tell anew how the video stands, turn by turn or at once.
+    pub fn unsettle(&mut self, in_turn: bool) {
+        (self.settled, self.in_turn, self.asked) = (false, in_turn, Asked::default());
     }
 
     /// The face of each.
@@ -140,29 +166,37 @@ impl Scene {
         Ok(faces)
     }
 
-    /// By how many quarters more the video is to be turned so that the face there stands upright. The networks see a face in
-    /// one that stands on its head as well, but are less sure of it.
-    pub fn quarters(&mut self, stored: &RgbView<'_>, spot: &Spot) -> Result<u8, PackError> {
+    /// By how many quarters more the video is to be turned so that the face there stands upright, once that is known. The
+    /// networks see a face in one that stands on its head as well, but are less sure of it.
+    pub fn quarters(&mut self, stored: &RgbView<'_>, spot: &Spot) -> Result<Option<u8>, PackError> {
+        self.asked.frames += 1;
+        if self.in_turn && !self.asked.frames.is_multiple_of(TURN_EVERY) {
+            return Ok(None);
+        }
         let centre = self.upright.to_stored(spot.centre(), self.size);
-        let (mut best, mut sure) = (0, 0.0);
-        for quarters in 0..4 {
-            let turned = self.upright.then_turned(quarters);
+        let until = if self.in_turn { self.asked.turns + 1 } else { TURNS };
+        for turns in self.asked.turns..until {
+            self.asked.turns += 1;
+            let turned = self.upright.then_turned(turns);
             let [x, y] = turned.to_shown(centre, self.size);
             let square = Roi { x, y, side: NEAR * spot.side(), angle: 0.0 };
             let Some((score, face)) = self.finder.find_best(&stored.shown(turned), square)? else { continue };
-            let total = (quarters + quarters_to_upright(&face.landmarks)) % 4;
-            gst::debug!(CAT, "turned by {quarters}: a face of score {score}, upright by {total}");
-            let score = if total == 0 { SURER * score } else { score };
-            if score > sure {
-                (best, sure) = (total, score);
+            let total = (turns + quarters_to_upright(&face.landmarks)) % TURNS;
+            gst::debug!(CAT, "turned by {turns}: a face of score {score}, upright by {total}");
+            // What a face that lies on its side in its view says counts less than one that stands there.
+            let score = if turns == 0 && total == 0 { SURER * score } else { score };
+            if score > self.asked.sure {
+                (self.asked.best, self.asked.sure) = (total, score);
             }
         }
-        Ok(best)
+        self.settled = self.asked.turns == TURNS;
+        Ok(self.settled.then_some(self.asked.best))
     }
 
     /// The video is to be turned further: what was known of its faces lies elsewhere.
     pub fn turn(&mut self, quarters: u8) {
         self.upright = self.upright.then_turned(quarters);
+        self.asked = Asked::default();
         self.crowd.forget();
     }
 
@@ -185,9 +219,9 @@ impl Scene {
             self.searched = 0;
             return Ok(Some(face));
         }
-        let turns = if self.settled { 0..0 } else { 1..4 };
+        let turns = if self.settled { 0..0 } else { 1..TURNS };
         let mut places: Vec<(u8, Roi)> = turns.map(|quarters| (quarters, whole)).collect();
-        let at_once = if self.searched == 0 { places.len().max(1) } else { 1 };
+        let at_once = if self.searched == 0 && !self.in_turn { places.len().max(1) } else { 1 };
         places.extend(squares(&view, whole.side / 2.0).into_iter().map(|part| (0, part)));
         places.push((0, from_farther_away(&view)));
         for _ in 0..at_once {

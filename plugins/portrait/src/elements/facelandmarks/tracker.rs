@@ -149,9 +149,8 @@ impl Tracker {
         let mut faces = scene.look(stored, &mut followers)?;
         // The first face tells whether the video lies on its side.
         if let (false, Some(spot)) = (scene.settled, faces.iter().flatten().find_map(Face::spot)) {
-            scene.settled = true;
             let quarters = scene.quarters(stored, &spot)?;
-            if quarters != 0 {
+            if let Some(quarters @ 1..) = quarters {
                 scene.turn(quarters);
                 followers.iter_mut().for_each(|follower| follower.lose());
                 faces = scene.look(stored, &mut followers)?;
@@ -161,7 +160,7 @@ impl Tracker {
             scene.found = scene.now;
         } else if scene.now - scene.found > GONE {
             // What comes then may be another video behind the first, or the first was mistaken for a face.
-            scene.settled = false;
+            scene.unsettle(true);
         }
         let mut faces = faces.into_iter();
         let face = faces.next().flatten();
