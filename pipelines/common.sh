@@ -44,6 +44,13 @@ readable() {
     [ -r "$1" ] || die "cannot read $1"
 }
 
+# A film that is decoded. GStreamer plays a GIF without an end, and without times.
+film() {
+    readable "$1"
+    [ "$(head -c 4 "$1" | tr -d '\0')" != GIF8 ] \
+        || die "$1 is a GIF: make a video of it, as with ffmpeg -i $1 -pix_fmt yuv420p video.mp4"
+}
+
 recording() {
     SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
     readable "$SOURCE"

@@ -81,7 +81,8 @@ class Dub:
         queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
         voices = "  ".join(f"v. ! {queue} ! volume name={pad}_gate ! dub.{pad}" for pad in pads)
         self.pipeline = Gst.parse_launch(
-            f"filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! tee name=f "
+            "filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 "
+            "! videoflip video-direction=auto ! tee name=f "
             f"concat name=all ! identity single-segment=true ! facedub name=dub silence={o.silence} ! x264enc speed-preset=veryfast "
             f"! mp4mux name=mux ! filesink name=out async=false  f. ! queue ! all. "
             f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "

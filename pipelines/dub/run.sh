@@ -27,7 +27,7 @@ if [ -z "$FILM" ]; then
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
         ! filesink location="$FILM"
 fi
-readable "$FILM"
+film "$FILM"
 
 /usr/bin/python3 "$here/dub.py" --film "$FILM" --voice "$SOURCE" --face "$FACE" --speakers "$SPEAKERS" --silence "$SILENCE" \
     --tail "$TAIL" --output "$OUTPUT"

@@ -25,8 +25,8 @@ FRAME = Gst.SECOND // 25
 def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps, str]:
     """All of the clip, forwards, and what its numbers mean as colours: jpegenc keeps them, and jpegdec says that they are JPEG's."""
     line = Gst.parse_launch(
-        "filesrc name=file ! decodebin name=d ! deinterlace ! videoconvert ! video/x-raw,format=I420 ! jpegenc name=jpegs quality=95 "
-        "! appsink name=sink sync=false"
+        "filesrc name=file ! decodebin name=d ! deinterlace ! videoconvert ! video/x-raw,format=I420 "
+        "! videoflip video-direction=auto ! jpegenc name=jpegs quality=95 ! appsink name=sink sync=false"
     )
     line.get_by_name("file").set_property("location", clip)
     sink = line.get_by_name("sink")

@@ -25,7 +25,7 @@ if [ -z "$CLIP" ]; then
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
         ! filesink location="$CLIP"
 fi
-readable "$CLIP"
+film "$CLIP"
 
 /usr/bin/python3 "$here/avatar.py" --clip "$CLIP" --face "$FACE" --silence "$SILENCE" --output "$OUTPUT" \
     --seconds "$SECONDS_LONG" -- "${voice[@]}"

@@ -2,7 +2,6 @@
 //! The pipeline from a photo, or a video, and a recording to an MP4 file.
 
 use std::fs::File;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +13,7 @@ use gst::prelude::*;
 
 use crate::message::{self, Failure};
 use crate::packages;
+use crate::source::{Files, Kind, VIDEO, hold_pipe, link_decoded, running_time};
 use crate::watch::Watch;
 
 /// The plugin's file.
@@ -33,6 +33,9 @@ const SOUND_CHANNELS: i32 = 2;
 /// An element that fails makes others fail: so long it is waited for who tells more.
 const AFTERMATH: gst::ClockTime = gst::ClockTime::from_mseconds(300);
 
+/// How much longer than a video a voice may be without a word.
+const REST: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+
 /// A pipeline that does not stop within this is left to the end of the program.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -49,6 +52,11 @@ impl<'a> Subject<'a> {
             Self::Photo(file) | Self::Video(file) => file,
         }
     }
+
+    /// The same where it is a video.
+    pub fn video(self) -> Option<&'a Path> {
+        matches!(self, Self::Video(_)).then_some(self.file())
+    }
 }
 
 /// A pipeline that renders one film.
@@ -56,13 +64,14 @@ pub struct Film {
     pipeline: gst::Pipeline,
     bus: gst::Bus,
     watch: Watch,
-    recording: PathBuf,
+    files: Files,
     /// The recording where it is a pipe.
     _pipe: Option<File>,
     /// What elements warned of, each once.
     warnings: Vec<String>,
-    /// End of the last picture that was drawn, ns.
+    /// Ends of the last picture that was drawn and of what the voice has said, ns.
     drawn: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
     /// The element that animates: its properties are set from outside.
     pub head: gst::Element,
 }
@@ -89,16 +98,16 @@ impl Film {
         // Several files in a row are one stream.
         let join = make("identity")?;
         join.set_property("single-segment", true);
-        let count = make("audiorate")?;
-        count.set_property("tolerance", TOLERANCE);
+        let counted = make("audiorate")?;
+        counted.set_property("tolerance", TOLERANCE);
         let tee = make("tee")?;
         gst::Element::link(&source, &decode)?;
         // Whole numbers: what is no number, as in a damaged file of floats, is nothing that an AAC encoder takes.
         let resample = make("audioresample")?;
         let whole = gst::Caps::builder("audio/x-raw").field("format", "S32LE").build();
         convert.link_filtered(&resample, &whole)?;
-        gst::Element::link_many([&resample, &join, &count, &tee])?;
-        link_decoded(&decode, &convert, "audio/", "there is no sound in it");
+        gst::Element::link_many([&resample, &join, &counted, &tee])?;
+        link_decoded(&decode, &convert, Kind::Sound);
 
         let mux = make("mp4mux")?;
         let sink = make("filesink")?;
@@ -124,13 +133,20 @@ impl Film {
                 let source = make("filesrc")?;
                 source.set_property("location", path_text(video)?);
                 // Asked for pictures alone it finds no decoder of H.264 (1.22): its sound is decoded, and not linked.
-                let decode = make("decodebin")?;
+                let decode = self::make("decodebin")?;
+                // Nothing that is in a pipeline takes another name.
+                decode.set_property("name", VIDEO);
+                pipeline.add(&decode)?;
                 let (flat, convert) = (make("deinterlace")?, make("videoconvert")?);
+                // A telephone's video lies on its side and has a tag that says so, which `mp4mux` does not keep.
+                let upright = make("videoflip")?;
+                upright.set_property_from_str("video-direction", "auto");
                 source.link(&decode)?;
-                link_decoded(&decode, &flat, "video/", "there are no pictures in it");
+                link_decoded(&decode, &flat, Kind::Pictures);
                 flat.link(&convert)?;
                 let planes = gst::Caps::builder("video/x-raw").field("format", "I420").build();
-                convert.link_pads_filtered(Some("src"), &head, Some("video"), &planes)?;
+                convert.link_filtered(&upright, &planes)?;
+                upright.link_pads(Some("src"), &head, Some("video"))?;
                 let waiting = make("queue")?;
                 tee.link(&waiting)?;
                 waiting.link_pads(Some("src"), &head, Some("voice"))?;
@@ -167,15 +183,17 @@ impl Film {
         gst::Element::link_many([&aac, &refuse, &waiting, &mux])?;
 
         let bus = pipeline.bus().context("a pipeline has a bus")?;
-        let drawn = count_drawn(&head)?;
+        let (drawn, heard) = (count(&head)?, count(&counted)?);
+        keep_empty_end(&head, &bus, &drawn)?;
         Ok(Self {
             pipeline,
             bus,
             watch,
-            recording: audio.to_owned(),
+            files: Files { recording: audio.to_owned(), video: subject.video().map(Path::to_owned) },
             _pipe: pipe,
             warnings: Vec::new(),
             drawn,
+            heard,
             head,
         })
     }
@@ -198,16 +216,35 @@ impl Film {
         match message.view() {
             gst::MessageView::Error(_) => Err(self.failure(&message)),
             gst::MessageView::Warning(warning) => {
-                let line = message::warning(warning, &self.recording);
+                let line = message::warning(warning, &self.files);
                 if !self.warnings.contains(&line) {
                     self.warnings.push(line);
                 }
                 Ok(false)
             }
             _ if self.drawn().is_zero() => {
-                Err(anyhow!("{}: no picture was drawn for it", self.recording.display()))
+                let Files { recording, video } = &self.files;
+                let file = video.as_ref().unwrap_or(recording);
+                Err(anyhow!("{}: no picture was drawn for it", file.display()))
             }
-            _ => Ok(true),
+            _ => {
+                self.warn_of_rest();
+                Ok(true)
+            }
+        }
+    }
+
+    /// A video may be shorter than what is said.
+    fn warn_of_rest(&mut self) {
+        let heard = gst::ClockTime::from_nseconds(self.heard.load(Ordering::Relaxed));
+        if let (Some(video), true) = (&self.files.video, heard > self.drawn() + REST) {
+            self.warnings.push(format!(
+                "{} ends after {:.1} s, and the voice after {:.1} s: the last picture stands still until then (pipelines/dub goes on with \
+                 the last ones to and fro)",
+                video.display(),
+                self.drawn().seconds_f64(),
+                heard.seconds_f64()
+            ));
         }
     }
 
@@ -221,7 +258,7 @@ impl Film {
         let mut failure = Failure::default();
         let mut message = Some(first.clone());
         while let Some(gst::MessageView::Error(error)) = message.as_ref().map(|message| message.view()) {
-            failure.add(error, &self.recording);
+            failure.add(error, &self.files);
             if failure.is_told() {
                 break;
             }
@@ -263,21 +300,40 @@ impl Film {
     }
 }
 
-/// Notes how far the pictures have come.
-fn count_drawn(head: &gst::Element) -> Result<Arc<AtomicU64>> {
-    let drawn = Arc::<AtomicU64>::default();
-    let end = drawn.clone();
-    let pad = head.static_pad("src").context("the element has no source pad")?;
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(picture) = info.buffer()
-            && let Some(pts) = picture.pts()
+/// Notes how far a stream has come: the end of its last buffer in ns of the film.
+fn count(element: &gst::Element) -> Result<Arc<AtomicU64>> {
+    let counted = Arc::<AtomicU64>::default();
+    let end = counted.clone();
+    let pad = element.static_pad("src").context("the element has no source pad")?;
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        if let Some(buffer) = info.buffer()
+            && let Some(start) = buffer.pts().and_then(|time| running_time(pad, time))
         {
-            let until = pts + picture.duration().unwrap_or_default();
+            let until = start + buffer.duration().unwrap_or_default();
             end.fetch_max(until.nseconds(), Ordering::Relaxed);
         }
         gst::PadProbeReturn::Ok
     });
-    Ok(drawn)
+    Ok(counted)
+}
+
+/// An end without any picture is told to the bus and goes no further: `mp4mux` complains to the terminal where nothing at all
+/// came (1.22).
+fn keep_empty_end(head: &gst::Element, bus: &gst::Bus, drawn: &Arc<AtomicU64>) -> Result<()> {
+    let (drawn, bus) = (drawn.clone(), bus.downgrade());
+    let pad = head.static_pad("src").context("the element has no source pad")?;
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+        let is_end = info.event().is_some_and(|event| event.type_() == gst::EventType::Eos);
+        if !is_end || drawn.load(Ordering::Relaxed) > 0 {
+            return gst::PadProbeReturn::Ok;
+        }
+        if let Some(bus) = bus.upgrade() {
+            // A bus that flushes belongs to a pipeline that stops.
+            let _ = bus.post(gst::message::Eos::builder().src(pad).build());
+        }
+        gst::PadProbeReturn::Handled
+    });
+    Ok(())
 }
 
 /// Makes an element, or says where to get it.
@@ -304,53 +360,6 @@ fn plugin_beside() -> Option<PathBuf> {
     files.into_iter().find(|file| file.is_file())
 }
 
-/// Says in one line why a file cannot be read.
-pub fn check_readable(file: &Path) -> Result<()> {
-    if file.is_dir() {
-        bail!("{} is a folder, not a file", file.display());
-    }
-    let named = || format!("cannot read {}", file.display());
-    // What is said into a pipe is heard once.
-    if file.metadata().with_context(named)?.is_file() {
-        File::open(file).with_context(named)?;
-    }
-    Ok(())
-}
-
-/// Keeps a pipe open for reading. GStreamer opens it, closes it and opens it again, and a program that writes in between
-/// is ended by a signal.
-fn hold_pipe(file: &Path) -> Result<Option<File>> {
-    let named = || format!("cannot read {}", file.display());
-    let is_pipe = file.metadata().with_context(named)?.file_type().is_fifo();
-    is_pipe.then(|| File::open(file).with_context(named)).transpose()
-}
-
 fn path_text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
-}
-
-/// Links the first stream of a kind that the decoder finds; a file without any is an error. Where a file is several in a row,
-/// as a chained Ogg file is, each brings its own pad when the one before is gone.
-fn link_decoded(decode: &gst::Element, convert: &gst::Element, kind: &'static str, missing: &'static str) {
-    let to = convert.downgrade();
-    decode.connect_pad_added(move |decode, pad| {
-        let is_wanted = pad
-            .current_caps()
-            .unwrap_or_else(|| pad.query_caps(None))
-            .structure(0)
-            .is_some_and(|s| s.name().starts_with(kind));
-        if let (true, Some(sink)) = (is_wanted, to.upgrade().and_then(|c| c.static_pad("sink")))
-            && !sink.is_linked()
-            && let Err(error) = pad.link(&sink)
-        {
-            gst::element_error!(decode, gst::CoreError::Pad, ("cannot link {kind} {error}"));
-        }
-    });
-    let to = convert.downgrade();
-    decode.connect_no_more_pads(move |decode| {
-        let linked = to.upgrade().and_then(|c| c.static_pad("sink")).is_some_and(|pad| pad.is_linked());
-        if !linked {
-            gst::element_error!(decode, gst::StreamError::WrongType, ("{missing}"));
-        }
-    });
 }

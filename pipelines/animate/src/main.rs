@@ -12,6 +12,7 @@ mod output;
 mod packages;
 mod properties;
 mod render;
+mod source;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -198,8 +199,11 @@ fn run(args: &Args) -> Result<()> {
     }
     // clap asks for both where there is no table.
     let Some((subject, voice)) = args.inputs() else { return Ok(()) };
-    film::check_readable(subject.file())?;
-    film::check_readable(voice)?;
+    source::check_readable(subject.file())?;
+    source::check_readable(voice)?;
+    if let Some(video) = subject.video() {
+        source::check_video(video)?;
+    }
     output::clean_up_on_signals()?;
     gst::init().context("GStreamer does not start")?;
     let request = render::Request {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the elements say of a failure, in one line.
 
-use std::path::Path;
-
 use gst::prelude::*;
+
+use crate::source::{Files, Kind};
 
 /// What sources, parsers and demuxers say when somebody behind them failed, who may have said more.
 const INTERNAL: [&str; 2] = ["Internal data stream error.", "Internal data flow error."];
@@ -17,7 +17,7 @@ pub struct Failure {
 
 impl Failure {
     /// Takes an error's words.
-    pub fn add(&mut self, error: &gst::message::Error, recording: &Path) {
+    pub fn add(&mut self, error: &gst::message::Error, files: &Files) {
         let words = Words::of(error.error().message(), error.debug().as_deref());
         let source = error.src();
         let name = source.map(|source| source.name()).unwrap_or_default();
@@ -25,10 +25,12 @@ impl Failure {
             let reason =
                 words.detail.rsplit_once("reason ").map_or(words.detail.as_str(), |(_, reason)| reason);
             self.untold.get_or_insert(format!("{name} cannot go on: {reason}"));
-        } else if error.error().matches(gst::CoreError::MissingPlugin) && is_of_recording(source) {
-            self.told.get_or_insert(format!("{}: {}", recording.display(), missing(&words.detail)));
+        } else if error.error().matches(gst::CoreError::MissingPlugin)
+            && let Some((file, kind)) = files.of(source)
+        {
+            self.told.get_or_insert(format!("{}: {}", file.display(), missing(&words.detail, kind)));
         } else {
-            self.told.get_or_insert(words.line(source, recording));
+            self.told.get_or_insert(words.line(source, files));
         }
     }
 
@@ -44,8 +46,8 @@ impl Failure {
 }
 
 /// One line for a warning.
-pub fn warning(warning: &gst::message::Warning, recording: &Path) -> String {
-    Words::of(warning.error().message(), warning.debug().as_deref()).line(warning.src(), recording)
+pub fn warning(warning: &gst::message::Warning, files: &Files) -> String {
+    Words::of(warning.error().message(), warning.debug().as_deref()).line(warning.src(), files)
 }
 
 struct Words {
@@ -60,15 +62,17 @@ impl Words {
         Self { text: one_line(text), detail: one_line(detail) }
     }
 
-    /// Elements that decode do not say of which file they speak.
-    fn line(self, source: Option<&gst::Object>, recording: &Path) -> String {
+    fn line(self, source: Option<&gst::Object>, files: &Files) -> String {
         let Self { text, detail } = self;
         let line = match detail {
             detail if detail.is_empty() || detail == text => text,
             detail if detail.contains('/') => detail,
             detail => format!("{text} ({detail})"),
         };
-        if is_of_recording(source) { format!("{}: {line}", recording.display()) } else { line }
+        match files.of(source) {
+            Some((file, _)) => format!("{}: {line}", file.display()),
+            None => line,
+        }
     }
 }
 
@@ -76,42 +80,39 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether an element reads the recording, or one that it is inside of.
-fn is_of_recording(source: Option<&gst::Object>) -> bool {
-    std::iter::successors(source.cloned(), gst::Object::parent).any(|object| {
-        let factory = object.downcast_ref::<gst::Element>().and_then(gst::Element::factory);
-        factory.is_some_and(|factory| ["decodebin", "audiofeatures"].contains(&factory.name().as_str()))
-    })
-}
-
-/// What decodebin could not decode: `no suitable plugins found: Missing decoder: NAME (CAPS) …`. It is asked for sound
-/// alone, and so misses decoders of pictures too.
-fn missing(detail: &str) -> String {
-    let mut wanted = detail.split("Missing decoder: ").skip(1).map(str::trim).peekable();
-    if wanted.peek().is_none() {
+/// What decodebin could not decode: `no suitable plugins found: Missing decoder: NAME (CAPS) …`. Whatever it is asked for, it
+/// misses decoders of all that is in a file.
+fn missing(detail: &str, kind: Kind) -> String {
+    let mut all = detail.split("Missing decoder: ").skip(1).map(str::trim).peekable();
+    if all.peek().is_none() {
         return detail.to_owned();
     }
-    let is_picture = |what: &str| ["(video/", "(image/", "(text/"].iter().any(|kind| what.contains(kind));
-    match wanted.find(|what| !is_picture(what)) {
-        Some(sound) => {
-            let name = sound.split_once(" (").map_or(sound, |(name, _)| name);
+    let other: &[&str] = match kind {
+        Kind::Sound => &["(video/", "(image/", "(text/"],
+        Kind::Pictures => &["(audio/", "(text/"],
+    };
+    match all.find(|what| !other.iter().any(|other| what.contains(other))) {
+        Some(wanted) => {
+            let name = wanted.split_once(" (").map_or(wanted, |(name, _)| name);
             format!("GStreamer has no decoder of {name}")
         }
-        None => "there is no sound in it".to_owned(),
+        None => kind.missing().to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::VIDEO;
 
     #[test]
     fn a_file_of_pictures_alone_misses_no_decoder() {
         let video = "no suitable plugins found: Missing decoder: H.264 (High Profile) (video/x-h264, level=(string)1)";
-        assert_eq!(missing(video), "there is no sound in it");
+        assert_eq!(missing(video, Kind::Sound), "there is no sound in it");
         let both = format!("{video} Missing decoder: Monkey's Audio (audio/x-ape)");
-        assert_eq!(missing(&both), "GStreamer has no decoder of Monkey's Audio");
-        assert_eq!(missing("something else"), "something else");
+        assert_eq!(missing(&both, Kind::Sound), "GStreamer has no decoder of Monkey's Audio");
+        assert_eq!(missing(&both, Kind::Pictures), "GStreamer has no decoder of H.264");
+        assert_eq!(missing("something else", Kind::Sound), "something else");
     }
 
     fn error_of(
@@ -136,11 +137,12 @@ mod tests {
             "Cannot read.",
             "x.rs(1): f ()\ncannot read\n/a/b.png",
         );
+        let files = Files { recording: "a.wav".into(), video: Some("b.mp4".into()) };
         let line = |messages: &[&gst::Message]| {
             let mut failure = Failure::default();
             for message in messages {
                 if let gst::MessageView::Error(error) = message.view() {
-                    failure.add(error, Path::new("a.wav"));
+                    failure.add(error, &files);
                 }
             }
             failure.line()
@@ -150,5 +152,11 @@ mod tests {
         assert_eq!(line(&[&internal]), "reader cannot go on: not-negotiated (-4)");
         assert_eq!(line(&[&file]), "cannot read /a/b.png");
         assert_eq!(line(&[]), "the pipeline does not run");
+        // What decodes tells nothing of its file.
+        for (name, expected) in [("any", "a.wav: broken"), (VIDEO, "b.mp4: broken")] {
+            let decoder = gst::ElementFactory::make("decodebin").name(name).build().unwrap();
+            let broken = error_of(&decoder, gst::StreamError::Decode, "broken", "");
+            assert_eq!(line(&[&broken]), expected);
+        }
     }
 }

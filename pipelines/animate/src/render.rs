@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use indicatif::ProgressBar;
 
 use crate::film::Subject;
-use crate::{film, output, properties, watch};
+use crate::{film, output, properties, source, watch};
 
 /// What is asked for.
 pub struct Request<'a> {
@@ -71,7 +71,7 @@ fn check_inputs(request: &Request) -> Result<()> {
         file.is_dir() && paths().any(|(name, path)| name == PATHS[1] && Path::new(path) == file)
     };
     for file in inputs().filter(|file| !folder(file)) {
-        film::check_readable(file)?;
+        source::check_readable(file)?;
     }
     let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
     if inputs().any(|input| same(request.output, input)) {

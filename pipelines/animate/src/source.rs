@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The files that a film is made of: checked, decoded, and known by name where their decoders complain.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gst::prelude::*;
+
+/// Name of the decoder of the video.
+pub const VIDEO: &str = "video-decoder";
+
+/// Elements that read the recording.
+const OF_RECORDING: [&str; 2] = ["decodebin", "audiofeatures"];
+
+/// How photos begin, and what GStreamer plays without an end.
+const JPEG: &[u8] = b"\xff\xd8\xff";
+const PNG: &[u8] = b"\x89PNG";
+const WEBP: (&[u8], &[u8]) = (b"RIFF", b"WEBP");
+const GIF: &[u8] = b"GIF8";
+
+/// What is decoded, for messages.
+pub struct Files {
+    pub recording: PathBuf,
+    pub video: Option<PathBuf>,
+}
+
+/// What a decoder was to find in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Sound,
+    Pictures,
+}
+
+impl Files {
+    /// The file that an element reads, or one that it is inside of: elements that decode do not say of which they speak.
+    pub fn of(&self, source: Option<&gst::Object>) -> Option<(&Path, Kind)> {
+        std::iter::successors(source.cloned(), gst::Object::parent).find_map(|object| {
+            let element = object.downcast_ref::<gst::Element>()?;
+            if element.name() == VIDEO {
+                return self.video.as_deref().map(|video| (video, Kind::Pictures));
+            }
+            let is_of_recording = OF_RECORDING.contains(&element.factory()?.name().as_str());
+            is_of_recording.then_some((self.recording.as_path(), Kind::Sound))
+        })
+    }
+}
+
+impl Kind {
+    /// What begins the name of the media type.
+    fn media(self) -> &'static str {
+        match self {
+            Self::Sound => "audio/",
+            Self::Pictures => "video/",
+        }
+    }
+
+    /// What is wrong with a file that has none.
+    pub fn missing(self) -> &'static str {
+        match self {
+            Self::Sound => "there is no sound in it",
+            Self::Pictures => "there are no pictures in it",
+        }
+    }
+}
+
+/// Says in one line why a file cannot be read.
+pub fn check_readable(file: &Path) -> Result<()> {
+    if file.is_dir() {
+        bail!("{} is a folder, not a file", file.display());
+    }
+    let named = || format!("cannot read {}", file.display());
+    // What is said into a pipe is heard once.
+    if file.metadata().with_context(named)?.is_file() {
+        File::open(file).with_context(named)?;
+    }
+    Ok(())
+}
+
+/// Says what a file is that is no video, where its first bytes tell.
+pub fn check_video(file: &Path) -> Result<()> {
+    let mut head = Vec::new();
+    let mut open = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if open.metadata()?.is_file() {
+        open.by_ref().take(12).read_to_end(&mut head)?;
+    }
+    if head.starts_with(GIF) {
+        bail!(
+            "{0} is a GIF, whose pictures GStreamer gives no times: make a video of it, as with `ffmpeg -i {0} -pix_fmt yuv420p video.mp4`",
+            file.display()
+        );
+    }
+    let is_webp = head.starts_with(WEBP.0) && head.ends_with(WEBP.1);
+    if is_webp || head.starts_with(JPEG) || head.starts_with(PNG) {
+        bail!("{} is a photo: without --video it speaks", file.display());
+    }
+    Ok(())
+}
+
+/// Keeps a pipe open for reading. GStreamer opens it, closes it and opens it again, and a program that writes in between
+/// is ended by a signal.
+pub fn hold_pipe(file: &Path) -> Result<Option<File>> {
+    let named = || format!("cannot read {}", file.display());
+    let is_pipe = file.metadata().with_context(named)?.file_type().is_fifo();
+    is_pipe.then(|| File::open(file).with_context(named)).transpose()
+}
+
+/// Links the first stream of a kind that the decoder finds; a file without any is an error. Where a file is several in a row,
+/// as a chained Ogg file is, each brings its own pad when the one before is gone.
+pub fn link_decoded(decode: &gst::Element, convert: &gst::Element, kind: Kind) {
+    let to = convert.downgrade();
+    decode.connect_pad_added(move |decode, pad| {
+        let media = kind.media();
+        let is_wanted = pad
+            .current_caps()
+            .unwrap_or_else(|| pad.query_caps(None))
+            .structure(0)
+            .is_some_and(|s| s.name().starts_with(media));
+        if let (true, Some(sink)) = (is_wanted, to.upgrade().and_then(|c| c.static_pad("sink")))
+            && !sink.is_linked()
+            && let Err(error) = pad.link(&sink)
+        {
+            gst::element_error!(decode, gst::CoreError::Pad, ("cannot link {media} {error}"));
+        }
+    });
+    let to = convert.downgrade();
+    decode.connect_no_more_pads(move |decode| {
+        let linked = to.upgrade().and_then(|c| c.static_pad("sink")).is_some_and(|pad| pad.is_linked());
+        if !linked {
+            gst::element_error!(decode, gst::StreamError::WrongType, ("{}", kind.missing()));
+        }
+    });
+}
+
+/// When what has this timestamp is played; nothing outside of what is.
+pub fn running_time(pad: &gst::Pad, time: gst::ClockTime) -> Option<gst::ClockTime> {
+    let event = pad.sticky_event::<gst::event::Segment>(0)?;
+    event.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(time)
+}
