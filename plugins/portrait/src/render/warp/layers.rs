@@ -2,9 +2,12 @@
 //! The photo taken apart: the person, who moves, over a background, which does not.
 //!
 //! With matte m and background B the person's layer is P = photo - B * (1 - m), and the animated picture is
-//! P(from) + B(here) * (1 - m(from)). Whatever matte and plate are worth, a face at rest gives back the photo exactly,
-//! hair keeps no halo of the old background (it was subtracted), and where there is no person P and m are zero, so the
-//! background is the photo's own.
+//! P(from) + B(here) * (1 - m(from)). Whatever matte and plate are worth, a face at rest gives back the photo exactly.
+//!
+//! Where the person covers little, B is what is left of the photo once the person's own colours are taken away, so P is
+//! these colours times m: hair takes no halo of the old background along, and what the matte misses stays still. Where the
+//! person covers more, too little of the background is seen for that, and B is the plate. Where there is no person P and m
+//! are zero, so the background is the photo's own.
 
 use super::math::{smooth_step, tap};
 use super::paste::Raster;
@@ -17,6 +20,8 @@ pub const STEPS: f32 = 64.0;
 const PERSON: u8 = 26;
 /// Pixels (of the picture) by which the person's layer reaches beyond the matte, for stray hair.
 const REACH: usize = 6;
+/// Matte from which the background begins to be the plate's, and from which it is nothing else.
+const SEEN: (f32, f32) = (0.25, 0.75);
 /// Half width in pixels of the ramp between photo and plate.
 const RAMP: usize = 4;
 /// A matte is doubted where it is soft over more than twice this in all directions, and this far around.
@@ -101,15 +106,23 @@ impl Layers {
                     back.copy_from_slice(photo);
                     continue;
                 }
-                // The network's matte is soft by its resolution, not by hair.
-                let opaque = 255.0 * smooth_step((mix(&matte, 1, 0) / 255.0 - 0.1) / 0.8) * near;
-                let opaque = (opaque * STEPS).round();
-                let through = 1.0 - opaque / (STEPS * 255.0);
+                let opaque = (mix(&matte, 1, 0) * near * STEPS).round();
+                let cover = opaque / (STEPS * 255.0);
+                let through = 1.0 - cover;
+                let plate_share = smooth_step((cover - SEEN.0) / (SEEN.1 - SEEN.0)) * near;
                 let person = &mut layers.person[(y + 1) * stride + x + 1];
                 for c in 0..3 {
                     let own = f32::from(photo[c]);
-                    back[c] = (own + (mix(source.plate, 3, c) - own) * near + 0.5) as u8;
-                    person[c] = (STEPS * (own - f32::from(back[c]) * through)).round() as i16;
+                    let bare = own + mix(source.foreground, 3, c) - mix(source.picture, 3, c);
+                    let colour = bare.clamp(0.0, 255.0) * cover;
+                    let seen = ((own - colour) / through.max(1e-3)).clamp(0.0, 255.0);
+                    back[c] = (seen + (mix(source.plate, 3, c) - seen) * plate_share + 0.5) as u8;
+                    let left = if background == Background::Keep {
+                        own - f32::from(back[c]) * through
+                    } else {
+                        colour
+                    };
+                    person[c] = (STEPS * left).round() as i16;
                 }
                 person[3] = opaque as i16;
                 if *person != [0; 4] {

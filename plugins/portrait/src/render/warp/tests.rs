@@ -143,6 +143,7 @@ impl Made {
             picture: &self.picture,
             landmarks: &self.landmarks,
             matte: &self.matte,
+            foreground: &self.picture,
             plate: &self.plate,
             mouth_code: &self.codes[0],
             eye_code: &self.codes[1],
