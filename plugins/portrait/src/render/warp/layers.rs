@@ -2,14 +2,13 @@
 //! The photo taken apart: the person, who moves, over a background, which does not.
 //!
 //! With matte m and background B the person's layer is P = photo - B * (1 - m), and the animated picture is
-//! P(from) + B(here) * (1 - m(from)). Whatever matte and plate are worth, a face at rest gives back the photo exactly.
+//! P(from) + B(here) * (1 - m(from)). Whatever matte and plate are worth, a face at rest gives back the photo exactly,
+//! hair keeps no halo of the old background (it was subtracted), and where there is no person P and m are zero, so the
+//! background is the photo's own.
 //!
-//! Where the person covers little, B is what is left of the photo once the person's own colours are taken away, so P is
-//! these colours times m: hair takes no halo of the old background along, and what the matte misses stays still. Where the
-//! person covers more, too little of the background is seen for that, and B is the plate. Where there is no person P and m
-//! are zero, so the background is the photo's own.
+//! Before another background nothing of the old one may be left: there P is the person's own colours times m.
 
-use super::math::{smooth_step, tap};
+use super::math::tap;
 use super::paste::Raster;
 use super::{Background, Source, Still, Transparency};
 
@@ -18,12 +17,11 @@ pub const STEPS: f32 = 64.0;
 
 /// Matte values below are background.
 const PERSON: u8 = 26;
-/// Pixels (of the picture) by which the person's layer reaches beyond the matte, for stray hair.
-const REACH: usize = 6;
-/// Matte from which the background begins to be the plate's, and from which it is nothing else.
-const SEEN: (f32, f32) = (0.25, 0.75);
+/// Pixels (of the picture) by which the person's layer reaches beyond the matte: an edge's own halo goes with
+/// it. What lies farther away stays still.
+const REACH: usize = 3;
 /// Half width in pixels of the ramp between photo and plate.
-const RAMP: usize = 4;
+const RAMP: usize = 2;
 /// A matte is doubted where it is soft over more than twice this in all directions, and this far around.
 const DOUBT_CORE: usize = 4;
 const DOUBT_REACH: usize = 40;
@@ -109,20 +107,17 @@ impl Layers {
                 let opaque = (mix(&matte, 1, 0) * near * STEPS).round();
                 let cover = opaque / (STEPS * 255.0);
                 let through = 1.0 - cover;
-                let plate_share = smooth_step((cover - SEEN.0) / (SEEN.1 - SEEN.0)) * near;
                 let person = &mut layers.person[(y + 1) * stride + x + 1];
                 for c in 0..3 {
                     let own = f32::from(photo[c]);
-                    let bare = own + mix(source.foreground, 3, c) - mix(source.picture, 3, c);
-                    let colour = bare.clamp(0.0, 255.0) * cover;
-                    let seen = ((own - colour) / through.max(1e-3)).clamp(0.0, 255.0);
-                    back[c] = (seen + (mix(source.plate, 3, c) - seen) * plate_share + 0.5) as u8;
-                    let left = if background == Background::Keep {
+                    back[c] = (own + (mix(source.plate, 3, c) - own) * near + 0.5) as u8;
+                    let part = if background == Background::Keep {
                         own - f32::from(back[c]) * through
                     } else {
-                        colour
+                        (own + mix(source.foreground, 3, c) - mix(source.picture, 3, c)).clamp(0.0, 255.0)
+                            * cover
                     };
-                    person[c] = (STEPS * left).round() as i16;
+                    person[c] = (STEPS * part).round() as i16;
                 }
                 person[3] = opaque as i16;
                 if *person != [0; 4] {
