@@ -8,7 +8,7 @@ use super::matte::box_mean;
 use super::picture::Picture;
 
 /// Radii of the windows in pixels of a 512-pixel crop.
-const RADII: [f32; 2] = [24.0, 4.0];
+const RADII: [f32; 2] = [48.0, 6.0];
 
 /// Weight of a pixel's own colour where nothing of a side is near.
 const ALONE: f32 = 1e-6;
@@ -56,13 +56,13 @@ mod tests {
     #[test]
     fn hair_takes_no_colour_of_the_background_along() {
         // Dark hair whose edge is soft, before a bright wall.
-        let (size, hair, wall) = (96, [60.0, 40.0, 30.0], [230.0, 240.0, 250.0]);
-        let cover = |i: usize| (6.5 - (i % size) as f32 / 8.0).clamp(0.0, 1.0);
-        let matte: Vec<u8> = (0..size * size).map(|i| (255.0 * cover(i)).round() as u8).collect();
+        let (size, height, hair, wall) = (256, 40, [60.0, 40.0, 30.0], [230.0, 240.0, 250.0]);
+        let cover = |i: usize| (16.5 - (i % size) as f32 / 8.0).clamp(0.0, 1.0);
+        let matte: Vec<u8> = (0..size * height).map(|i| (255.0 * cover(i)).round() as u8).collect();
         let mixed = |i: usize| [0, 1, 2].map(|c| (wall[c] + (hair[c] - wall[c]) * cover(i)).round() as u8);
-        let picture = Picture { width: size, height: size, rgb: (0..size * size).flat_map(mixed).collect() };
+        let picture = Picture { width: size, height, rgb: (0..size * height).flat_map(mixed).collect() };
         let found = colours(&picture, &matte);
-        for i in (0..size * size).filter(|&i| matte[i] > 25) {
+        for i in (0..size * height).filter(|&i| matte[i] > 60) {
             for c in 0..3 {
                 let off = f32::from(found.rgb[3 * i + c]) - hair[c];
                 assert!(off.abs() < 20.0, "{i}: {off} at a matte of {}", matte[i]);
