@@ -21,16 +21,20 @@ const DONE: f32 = 3e-3;
 /// Border of the planes in which coverage is held, so that a pixel's neighbours need no checks.
 const BORDER: usize = 2;
 
-/// Neighbours of a pixel that share a window with it.
+/// Rows and columns of the neighbours of a pixel that share a window with it; rows of weights are filled up with zeros, so
+/// that the processor takes them at once.
 const SIDE: usize = 2 * BORDER + 1;
-const STENCIL: usize = SIDE * SIDE;
+const LANES: usize = 8;
+
+/// Weights of a pixel's neighbours.
+type Stencil = [[f32; LANES]; SIDE];
 
 /// The unsure pixels, with the quadratic form between each and its neighbours.
 struct System {
     stride: usize,
     /// Where the pixels lie in a plane with border.
     at: Vec<usize>,
-    weights: Vec<[f32; STENCIL]>,
+    weights: Vec<Stencil>,
 }
 
 /// Coverage of every pixel, 0 to 1.
@@ -38,7 +42,7 @@ pub fn solve(picture: &Picture, trimap: &Trimap) -> Vec<f32> {
     let (width, height) = (picture.width, picture.height);
     let system = System::new(picture, &trimap.unsure);
     let stride = system.stride;
-    let mut plane = vec![0.0f32; stride * (height + 2 * BORDER)];
+    let mut plane = vec![0.0f32; stride * (height + 2 * BORDER) + LANES];
     for (y, row) in trimap.rough.chunks_exact(width).enumerate() {
         plane[(y + BORDER) * stride + BORDER..][..width].copy_from_slice(row);
     }
@@ -58,7 +62,7 @@ impl System {
             *index = at.len();
             at.push((i / width + BORDER) * stride + i % width + BORDER);
         }
-        let mut weights = vec![[0.0f32; STENCIL]; at.len()];
+        let mut weights = vec![Stencil::default(); at.len()];
         let colours = picture.rgb.as_chunks::<3>().0;
         for y in 1..height.saturating_sub(1) {
             for x in 1..width.saturating_sub(1) {
@@ -71,13 +75,13 @@ impl System {
                     let Some(weights) = weights.get_mut(index[pixel]) else { continue };
                     for j in 0..9 {
                         let (down, right) = (j / 3 + BORDER - i / 3, j % 3 + BORDER - i % 3);
-                        weights[down * SIDE + right] += form[i][j];
+                        weights[down][right] += form[i][j];
                     }
                 }
             }
         }
         for weights in &mut weights {
-            weights[STENCIL / 2] += GUESS;
+            weights[BORDER][BORDER] += GUESS;
         }
         Self { stride, at, weights }
     }
@@ -85,12 +89,12 @@ impl System {
     /// The form times a plane, at one of the pixels.
     fn product(&self, pixel: usize, plane: &[f32]) -> f32 {
         let first = self.at[pixel] - BORDER * self.stride - BORDER;
-        let rows = self.weights[pixel].as_chunks::<SIDE>().0.iter().enumerate();
-        rows.map(|(k, weights)| {
-            let line = &plane[first + k * self.stride..][..SIDE];
-            weights.iter().zip(line).map(|(w, v)| w * v).sum::<f32>()
-        })
-        .sum()
+        let mut sums = [0.0f32; LANES];
+        for (k, weights) in self.weights[pixel].iter().enumerate() {
+            let line = &plane[first + k * self.stride..][..LANES];
+            (0..LANES).for_each(|i| sums[i] += weights[i] * line[i]);
+        }
+        sums.iter().sum()
     }
 
     /// Moves the unsure pixels of a plane, which holds their guess, to where the form is least.
@@ -101,7 +105,7 @@ impl System {
         let mut rest: Vec<f32> =
             (0..count).map(|i| GUESS * plane[self.at[i]] - self.product(i, plane)).collect();
         let eased = |rest: &[f32]| -> Vec<f32> {
-            rest.iter().zip(&self.weights).map(|(r, w)| r / w[STENCIL / 2]).collect()
+            rest.iter().zip(&self.weights).map(|(r, w)| r / w[BORDER][BORDER]).collect()
         };
         let mut step = eased(&rest);
         let mut error = dot(&rest, &step);
@@ -163,7 +167,8 @@ mod tests {
             .collect();
         let rgb = (0..width * height)
             .flat_map(|i| {
-                let back = if i / width / 6 % 2 == 0 { [40.0, 90.0, 200.0] } else { [90.0, 200.0, 60.0] };
+                let back =
+                    if (i / width / 6).is_multiple_of(2) { [40.0, 90.0, 200.0] } else { [90.0, 200.0, 60.0] };
                 [150.0, 60.0, 30.0]
                     .iter()
                     .zip(back)
