@@ -64,6 +64,7 @@ fn main() -> Result<()> {
         picture: &picture,
         landmarks: landmarks.as_chunks().0,
         matte: &matte,
+        foreground: &picture,
         plate: &plate,
         mouth_code: &zeros[..code("mouth", 3)?],
         eye_code: &zeros[..code("eyes", 2)?],

@@ -1,40 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which pixels of the crop are the person.
 //!
-//! The segmentation network answers at half the resolution and softly; a guided filter (K. He et al., ECCV 2010) on
-//! the picture's luminance moves its edge to that of the hair.
+//! The segmentation network answers at half the resolution and softly. Where it is sure it is believed; the band between is
+//! decided by the picture's colours.
 
 use super::crop::Crop;
+use super::islands::drop_islands;
+use super::matting;
 use super::picture::Picture;
+use super::trimap::Trimap;
 use crate::face::find::{Outside, RgbView, Roi, sample};
 use crate::face::landmark::indices::OVAL;
-use crate::face::pixel::{BT601, mix, single, tap};
-use crate::face::step::smooth_step;
+use crate::face::pixel::{mix, tap};
 use crate::pack::{PackError, Stage};
 
 /// Side of the network's input and output.
 const SIZE: usize = 256;
 
-/// Radius of the guided filter's window in pixels.
-const RADIUS: usize = 6;
-
-/// How flat (variance of luminance, 0..1) a window must be for its matte to be smoothed and not steered by the picture.
-const FLATNESS: f32 = 4e-4;
-
-/// Coverage taken for none, and for all: the network is rarely sure.
-const CERTAIN: (f32, f32) = (0.1, 0.9);
-
-/// Coverage from which neighbours hold together, below what share of all that is covered a part of its own is nobody's, and how
-/// far less coverage reaches around the others: stray hair; in pixels.
-const TOGETHER: u8 = 64;
-const ISLAND: f32 = 0.05;
-const STRAY: usize = 12;
-
-/// Shares of the channels in the luminance.
-const LUMA: [f32; 3] = single(BT601);
+/// Coverage taken for none, and for all: colours are never quite those of one side.
+const CERTAIN: (f32, f32) = (0.08, 0.92);
 
 /// The network sees the crop, and a square this much wider: a hat that the crop cuts is a person's only with its top.
-const CONTEXTS: [f32; 2] = [1.0, 1.3];
+const WIDER: f32 = 1.3;
 
 /// Side of the square that is looked at for the top of the head, in heights of the face.
 const HEAD: f32 = 3.0;
@@ -81,27 +68,23 @@ pub fn matte(
     stage: &Stage,
 ) -> Result<Vec<u8>, PackError> {
     let (width, height) = (picture.width, picture.height);
-    let mut rough = vec![0.0f32; width * height];
     let [x, y] = [crop.x, crop.y].map(|v| v + crop.side / 2.0);
-    for context in CONTEXTS {
+    let look = |context: f32| -> Result<Vec<f32>, PackError> {
         let coarse = segment(stage, photo, Roi { x, y, side: context * crop.side, angle: 0.0 })?;
-        let seen = enlarge(&coarse, SIZE, context, width, height);
-        rough.iter_mut().zip(seen).for_each(|(r, s)| *r = r.max(s));
-    }
-    let (pixels, _) = picture.rgb.as_chunks::<3>();
-    let luminance: Vec<f32> = pixels
-        .iter()
-        .map(|&[r, g, b]| (LUMA[0] * f32::from(r) + LUMA[1] * f32::from(g) + LUMA[2] * f32::from(b)) / 255.0)
-        .collect();
-    let fine = guided_filter(&luminance, &rough, width, height);
+        Ok(enlarge(&coarse, SIZE, context, width, height))
+    };
+    let (own, wider) = (look(1.0)?, look(WIDER)?);
+    let mut face = vec![0; width * height];
+    cover_face(&mut face, landmarks, width, height);
+    let face: Vec<bool> = face.iter().map(|&v| v > 0).collect();
+    let fine = matting::solve(picture, &Trimap::new(&own, &wider, &face, width, height));
     let mut matte: Vec<u8> = fine.iter().map(|&v| (255.0 * certainty(v) + 0.5) as u8).collect();
-    cover_face(&mut matte, landmarks, width, height);
     drop_islands(&mut matte, width, height);
     Ok(matte)
 }
 
 fn certainty(value: f32) -> f32 {
-    smooth_step((value - CERTAIN.0) / (CERTAIN.1 - CERTAIN.0))
+    ((value - CERTAIN.0) / (CERTAIN.1 - CERTAIN.0)).clamp(0.0, 1.0)
 }
 
 /// Bilinear enlargement of the middle of a square, which is `context` times as wide as what is wanted.
@@ -121,23 +104,6 @@ fn enlarge(data: &[f32], size: usize, context: f32, width: usize, height: usize)
                 .collect::<Vec<_>>()
         })
         .collect()
-}
-
-/// The matte as a locally linear function of the guide.
-fn guided_filter(guide: &[f32], matte: &[f32], width: usize, height: usize) -> Vec<f32> {
-    let mean = |values: &[f32]| box_mean(values, width, height, RADIUS);
-    let product = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a * b).collect() };
-    let (mean_guide, mean_matte) = (mean(guide), mean(matte));
-    let (square, cross) = (mean(&product(guide, guide)), mean(&product(guide, matte)));
-    let slope: Vec<f32> = (0..guide.len())
-        .map(|i| {
-            let variance = square[i] - mean_guide[i] * mean_guide[i];
-            (cross[i] - mean_guide[i] * mean_matte[i]) / (variance + FLATNESS)
-        })
-        .collect();
-    let offset: Vec<f32> = (0..guide.len()).map(|i| mean_matte[i] - slope[i] * mean_guide[i]).collect();
-    let (slope, offset) = (mean(&slope), mean(&offset));
-    (0..guide.len()).map(|i| slope[i] * guide[i] + offset[i]).collect()
 }
 
 /// Mean over a square window, cut at the borders.
@@ -201,70 +167,9 @@ fn cover_face(matte: &mut [u8], landmarks: &[[f32; 3]], width: usize, height: us
     }
 }
 
-/// Takes small parts that do not hang together with the rest for background: the network sees faces in flags and leaves.
-fn drop_islands(matte: &mut [u8], width: usize, height: usize) {
-    let mut part = vec![0u32; matte.len()];
-    let mut sizes = vec![0usize];
-    let mut open = Vec::new();
-    for start in 0..matte.len() {
-        if part[start] != 0 || matte[start] < TOGETHER {
-            continue;
-        }
-        let own = sizes.len() as u32;
-        part[start] = own;
-        open.push(start);
-        let mut size = 0;
-        while let Some(at) = open.pop() {
-            size += 1;
-            let x = at % width;
-            let beside = [(x > 0).then(|| at - 1), (x + 1 < width).then_some(at + 1)];
-            for next in beside.into_iter().flatten().chain(at.checked_sub(width)).chain([at + width]) {
-                if matte.get(next).is_some_and(|&m| m >= TOGETHER) && part[next] == 0 {
-                    part[next] = own;
-                    open.push(next);
-                }
-            }
-        }
-        sizes.push(size);
-    }
-    let least = sizes.iter().sum::<usize>() as f32 * ISLAND;
-    let kept = |&part: &u32| part != 0 && sizes[part as usize] as f32 >= least;
-    let person: Vec<f32> = part.iter().map(|part| f32::from(u8::from(kept(part)))).collect();
-    let near = box_mean(&person, width, height, STRAY);
-    for (m, (part, near)) in matte.iter_mut().zip(part.iter().zip(near)) {
-        if near < 1e-6 || *part != 0 && !kept(part) {
-            *m = 0;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn small_parts_that_hang_on_nothing_are_background_and_large_ones_are_a_person() {
-        let (w, h) = (100, 60);
-        let covered = |x: usize, y: usize| match (x, y) {
-            (30..60, 10..60) => 255,       // a person
-            (60..66, 30..31) => 40,        // with a strand of hair
-            (70..90, 20..35) => 200,       // and a hand
-            (2..9, 2..9) => 120,           // and a star on a flag
-            (9..30, 4..6) => TOGETHER - 1, // that a haze connects
-            _ => 0,
-        };
-        let mut matte: Vec<u8> = (0..w * h).map(|i| covered(i % w, i / w)).collect();
-        let before = matte.clone();
-        drop_islands(&mut matte, w, h);
-        for (i, (after, before)) in matte.iter().zip(before).enumerate() {
-            // The haze goes where it is farther from the person than stray hair.
-            let star = i / w < 9 && i % w < 30 - STRAY;
-            assert_eq!(*after, if star { 0 } else { before }, "{} {}", i % w, i / w);
-        }
-        let mut nobody = vec![0; w * h];
-        drop_islands(&mut nobody, w, h);
-        assert_eq!(nobody, vec![0; w * h]);
-    }
 
     #[test]
     fn a_box_mean_of_one_value_is_that_value_up_to_the_borders() {
@@ -274,18 +179,6 @@ mod tests {
         spot[24] = 9.0;
         let mean = box_mean(&spot, 7, 7, 1);
         assert!((mean[24] - 1.0).abs() < 1e-6 && (mean[16] - 1.0).abs() < 1e-6 && mean[0] == 0.0, "{mean:?}");
-    }
-
-    #[test]
-    fn a_rough_matte_takes_the_edge_of_the_picture() {
-        // The picture's edge lies at column 32, the rough matte's ramp from 26 to 44.
-        let (w, h) = (64, 32);
-        let guide: Vec<f32> = (0..w * h).map(|i| if i % w < 32 { 0.2 } else { 0.8 }).collect();
-        let rough: Vec<f32> = (0..w * h).map(|i| ((i % w) as f32 / 18.0 - 1.44).clamp(0.0, 1.0)).collect();
-        let fine = guided_filter(&guide, &rough, w, h);
-        let line = &fine[16 * w..][..w];
-        let (before, after) = (rough[32] - rough[31], line[32] - line[31]);
-        assert!(after > 4.0 * before, "{before} {after}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::picture::Picture;
 use super::recipe::Square;
 use super::sources::{Seen, Sources};
 use super::view::View;
-use super::{drawing, matte, mouth, plate, read};
+use super::{drawing, foreground, matte, mouth, plate, read};
 use crate::face::find::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
 use crate::face::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::face::landmark::{COUNT, Pose, pose};
@@ -60,6 +60,8 @@ pub struct Portrait {
     pub pose: Pose,
     /// One byte a pixel of the picture, 255 = person.
     pub matte: Vec<u8>,
+    /// The person's own colours in the picture, where the background shines through.
+    pub foreground: Picture,
     /// The picture without the person.
     pub plate: Picture,
     /// What the pack's networks see in it.
@@ -258,10 +260,10 @@ fn measure(
         matte = if cut_out { own } else { alpha::within(&matte, &own) };
         Alpha { mask, cut_out }
     });
-    let plate = match &alpha {
+    let (foreground, plate) = match &alpha {
         // There is nothing behind the person.
-        Some(Alpha { cut_out: true, .. }) => picture.clone(),
-        _ => plate::plate(&picture, &matte),
+        Some(Alpha { cut_out: true, .. }) => (picture.clone(), picture.clone()),
+        _ => (foreground::colours(&picture, &matte), plate::plate(&picture, &matte)),
     };
     let seen = Seen { photo: &photo, picture: &picture, square, landmarks: &landmarks, pose };
     let sources = Sources::measure(&seen, pack, device).map_err(failed)?;
@@ -281,6 +283,7 @@ fn measure(
         neutral,
         pose,
         matte,
+        foreground,
         plate,
         sources,
         source_latents,

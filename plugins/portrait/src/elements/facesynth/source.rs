@@ -20,6 +20,7 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
         picture: &portrait.picture.rgb,
         landmarks: &portrait.landmarks,
         matte: &portrait.matte,
+        foreground: &portrait.foreground.rgb,
         plate: &portrait.plate.rgb,
         mouth_code: &portrait.mouth_code,
         eye_code: &portrait.eye_code,

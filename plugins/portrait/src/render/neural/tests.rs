@@ -49,6 +49,7 @@ impl Made {
             picture: &self.picture,
             landmarks: &[],
             matte: &self.matte,
+            foreground: &self.picture,
             plate: &self.plate,
             mouth_code: &[],
             eye_code: &[],

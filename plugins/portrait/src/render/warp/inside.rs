@@ -203,6 +203,7 @@ mod tests {
             picture,
             landmarks: &[],
             matte: &[],
+            foreground: &[],
             plate: &[],
             mouth_code: &[],
             eye_code: &[],

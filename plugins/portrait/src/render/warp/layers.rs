@@ -5,8 +5,10 @@
 //! P(from) + B(here) * (1 - m(from)). Whatever matte and plate are worth, a face at rest gives back the photo exactly,
 //! hair keeps no halo of the old background (it was subtracted), and where there is no person P and m are zero, so the
 //! background is the photo's own.
+//!
+//! Before another background nothing of the old one may be left: there P is the person's own colours times m.
 
-use super::math::{smooth_step, tap};
+use super::math::tap;
 use super::paste::Raster;
 use super::{Background, Source, Still, Transparency};
 
@@ -15,10 +17,11 @@ pub const STEPS: f32 = 64.0;
 
 /// Matte values below are background.
 const PERSON: u8 = 26;
-/// Pixels (of the picture) by which the person's layer reaches beyond the matte, for stray hair.
-const REACH: usize = 6;
+/// Pixels (of the picture) by which the person's layer reaches beyond the matte: an edge's own halo goes with
+/// it. What lies farther away stays still.
+const REACH: usize = 3;
 /// Half width in pixels of the ramp between photo and plate.
-const RAMP: usize = 4;
+const RAMP: usize = 2;
 /// A matte is doubted where it is soft over more than twice this in all directions, and this far around.
 const DOUBT_CORE: usize = 4;
 const DOUBT_REACH: usize = 40;
@@ -101,15 +104,20 @@ impl Layers {
                     back.copy_from_slice(photo);
                     continue;
                 }
-                // The network's matte is soft by its resolution, not by hair.
-                let opaque = 255.0 * smooth_step((mix(&matte, 1, 0) / 255.0 - 0.1) / 0.8) * near;
-                let opaque = (opaque * STEPS).round();
-                let through = 1.0 - opaque / (STEPS * 255.0);
+                let opaque = (mix(&matte, 1, 0) * near * STEPS).round();
+                let cover = opaque / (STEPS * 255.0);
+                let through = 1.0 - cover;
                 let person = &mut layers.person[(y + 1) * stride + x + 1];
                 for c in 0..3 {
                     let own = f32::from(photo[c]);
                     back[c] = (own + (mix(source.plate, 3, c) - own) * near + 0.5) as u8;
-                    person[c] = (STEPS * (own - f32::from(back[c]) * through)).round() as i16;
+                    let part = if background == Background::Keep {
+                        own - f32::from(back[c]) * through
+                    } else {
+                        (own + mix(source.foreground, 3, c) - mix(source.picture, 3, c)).clamp(0.0, 255.0)
+                            * cover
+                    };
+                    person[c] = (STEPS * part).round() as i16;
                 }
                 person[3] = opaque as i16;
                 if *person != [0; 4] {

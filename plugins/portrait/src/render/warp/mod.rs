@@ -265,8 +265,8 @@ pub(super) fn check(source: &Source<'_>) -> Result<(), RenderError> {
     if source.side < 64 || source.picture.len() != area * 3 {
         return wrong("the picture is not a square of at least 64 pixels");
     }
-    if source.matte.len() != area || source.plate.len() != area * 3 {
-        return wrong("matte or plate do not have the size of the picture");
+    if source.matte.len() != area || [source.plate, source.foreground].iter().any(|p| p.len() != area * 3) {
+        return wrong("matte, plate or foreground do not have the size of the picture");
     }
     Ok(())
 }

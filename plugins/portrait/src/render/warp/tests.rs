@@ -143,6 +143,7 @@ impl Made {
             picture: &self.picture,
             landmarks: &self.landmarks,
             matte: &self.matte,
+            foreground: &self.picture,
             plate: &self.plate,
             mouth_code: &self.codes[0],
             eye_code: &self.codes[1],
@@ -495,6 +496,31 @@ fn a_person_cut_out_covers_what_is_behind_by_the_matte() {
             }
         }
     }
+}
+
+#[test]
+fn a_person_cut_out_has_the_colours_of_the_person_and_not_of_what_shines_through() {
+    let made = Made::new(256);
+    let foreground: Vec<u8> = (0..256 * 256 * 3).map(|i| [200, 40, 90][i % 3]).collect();
+    let source = Source { foreground: &foreground, ..made.source() };
+    let output = Output {
+        format: Format { straight: false, ..format(Layout::Rgba) },
+        background: Background::Colour([0; 4]),
+        ..made.output(Framing::Crop)
+    };
+    let mut plain = Plain::new(&source, &output);
+    let at_rest = plain.latents(&made.landmarks);
+    let drawn = plain.draw(&at_rest);
+    let edge = drawn.as_chunks::<4>().0.iter().filter(|p| (40..215).contains(&p[3]));
+    let mut seen = 0;
+    for p in edge {
+        for (c, own) in [200.0, 40.0, 90.0].into_iter().enumerate() {
+            let due = own * f32::from(p[3]) / 255.0;
+            assert!((f32::from(p[c]) - due).abs() <= 2.0, "{p:?}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 proptest::proptest! {
