@@ -5,6 +5,8 @@
 //! colour, which holds wherever two colours mix along a line. The sum over all windows is a quadratic form; its minimum
 //! between the pixels that are known is found by conjugate gradients.
 
+use multiversion::multiversion;
+
 use super::picture::Picture;
 use super::trimap::Trimap;
 
@@ -25,6 +27,10 @@ const BORDER: usize = 2;
 /// that the processor takes them at once.
 const SIDE: usize = 2 * BORDER + 1;
 const LANES: usize = 8;
+
+/// Pixels of a window, and as many numbers as the processor takes for them.
+const WINDOW: usize = 9;
+const PADDED: usize = 12;
 
 /// Weights of a pixel's neighbours.
 type Stencil = [[f32; LANES]; SIDE];
@@ -66,16 +72,19 @@ impl System {
         let colours = picture.rgb.as_chunks::<3>().0;
         for y in 1..height.saturating_sub(1) {
             for x in 1..width.saturating_sub(1) {
-                let pixels: [usize; 9] = std::array::from_fn(|k| (y + k / 3 - 1) * width + x + k % 3 - 1);
+                let pixels: [usize; WINDOW] =
+                    std::array::from_fn(|k| (y + k / 3 - 1) * width + x + k % 3 - 1);
                 if pixels.iter().all(|&i| index[i] == usize::MAX) {
                     continue;
                 }
-                let form = window(pixels.map(|i| colours[i]));
+                let form = window(&pixels.map(|i| colours[i]));
                 for (i, &pixel) in pixels.iter().enumerate() {
                     let Some(weights) = weights.get_mut(index[pixel]) else { continue };
-                    for j in 0..9 {
-                        let (down, right) = (j / 3 + BORDER - i / 3, j % 3 + BORDER - i % 3);
-                        weights[down][right] += form[i][j];
+                    // Where the window's first pixel lies among the neighbours of this one.
+                    let (down, right) = (BORDER - i / 3, BORDER - i % 3);
+                    for (row, form) in form[i].chunks_exact(3).take(3).enumerate() {
+                        let line = &mut weights[down + row][right..right + 3];
+                        line.iter_mut().zip(form).for_each(|(weight, form)| *weight += *form as f32);
                     }
                 }
             }
@@ -86,15 +95,9 @@ impl System {
         Self { stride, at, weights }
     }
 
-    /// The form times a plane, at one of the pixels.
-    fn product(&self, pixel: usize, plane: &[f32]) -> f32 {
-        let first = self.at[pixel] - BORDER * self.stride - BORDER;
-        let mut sums = [0.0f32; LANES];
-        for (k, weights) in self.weights[pixel].iter().enumerate() {
-            let line = &plane[first + k * self.stride..][..LANES];
-            (0..LANES).for_each(|i| sums[i] += weights[i] * line[i]);
-        }
-        sums.iter().sum()
+    /// The form times a plane, at each of the pixels.
+    fn products(&self, plane: &[f32], out: &mut [f32]) {
+        multiply(&self.weights, &self.at, self.stride, plane, out);
     }
 
     /// Moves the unsure pixels of a plane, which holds their guess, to where the form is least.
@@ -102,8 +105,10 @@ impl System {
         let count = self.at.len();
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
         // What pulls at a pixel: its guess, less the form.
+        let mut pull = vec![0.0f32; count];
+        self.products(plane, &mut pull);
         let mut rest: Vec<f32> =
-            (0..count).map(|i| GUESS * plane[self.at[i]] - self.product(i, plane)).collect();
+            self.at.iter().zip(&pull).map(|(&at, pull)| GUESS * plane[at] - pull).collect();
         let eased = |rest: &[f32]| -> Vec<f32> {
             rest.iter().zip(&self.weights).map(|(r, w)| r / w[BORDER][BORDER]).collect()
         };
@@ -111,13 +116,12 @@ impl System {
         let mut error = dot(&rest, &step);
         let done = error * f64::from(DONE * DONE);
         let mut steps = vec![0.0f32; plane.len()];
-        let mut pull = vec![0.0f32; count];
         for _ in 0..STEPS {
             if error <= done || !error.is_finite() {
                 break;
             }
             self.at.iter().zip(&step).for_each(|(&at, s)| steps[at] = *s);
-            pull.iter_mut().enumerate().for_each(|(i, pull)| *pull = self.product(i, &steps));
+            self.products(&steps, &mut pull);
             let length = (error / dot(&step, &pull)) as f32;
             for i in 0..count {
                 plane[self.at[i]] += length * step[i];
@@ -132,27 +136,47 @@ impl System {
     }
 }
 
+#[multiversion(targets("x86_64+avx2"))]
+fn multiply(weights: &[Stencil], at: &[usize], stride: usize, plane: &[f32], out: &mut [f32]) {
+    for ((weights, &at), out) in weights.iter().zip(at).zip(out) {
+        let first = at - BORDER * stride - BORDER;
+        let mut sums = [0.0f32; LANES];
+        for (k, weights) in weights.iter().enumerate() {
+            let line = &plane[first + k * stride..][..LANES];
+            (0..LANES).for_each(|i| sums[i] += weights[i] * line[i]);
+        }
+        *out = sums.iter().sum();
+    }
+}
+
 /// What the colours of a window say of its pixels: the quadratic form of how far their coverage is from linear in colour.
-fn window(colours: [[u8; 3]; 9]) -> [[f32; 9]; 9] {
-    let mut colours = colours.map(|c| c.map(|v| f64::from(v) / 255.0));
-    let mean: [f64; 3] = std::array::from_fn(|c| colours.iter().map(|p| p[c]).sum::<f64>() / 9.0);
-    colours.iter_mut().for_each(|p| (0..3).for_each(|c| p[c] -= mean[c]));
-    let spread = |a: usize, b: usize| colours.iter().map(|p| p[a] * p[b]).sum::<f64>() / 9.0;
-    let flat = FLAT / 9.0;
+#[multiversion(targets("x86_64+avx2"))]
+fn window(pixels: &[[u8; 3]; WINDOW]) -> [[f64; PADDED]; WINDOW] {
+    let mut colours = [[0.0f64; PADDED]; 3];
+    for (c, colours) in colours.iter_mut().enumerate() {
+        let values = pixels.map(|pixel| f64::from(pixel[c]) / 255.0);
+        let mean = values.iter().sum::<f64>() / WINDOW as f64;
+        colours.iter_mut().zip(values).for_each(|(out, value)| *out = value - mean);
+    }
+    let spread = |a: usize, b: usize| {
+        colours[a].iter().zip(&colours[b]).map(|(a, b)| a * b).sum::<f64>() / WINDOW as f64
+    };
+    let flat = FLAT / WINDOW as f64;
     let [rr, gg, bb] = [0, 1, 2].map(|c| spread(c, c) + flat);
     let [rg, rb, gb] = [spread(0, 1), spread(0, 2), spread(1, 2)];
     // Cofactors: the inverse of a symmetric matrix.
     let (a, b, c) = (gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg);
     let (d, e, f) = (rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg);
-    let whole = rr * a + rg * b + rb * c;
-    let turned = colours.map(|[r, g, l]| {
-        [(a * r + b * g + c * l) / whole, (b * r + d * g + e * l) / whole, (c * r + e * g + f * l) / whole]
-    });
+    let share = 1.0 / ((rr * a + rg * b + rb * c) * WINDOW as f64);
+    let [red, green, blue] = &colours;
     std::array::from_fn(|i| {
-        std::array::from_fn(|j| {
-            let alike: f64 = (0..3).map(|c| turned[i][c] * colours[j][c]).sum();
-            (f64::from(u8::from(i == j)) - (1.0 + alike) / 9.0) as f32
-        })
+        let (r, g, l) = (red[i] * share, green[i] * share, blue[i] * share);
+        let turned = [a * r + b * g + c * l, b * r + d * g + e * l, c * r + e * g + f * l];
+        let mut row: [f64; PADDED] = std::array::from_fn(|j| {
+            -1.0 / WINDOW as f64 - turned[0] * red[j] - turned[1] * green[j] - turned[2] * blue[j]
+        });
+        row[i] += 1.0;
+        row
     })
 }
 

@@ -9,7 +9,7 @@ use super::picture::Picture;
 use crate::face::pixel::bilinear;
 
 /// How far the person's colours reach beyond the matte, in pixels of a 512-pixel crop.
-const BLEED: f32 = 10.0;
+const BLEED: f32 = 6.0;
 
 /// Matte value from which a pixel is not background.
 const PERSON: u8 = 8;

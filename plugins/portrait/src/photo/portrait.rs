@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
 use std::time::SystemTime;
 
 use tch::Device;
@@ -60,8 +60,8 @@ pub struct Portrait {
     pub pose: Pose,
     /// One byte a pixel of the picture, 255 = person.
     pub matte: Vec<u8>,
-    /// The person's own colours in the picture, where the background shines through.
-    pub foreground: Picture,
+    /// The person's own colours in the picture, once somebody asked.
+    foreground: OnceLock<Picture>,
     /// The picture without the person.
     pub plate: Picture,
     /// What the pack's networks see in it.
@@ -103,6 +103,14 @@ type Slot = Arc<Mutex<Weak<Portrait>>>;
 static ANALYSED: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
 
 impl Portrait {
+    /// The person's own colours in the picture, without those of the background that shines through.
+    pub fn foreground(&self) -> &Picture {
+        if self.alpha.as_ref().is_some_and(|alpha| alpha.cut_out) {
+            return &self.picture;
+        }
+        self.foreground.get_or_init(|| foreground::colours(&self.picture, &self.matte))
+    }
+
     /// As [`Portrait::analyse_face`] for the photo's largest face.
     ///
     /// # Errors
@@ -260,10 +268,10 @@ fn measure(
         matte = if cut_out { own } else { alpha::within(&matte, &own) };
         Alpha { mask, cut_out }
     });
-    let (foreground, plate) = match &alpha {
+    let plate = match &alpha {
         // There is nothing behind the person.
-        Some(Alpha { cut_out: true, .. }) => (picture.clone(), picture.clone()),
-        _ => (foreground::colours(&picture, &matte), plate::plate(&picture, &matte)),
+        Some(Alpha { cut_out: true, .. }) => picture.clone(),
+        _ => plate::plate(&picture, &matte),
     };
     let seen = Seen { photo: &photo, picture: &picture, square, landmarks: &landmarks, pose };
     let sources = Sources::measure(&seen, pack, device).map_err(failed)?;
@@ -283,7 +291,7 @@ fn measure(
         neutral,
         pose,
         matte,
-        foreground,
+        foreground: OnceLock::new(),
         plate,
         sources,
         source_latents,

@@ -120,7 +120,8 @@ pub struct Source<'a> {
     pub landmarks: &'a [[f32; 3]],
     /// Matte of the picture, 255 = person.
     pub matte: &'a [u8],
-    /// The person's own colours in the picture, RGB8: what the background that shines through is not in.
+    /// The person's own colours in the picture, RGB8, without those of the background that shines through; used before
+    /// another background.
     pub foreground: &'a [u8],
     /// The picture's background without the person, RGB8.
     pub plate: &'a [u8],

@@ -74,7 +74,7 @@ impl Person {
         }
         let format = formats::format(info, straight)?;
         let cut_out = background != Background::Keep;
-        let source = source::of(&self.portrait);
+        let source = if cut_out { source::cut_out(&self.portrait) } else { source::of(&self.portrait) };
         let size = [info.width() as usize, info.height() as usize];
         let view = source::view(&self.portrait, framing, size, formats::ratio(info.par()) as f32);
         let rest = match self.drawn.take_if(|drawn| drawn.info == *info) {

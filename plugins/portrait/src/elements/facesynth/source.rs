@@ -20,13 +20,18 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
         picture: &portrait.picture.rgb,
         landmarks: &portrait.landmarks,
         matte: &portrait.matte,
-        foreground: &portrait.foreground.rgb,
+        foreground: &portrait.picture.rgb,
         plate: &portrait.plate.rgb,
         mouth_code: &portrait.mouth_code,
         eye_code: &portrait.eye_code,
         parallax: &portrait.parallax,
         covered: portrait.covered,
     }
+}
+
+/// The same before another background than the photo's own.
+pub fn cut_out(portrait: &Portrait) -> Source<'_> {
+    Source { foreground: &portrait.foreground().rgb, ..of(portrait) }
 }
 
 /// Sizes of the pictures of a framing.
