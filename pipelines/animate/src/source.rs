@@ -15,6 +15,9 @@ pub const VIDEO: &str = "video-decoder";
 /// Elements that read the recording.
 const OF_RECORDING: [&str; 2] = ["decodebin", "audiofeatures"];
 
+/// So many bytes tell what a file is.
+const HEAD: u64 = 12;
+
 /// How photos begin, and what GStreamer plays without an end.
 const JPEG: &[u8] = b"\xff\xd8\xff";
 const PNG: &[u8] = b"\x89PNG";
@@ -81,11 +84,13 @@ pub fn check_readable(file: &Path) -> Result<()> {
 
 /// Says what a file is that is no video, where its first bytes tell.
 pub fn check_video(file: &Path) -> Result<()> {
-    let mut head = Vec::new();
-    let mut open = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    if open.metadata()?.is_file() {
-        open.by_ref().take(12).read_to_end(&mut head)?;
+    let named = || format!("cannot read {}", file.display());
+    // What a pipe says is heard once.
+    if !file.metadata().with_context(named)?.is_file() {
+        return Ok(());
     }
+    let mut head = Vec::new();
+    File::open(file).with_context(named)?.take(HEAD).read_to_end(&mut head).with_context(named)?;
     if head.starts_with(GIF) {
         bail!(
             "{0} is a GIF, whose pictures GStreamer gives no times: make a video of it, as with `ffmpeg -i {0} -pix_fmt yuv420p video.mp4`",
