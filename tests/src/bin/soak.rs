@@ -87,9 +87,9 @@ impl What {
         }
     }
 
-    /// Starts the camera of a pipeline that has one.
-    fn film(self, pipeline: &gst::Pipeline, camera: &Camera) -> Option<Live> {
-        matches!(self, Self::Dub).then(|| camera.start(pipeline))
+    /// The camera of a pipeline that has one.
+    fn camera(self) -> Option<Camera> {
+        matches!(self, Self::Dub).then(Camera::new)
     }
 }
 
@@ -100,7 +100,6 @@ const VIDEO: &str = "video/x-raw,format=I420,width=1280,height=720,framerate=25/
 const SHOT: u64 = 25;
 
 /// A live camera: shots of two people, drawn beforehand, since drawing them would take half of what two cores have.
-#[derive(Clone, Default)]
 struct Camera(Vec<Vec<gst::Buffer>>);
 
 impl Camera {
@@ -156,8 +155,9 @@ fn play(what: What, length: Duration) -> bool {
         &format!("{} ! queue", microphone::launch()),
         &format!("videoconvert ! queue ! x264enc tune=zerolatency speed-preset={} ! fakesink name=out sync=true qos=true", what.preset()),
     ));
+    let camera = what.camera();
     pipeline.play();
-    let _camera = what.film(pipeline.object(), &Camera::new());
+    let _film = camera.map(|camera| camera.start(pipeline.object()));
     let speech = samples::speech(0, SAMPLE_RATE * 9);
     let chunks = speech.len() / CHUNK;
     let microphone = microphone::start(pipeline.object(), move |n| {
@@ -219,10 +219,10 @@ fn cycles(what: What, count: u64) -> bool {
     let keeper = Pipeline::parse(&launch("fakesink"));
     keeper.go(gst::State::Paused).unwrap_or_else(|e| panic!("{e}"));
     let pipeline = Pipeline::parse(&launch("fakesink name=out sync=false"));
-    let (pictures, camera) = (pictures(&pipeline), Camera::new());
+    let (pictures, camera) = (pictures(&pipeline), what.camera());
     repeat(count, || {
         pipeline.play();
-        let _film = what.film(pipeline.object(), &camera);
+        let _film = camera.as_ref().map(|camera| camera.start(pipeline.object()));
         let shown = pictures.recv_timeout(PATIENCE).is_ok();
         let stopped = pipeline.go(gst::State::Null).is_ok();
         while pictures.try_recv().is_ok() {}
