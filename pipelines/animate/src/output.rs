@@ -49,6 +49,11 @@ pub struct Output {
 /// How the names of unfinished films begin and end.
 const UNFINISHED_NAME: (&str, &str) = (".animate-", ".mp4");
 
+/// Endings of names of what is no MP4 file, by which a player, an uploader or the next program would take it for that.
+const OTHERS: [&str; 15] = [
+    "webm", "mkv", "avi", "ogv", "ogg", "flv", "wmv", "ts", "mpg", "mpeg", "gif", "webp", "png", "jpg", "wav",
+];
+
 /// Takes unfinished films away that nobody writes any more: a program that was killed leaves its own.
 pub fn clear_abandoned(folder: &Path) {
     // A folder that is not there holds none.
@@ -70,6 +75,14 @@ impl Output {
     /// Makes an empty file beside `target`, which may exist.
     pub fn create(target: &Path) -> Result<Self> {
         let named = target.display();
+        let ending = target.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if OTHERS.contains(&ending.as_str()) {
+            let mp4 = target.with_extension("mp4");
+            bail!(
+                "{named} would be an MP4 file under another kind's name: write {} (`ffmpeg -i {0} {named}` makes another kind of it)",
+                mp4.display(),
+            );
+        }
         // Through a link, as a plain write would go.
         let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
         if target.is_dir() {
@@ -196,6 +209,11 @@ mod tests {
         let refused = |path: &Path| format!("{:#}", Output::create(path).err().unwrap());
         assert!(refused(dir.path()).ends_with("is a folder, not a file"));
         assert!(refused(Path::new("/dev/null")).starts_with("/dev/null is no file"));
+        let other = refused(&dir.path().join("film.WebM"));
+        assert!(
+            other.contains("under another kind's name: write") && other.contains("film.mp4 (`ffmpeg"),
+            "{other}"
+        );
         let missing = dir.path().join("missing/film.mp4");
         assert!(refused(&missing).starts_with(&format!("cannot write {}", missing.display())));
         assert!(names(dir.path()).is_empty());

@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 const MAGICK: &str = "convert it, for example with ImageMagick: convert FILE photo.png";
-const STILL: &str = "take a still from it, for example with: ffmpeg -i FILE -frames:v 1 photo.png";
+const STILL: &str = "take a still from it, for example with: ffmpeg -i FILE -frames:v 1 photo.png; a video itself speaks by `facedub`, or `animate --video FILE`";
 const DEVELOP: &str = "develop it to a JPEG, with the camera's program or with: darktable-cli FILE photo.jpg";
 const NO_PHOTO: &str = "set it to the path of a photo";
 

@@ -12,6 +12,12 @@ use crate::stream::tensor::{TensorInfo, TensorKind};
 /// A segment in time.
 pub type Segment = gst::FormattedSegment<gst::ClockTime>;
 
+/// Whether what is before a sink pad says that it is live. Never with a lock: this asks other elements.
+pub fn is_live(pad: &gst::Pad) -> bool {
+    let mut query = gst::query::Latency::new();
+    pad.peer_query(&mut query) && query.result().0
+}
+
 /// An always sink and an always source pad.
 pub fn pad_templates(sink: gst::Caps, src: gst::Caps) -> Vec<gst::PadTemplate> {
     use gst::{PadDirection, PadPresence, PadTemplate};

@@ -49,7 +49,8 @@ use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
 use crate::stream::complaint::Complaints;
 use crate::stream::element::{
-    Description, SharedCaps, carry_rate, lock, pad_templates, sync_controls, tensor_caps, time_segment,
+    Description, SharedCaps, carry_rate, is_live, lock, pad_templates, sync_controls, tensor_caps,
+    time_segment,
 };
 use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
@@ -264,9 +265,10 @@ impl BaseTransformImpl for Face2Latents {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let live = is_live(self.obj().sink_pad());
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        let rate = state.watch.set_caps(incaps)?;
+        let rate = state.watch.set_caps(incaps, live)?;
         let (frames, seconds) = (rate.numer() as f32, rate.denom() as f32);
         state.motion.frame = if frames > 0.0 { seconds / frames } else { 1.0 / DEFAULT_RATE };
         Ok(())

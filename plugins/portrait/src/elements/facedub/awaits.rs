@@ -13,7 +13,7 @@ use super::CAT;
 use super::analysis::Done;
 use super::imp::FaceDub;
 use crate::elements::mouthdub::is_link_to_come;
-use crate::stream::element::lock;
+use crate::stream::element::{is_live, lock};
 
 /// A decoder that shows nothing for so long may never show anything.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -88,9 +88,4 @@ impl FaceDub {
         gst::debug!(CAT, imp = self, "the first frame, after {:?}", begin.elapsed());
         self.awaits.end();
     }
-}
-
-fn is_live(pad: &gst::Pad) -> bool {
-    let mut query = gst::query::Latency::new();
-    pad.peer_query(&mut query) && query.result().0
 }

@@ -50,7 +50,9 @@ use super::watch::{Sight, Watch, forwarded};
 use crate::face::landmark::COUNT;
 use crate::pack::{EMOTIONS, POSE_LEN};
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{Description, carry_rate, lock, pad_templates, tensor_caps, time_segment};
+use crate::stream::element::{
+    Description, carry_rate, is_live, lock, pad_templates, tensor_caps, time_segment,
+};
 use crate::stream::settings::{ModelSettings, pack_error_message};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
@@ -190,9 +192,10 @@ impl BaseTransformImpl for FaceLandmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let live = is_live(self.obj().sink_pad());
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        state.watch.set_caps(incaps).map(drop)
+        state.watch.set_caps(incaps, live).map(drop)
     }
 
     fn transform_size(

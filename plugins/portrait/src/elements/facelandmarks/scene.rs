@@ -44,10 +44,12 @@ pub struct Scene {
     /// The same with the turn that its face needs, and whether a face told that.
     pub upright: Orientation,
     pub settled: bool,
-    /// How far that is asked, and whether it was known in the shot before: then it is asked turn by turn, with frames between,
-    /// since a live video has no time for all at once.
+    /// How far that is asked, and whether turn by turn with frames between, as in a live video, which has no time for all at once,
+    /// and where it was known in the shot before.
     asked: Asked,
     in_turn: bool,
+    /// Whether the video is live.
+    pub live: bool,
     /// Size of the frames as they are stored.
     pub size: (usize, usize),
     cuts: Cuts,
@@ -88,6 +90,7 @@ impl Scene {
             settled: false,
             asked: Asked::default(),
             in_turn: false,
+            live: false,
             size: (0, 0),
             cuts: Cuts::default(),
             crowd: Crowd::default(),
@@ -103,7 +106,7 @@ impl Scene {
         self.cuts.reset();
         self.crowd.forget();
         self.upright = self.tagged;
-        self.unsettle(false);
+        self.unsettle(self.live);
         self.searched = 0;
         (self.now, self.found, self.shift) = (0.0, 0.0, 0.0);
     }

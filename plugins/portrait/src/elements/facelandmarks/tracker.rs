@@ -45,6 +45,11 @@ impl Tracker {
         self.further.iter_mut().for_each(|(_, follower)| follower.reset());
     }
 
+    /// Whether the video is live.
+    pub fn set_live(&mut self, live: bool) {
+        self.scene.live = live;
+    }
+
     /// How often another shot, or another face, had begun.
     pub fn turns(&self) -> u64 {
         self.first.turns()

@@ -85,13 +85,14 @@ impl Watch {
         }
     }
 
-    /// Takes the geometry of the frames that come; gives back their rate.
+    /// Takes the geometry of the frames that come, and whether they are live; gives back their rate.
     ///
     /// # Errors
     /// Where the caps are not those of a video.
-    pub fn set_caps(&mut self, caps: &gst::CapsRef) -> Result<gst::Fraction, gst::LoggableError> {
+    pub fn set_caps(&mut self, caps: &gst::CapsRef, live: bool) -> Result<gst::Fraction, gst::LoggableError> {
         let info = gst_video::VideoInfo::from_caps(caps)
             .map_err(|_| gst::loggable_error!(CAT, "not video caps: {caps}"))?;
+        self.tracker.set_live(live);
         // Where the face was is in pixels of the old size.
         self.tracker.reset();
         let rate = info.fps();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 
-use crate::stream::element::lock;
+use crate::stream::element::{is_live, lock};
 use crate::stream::turn::Turn;
 
 /// Turns what the elements before tell into messages. Where the stream is live they come when the pictures are shown, by
@@ -84,8 +84,7 @@ impl Herald {
         turn: Turn,
     ) -> Option<(gst::Clock, gst::ClockTime)> {
         let latency = lock(&self.0).latency?;
-        let mut query = gst::query::Latency::new();
-        if !sink.peer_query(&mut query) || !query.result().0 {
+        if !is_live(sink) {
             return None;
         }
         let clock = element.clock()?;

@@ -40,7 +40,7 @@ use crate::face::landmark::COUNT;
 use crate::pack::POSE_LEN;
 use crate::photo::mouth;
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{Description, lock, pad_templates, time_segment};
+use crate::stream::element::{Description, is_live, lock, pad_templates, time_segment};
 use crate::stream::presentation::Presentation;
 use crate::stream::settings::{ModelSettings, pack_error_message};
 use crate::stream::stats::Stats;
@@ -238,8 +238,10 @@ impl BaseTransformImpl for FaceTracker {
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = gst_video::VideoInfo::from_caps(incaps)
             .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
+        let live = is_live(self.obj().sink_pad());
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        state.tracker.set_live(live);
         // Where the face was is in pixels of the old size.
         let size = |info: &gst_video::VideoInfo| (info.width(), info.height());
         if state.info.as_ref().map(size) != Some(size(&info)) {

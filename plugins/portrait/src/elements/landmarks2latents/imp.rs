@@ -50,7 +50,7 @@ use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
 use crate::stream::element::{
-    Description, SharedCaps, StageCaps, check_input, filtered, lock, pad_templates, sync_controls,
+    Description, SharedCaps, StageCaps, check_input, filtered, is_live, lock, pad_templates, sync_controls,
     tensor_caps, time_segment,
 };
 use crate::stream::presentation::Presentation;
@@ -82,10 +82,7 @@ pub struct Landmarks2Latents {
 impl Landmarks2Latents {
     fn find_out_whether_live(&self) {
         let Some(pose) = self.pose.to_ask() else { return };
-        let live = [self.obj().sink_pad().clone(), pose].iter().any(|pad| {
-            let mut latency = gst::query::Latency::new();
-            pad.peer_query(&mut latency) && latency.result().0
-        });
+        let live = [self.obj().sink_pad().clone(), pose].iter().any(is_live);
         gst::debug!(CAT, imp = self, "a source is live: {live}");
         self.pose.meeting.set_live(live, live);
     }
