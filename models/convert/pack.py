@@ -20,12 +20,14 @@ from tqdm import tqdm
 TRUSTED = "GST_PORTRAIT_TRUSTED_PACKS"
 # What a stage's file gives may differ from what the network gave by less than this.
 TOLERANCE = 1e-3
+# Frames of different streams that a generator draws in one pass on a GPU (pack.toml's `streams`).
+STREAMS = 8
 
 
 @dataclass
 class Stage:
     """One stage of a pack: the network (scripted already, where it has to be frozen), what it is given in the golden run, the names of what it gives; whether its file stores
-    half precision, and in which it is always to run.
+    half precision, in which it is always to run, and whether it draws the frames of several streams at once.
     """
 
     net: nn.Module
@@ -33,6 +35,7 @@ class Stage:
     outputs: list[str]
     half: bool = False
     precision: str | None = None
+    shared: bool = False
 
 
 Make = Callable[[dict[str, Tensor]], Stage]
@@ -87,6 +90,8 @@ class Writer:
             entry["weights"] = "float16"
         if stage.precision:
             entry["precision"] = stage.precision
+        if stage.shared:
+            entry["streams"] = {"cuda": STREAMS}
         given = dict(zip(stage.outputs, out, strict=True))
         for key, tensors in (("inputs", stage.inputs), ("outputs", given)):
             entry[key] = [{"name": k, "shape": list(t.shape)} for k, t in tensors.items()]

@@ -111,6 +111,10 @@ def test_a_batch_is_drawn_as_its_frames_are(pack: Pack, golden: dict[str, torch.
     for picture, latents in zip(pictures, both):
         near(picture[None], render(golden["volume"], golden["from"], latents[None]), 1e-5)
     assert float((pictures[0] - pictures[1]).abs().mean()) > 0.01
+    # Frames of two streams, each with its own photo, as the plugin gives them where a pack has `streams`.
+    volumes, sources = torch.cat([golden["volume"], golden["volume"].flip(4)]), torch.cat([golden["from"], golden["to"]])
+    for i, picture in enumerate(render(volumes, sources, both)):
+        near(picture[None], render(volumes[i : i + 1], sources[i : i + 1], both[i : i + 1]), 1e-5)
 
 
 class Face:
@@ -309,6 +313,7 @@ def test_the_manifest_is_the_contracts(pack: Pack) -> None:
     assert list(whole["stages"]) == STAGES
     given = {name: [t["name"] for t in s["inputs"]] for name, s in whole["stages"].items()}
     assert given["render"] == ["volume", "source_latents", "latents"]
+    assert {name: s.get("streams") for name, s in whole["stages"].items() if "streams" in s} == {"render": {"cuda": 8}}
     for name, stage in whole["stages"].items():
         assert stage["sha256"] == hashlib.sha256((pack[0] / stage["file"]).read_bytes()).hexdigest()
         declared = [a.name for a in pack[1][name].forward.schema.arguments[1:]]

@@ -252,6 +252,7 @@ def test_the_manifest_is_the_contracts(pack: Pack) -> None:
     assert whole["latents"] == {"count": 15, "dims": 3}
     assert whole["clock"]["window-samples"] == whole["stages"]["features"]["inputs"][0]["shape"][0] == 4000
     assert len(whole["pose"]["styles"]) == 45
+    assert whole["stages"]["render"]["streams"] == {"cuda": 8}
     for name, stage in whole["stages"].items():
         declared = [a.name for a in pack[1][name].forward.schema.arguments[1:]]
         assert declared == [t["name"] for t in stage["inputs"]], "inputs are in the order of forward's"

@@ -52,6 +52,25 @@ static PACKS: LazyLock<PathBuf> = LazyLock::new(|| {
                 .with("[pose]", "[crop]\nscale = 1.6\nvy = -0.1\n\n[pose]"),
         ),
         ("coefficients", Mini::coefficients()),
+        (
+            "shared",
+            Mini::default()
+                .with("id = \"mini\"", "id = \"shared\"")
+                .with("[stages.render]", "[stages.render]\nstreams = { cpu = 4 }"),
+        ),
+        // A generator that takes one frame, and says otherwise.
+        (
+            "alone",
+            Mini::default()
+                .with("id = \"mini\"", "id = \"alone\"")
+                .with("[stages.render]", "[stages.render]\nstreams = { cpu = 4 }")
+                .with_model(
+                    "render",
+                    "source_latents: Tensor, latents: Tensor, texture: Tensor, volume: Tensor",
+                    "Tensor",
+                    "    return torch.narrow(texture, 0, 0, 1)\n",
+                ),
+        ),
     ];
     let digests = packs.map(|(name, pack)| pack.write(&folder, name).1);
     // SAFETY: all tests of this program wait here first, so no other thread reads or writes the environment now; the function
@@ -421,4 +440,38 @@ fn streams_of_a_neural_pack_beside_each_other_draw_what_each_draws_alone() {
         assert_eq!(drawn, expected, "stream {stream}");
     }
     assert_ne!(alone[0], alone[1]);
+}
+
+/// Streams of a process whose generator takes several frames at once: each is what it is alone.
+#[test]
+fn heads_that_share_the_passes_of_a_generator_each_show_their_own_person() {
+    let heads = [portrait("yaw=8"), portrait("yaw=-8"), portrait("pitch=5 mouth-gain=0.5")];
+    let alone = heads.each_ref().map(|head| pictures("mini", head, "width=128,height=128"));
+    let together = std::thread::scope(|scope| {
+        heads
+            .each_ref()
+            .map(|head| scope.spawn(move || pictures("shared", head, "width=128,height=128")))
+            .map(|thread| thread.join().unwrap())
+    });
+    for (one, other) in alone.iter().zip(&together) {
+        assert_eq!(one.len(), other.len());
+        for (a, b) in one.iter().zip(other) {
+            assert!(apart(a, b, whole(a)) < 0.01, "{}", apart(a, b, whole(a)));
+        }
+    }
+    let different = apart(&alone[0][9], &alone[1][9], whole(&alone[0][9]));
+    assert!(different > 1.0, "the three show different pictures: {different}");
+}
+
+#[test]
+fn a_generator_that_takes_no_two_frames_at_once_is_refused() {
+    let pipeline = Pipeline::parse(&format!(
+        "appsrc name=in format=time caps={SPEECH_CAPS} ! {} ! fakesink name=out",
+        head("alone", &portrait(""))
+    ));
+    let error = pipeline.go(gst::State::Paused).unwrap_err();
+    assert!(
+        error.contains("does not draw the frames of two streams at once: leave `streams` out"),
+        "{error}"
+    );
 }

@@ -97,7 +97,7 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
 
     def render(known: dict[str, Tensor]) -> Stage:
         given = {k: known[k] for k in ("volume", "source_latents", "latents")}
-        return Stage(nets["render"], given, ["picture"], half)
+        return Stage(nets["render"], given, ["picture"], half, shared=True)
 
     return [
         ("appearance", appearance),

@@ -80,7 +80,8 @@ def steps(tensors: dict[str, dict[str, Tensor]], c: Config, half: bool) -> list[
         def stage(known: dict[str, Tensor]) -> Stage:
             whole = given | {k: known[k] for k in taken}
             inputs = {k: whole[k] for k in inspect.signature(nets[name].forward).parameters}
-            return Stage(nets[name], inputs, outputs, half and name != "features", "fp32" if precise else None)
+            precision = "fp32" if precise else None
+            return Stage(nets[name], inputs, outputs, half and name != "features", precision, shared=name == "render")
 
         return name, stage
 

@@ -327,6 +327,9 @@ pub struct StageEntry {
     /// role has no state: features.
     #[serde(default = "one")]
     pub group: usize,
+    /// Frames of several streams that it takes at once, along the first dimension of its tensors: the generator alone.
+    #[serde(default)]
+    pub streams: Streams,
     /// Tensors that go in: as the file orders them; once checked, as the stage's role does.
     pub inputs: Vec<TensorEntry>,
     /// Tensors that come out, in the same way.
@@ -344,6 +347,22 @@ pub struct StageEntry {
 
 fn one() -> usize {
     1
+}
+
+/// Most frames of different streams in one pass, by device.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Streams {
+    /// On the CPU, whose cores draw as many frames side by side.
+    pub cpu: usize,
+    /// On a CUDA device.
+    pub cuda: usize,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { cpu: 1, cuda: 1 }
+    }
 }
 
 /// Precision of the weights in a stage's file.

@@ -23,6 +23,7 @@ const MAX_DIMS: usize = 4096;
 
 /// Most frames that a stage takes at once.
 const MAX_GROUP: usize = 64;
+const MAX_STREAMS: usize = 64;
 
 /// Properties that `[capabilities] controls` may name.
 const CONTROLS: [&str; 13] = [
@@ -81,6 +82,20 @@ impl Manifest {
             let most = if name == "features" { MAX_GROUP } else { 1 };
             if !(1..=most).contains(&stage.group) {
                 return Err(format!("[stages.{name}] group is {}, not within 1 to {most}", stage.group));
+            }
+            let most = if name == "render" { MAX_STREAMS } else { 1 };
+            for (device, streams) in [("cpu", stage.streams.cpu), ("cuda", stage.streams.cuda)] {
+                if !(1..=most).contains(&streams) {
+                    return Err(format!(
+                        "[stages.{name}] streams.{device} is {streams}, not within 1 to {most}"
+                    ));
+                }
+                let all = || stage.inputs.iter().chain(&stage.outputs);
+                if streams > 1 && !all().all(|tensor| tensor.shape.first() == Some(&1)) {
+                    return Err(format!(
+                        "[stages.{name}] streams.{device} is {streams}, but not all of its tensors have a first dimension of 1"
+                    ));
+                }
             }
         }
         self.check_files()
@@ -379,6 +394,7 @@ mod tests {
             ("weights = \"float16\"", "weight = \"float16\"", "weight"),
             ("group = 4", "group = 65", "[stages.features] group"),
             ("group = 4", "group = 0", "[stages.features] group"),
+            ("group = 4", "streams = { cuda = 2 }", "[stages.features] streams.cuda"),
             ("[stages.matte]", "[stages.matte]\ngroup = 2", "[stages.matte] group"),
             ("version = ", "edition = ", "edition"),
         ] {

@@ -7,6 +7,7 @@ use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
+use super::passes::Passes;
 use super::scratch::Scratch;
 use super::{PackError, gate, profile};
 
@@ -25,6 +26,8 @@ pub struct Stage {
     compute: Computing,
     /// Frames that it takes at once.
     group: usize,
+    /// What streams ask of it, where it takes several frames at once.
+    passes: Passes,
     /// The numbers of a frame depend on those beside it: it is to be taken alone.
     alone: bool,
     /// Whether libtorch runs the code as it is written.
@@ -122,6 +125,7 @@ impl Stage {
             results: entry.results.clone(),
             compute,
             group: entry.group,
+            passes: Passes::new(if device.is_cuda() { entry.streams.cuda } else { entry.streams.cpu }),
             alone: false,
             plain: device == Device::Cpu,
         };
@@ -147,6 +151,7 @@ impl Stage {
             }
         }
         stage.alone = stage.group > 1 && stage.mixes()?;
+        stage.check_passes(&zeros)?;
         Ok(stage)
     }
 
@@ -234,13 +239,22 @@ impl Stage {
     /// As [`Stage::run`], and what `give` says.
     pub fn run_with(
         &self,
-        mut give: impl FnMut(&str, usize) -> Result<Tensor, PackError>,
+        give: impl FnMut(&str, usize) -> Result<Tensor, PackError>,
     ) -> Result<Outputs<'_>, PackError> {
-        let inputs: Vec<Tensor> = (0..)
-            .zip(&self.inputs)
-            .map(|(index, tensor)| give(&tensor.name, index))
-            .collect::<Result<_, _>>()?;
-        Ok(Outputs { stage: self, tensors: self.run(&inputs)? })
+        Ok(self.gave(self.run(&self.given(give)?)?))
+    }
+
+    /// What it takes, in order.
+    pub(super) fn given(
+        &self,
+        mut give: impl FnMut(&str, usize) -> Result<Tensor, PackError>,
+    ) -> Result<Vec<Tensor>, PackError> {
+        (0..).zip(&self.inputs).map(|(index, tensor)| give(&tensor.name, index)).collect()
+    }
+
+    /// What it gave, in order.
+    pub(super) fn gave(&self, tensors: Vec<Tensor>) -> Outputs<'_> {
+        Outputs { stage: self, tensors }
     }
 
     /// Place of an input of that name, where the stage takes it.
@@ -321,6 +335,16 @@ impl Stage {
     /// Frames that are to be given at once: as many as it takes, where each gets the numbers that it gets alone.
     pub fn group(&self) -> usize {
         if self.alone { 1 } else { self.group }
+    }
+
+    /// What streams ask of it.
+    pub(super) fn passes(&self) -> &Passes {
+        &self.passes
+    }
+
+    /// Shapes of its outputs, as in the manifest.
+    pub(super) fn output_shapes(&self) -> impl Iterator<Item = &[i64]> {
+        self.outputs.iter().map(|tensor| tensor.shape.as_slice())
     }
 
     /// Shape of a tensor of all frames that it takes at once.

@@ -21,7 +21,7 @@ use tch::{Device, Tensor};
 
 use super::{Output, Planes, RenderError, Renderer, Source, Timings};
 use crate::face::step::smooth_step;
-use crate::pack::{Outputs, Pack, PackError, Stage};
+use crate::pack::{Drawing, Outputs, Pack, PackError, Stage};
 use crate::photo::{Portrait, Square};
 use canvas::Canvas;
 use place::Place;
@@ -37,6 +37,8 @@ const CERTAIN: (f32, f32) = (0.1, 0.9);
 /// Draws by the pack's generator.
 pub struct Neural {
     stage: Arc<Stage>,
+    /// Where the square comes from passes that are shared with other streams; none where each draws alone.
+    drawing: Option<Drawing>,
     /// What sees the person in a drawn square, where the generator does not say it.
     matte: Option<Arc<Stage>>,
     /// Inputs of the stage in its order; none is the latents.
@@ -78,6 +80,7 @@ impl Neural {
         let own_alpha = stage.gives("alpha");
         let mut neural = Self {
             matte: (!own_alpha).then(|| pack.stage("matte", device)).transpose()?,
+            drawing: stage.shared()?,
             inputs,
             latents: manifest.latents.numbers(),
             square: Square { crop: portrait.crop, angle: portrait.angle },
@@ -105,10 +108,14 @@ impl Neural {
         if let Some(at) = latents.iter().position(|v| !v.is_finite()) {
             return Err(RenderError::Latents(format!("number {at} is {}", latents[at])));
         }
-        let outputs = self.stage.run_with(|_, index| match self.inputs.get(index) {
-            Some(Some(tensor)) => Ok(tensor.shallow_clone()),
+        let give = |_: &str, index| match self.inputs.get(index) {
+            Some(Some(tensor)) => Ok(Tensor::shallow_clone(tensor)),
             _ => self.stage.input(index, latents),
-        })?;
+        };
+        let outputs = match &self.drawing {
+            Some(drawing) => self.stage.run_shared(drawing, give)?,
+            None => self.stage.run_with(give)?,
+        };
         let picture = outputs.get("picture")?;
         self.stage.read(picture, &mut self.planes)?;
         if cut {
