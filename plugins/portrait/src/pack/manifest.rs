@@ -395,6 +395,11 @@ pub struct TensorEntry {
 }
 
 impl Manifest {
+    /// Whether the speech network says landmarks, which can be made a person's own.
+    pub fn says_landmarks(&self) -> bool {
+        self.between == Between::Landmarks
+    }
+
     /// Reads and checks a manifest; `path` is for error messages, `base` opens the pack that it extends.
     pub fn parse(
         path: &Path,

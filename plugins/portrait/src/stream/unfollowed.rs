@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::pack::sync::lock;
-use crate::pack::{Between, EMOTIONS, Manifest, Pack};
+use crate::pack::{EMOTIONS, Manifest, Pack};
 
 /// Properties, and what a pack calls the control that they are of.
 const CONTROLS: [(&str, &str); 21] = [
@@ -103,7 +103,7 @@ fn is_same(a: &glib::Value, b: &glib::Value) -> bool {
 fn follows(manifest: &Manifest, control: &str, value: &glib::Value) -> bool {
     let is_of_pack = |label: &str| manifest.emotions.iter().any(|own| own == label);
     match control {
-        REFERENCE => manifest.between == Between::Landmarks,
+        REFERENCE => manifest.says_landmarks(),
         OPEN => manifest.picture.renderer == crate::pack::RendererKind::Warp,
         // An emotion, or a mix of them: what the pack does not know is named in it.
         EMOTION => {

@@ -40,7 +40,7 @@ use crate::face::edit::ramp::{Ramp, most_per_frame};
 use crate::face::edit::{APPLIED, CLOSURE, Edits};
 use crate::face::emotion::EMOTION_LEN;
 use crate::face::habit::Habit;
-use crate::pack::{Between, LookAhead, Pack, PackError, Stage};
+use crate::pack::{LookAhead, Pack, PackError, Stage};
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
@@ -180,7 +180,7 @@ impl State {
         // What the pack does not know is not applied.
         let own = self.pack.manifest().own_emotions(&emotion);
         let own = &own[..self.pack.manifest().emotions.len()];
-        let landmarks = self.pack.manifest().between == Between::Landmarks;
+        let landmarks = self.pack.manifest().says_landmarks();
         let face = (!landmarks).then(|| self.edits.beside(&controls.face(), self.fps, blink));
         let outputs = self.stage.run_with(|name, index| match name {
             "features" => self.stage.input(index, &self.features),

@@ -10,13 +10,8 @@ use super::second::SecondLook;
 use crate::face::habit::Habit;
 use crate::face::landmark::neutral::close_mouth;
 use crate::face::landmark::region::Regions;
-use crate::pack::{Between, Pack, PackError, Stage};
+use crate::pack::{Pack, PackError, Stage};
 use crate::photo::{Photos, Portrait};
-
-/// Whether what a pack's network says can be made a person's own: it says landmarks.
-pub fn can_follow(pack: &Pack) -> bool {
-    pack.manifest().between == Between::Landmarks
-}
 
 /// One person.
 pub struct Person {
@@ -66,7 +61,7 @@ impl Person {
     /// # Errors
     /// Where the network fails.
     pub fn compare(&mut self, pack: &Pack, stage: &Arc<Stage>) -> Result<(), PackError> {
-        if self.open.is_none() || !can_follow(pack) {
+        if self.open.is_none() || !pack.manifest().says_landmarks() {
             return Ok(());
         }
         if self.compared.as_ref().is_some_and(|last| Arc::ptr_eq(last, stage)) {
@@ -92,7 +87,9 @@ impl Person {
         stage: &Arc<Stage>,
         habit: &Habit,
     ) -> Result<Option<Manner>, PackError> {
-        let Some(at) = stage.place("identity").filter(|_| can_follow(pack)) else { return Ok(None) };
+        let Some(at) = stage.place("identity").filter(|_| pack.manifest().says_landmarks()) else {
+            return Ok(None);
+        };
         let mut silent = self.silent(stage, &self.identity)?;
         if let Some(second) = &self.second {
             second.apply(&mut silent);

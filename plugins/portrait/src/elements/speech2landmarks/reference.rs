@@ -275,7 +275,7 @@ impl Speech2Landmarks {
     /// The reference that the element starts with, if the pack can follow one.
     pub(super) fn first_reference(&self, pack: &Pack) -> Result<Option<Arc<Habit>>, Fault> {
         let settings = lock(&self.settings).clone();
-        if !super::person::can_follow(pack) {
+        if !pack.manifest().says_landmarks() {
             return Ok(None);
         }
         let read = |path: &String| self.read_reference(path, &settings.model, &AtomicBool::new(false));

@@ -28,6 +28,10 @@ const CELLS: usize = GRID + 1;
 const SUPPORT: f32 = 3.0;
 /// No motion is larger, in picture units: control points beyond are not those of a face.
 const MAX_MOTION: f32 = 0.25;
+/// Share of the neck's way that shoulders and chest go, and what of it they leave out, so that those of a head at rest are at
+/// rest; picture units.
+pub const BODY_SHARE: f32 = 0.3;
+pub const BODY_REST: f32 = 0.0005;
 /// Width of the band along an end of the photo that is drawn out where the head leaves it, in ways of the head.
 const DRAWN_OUT: f32 = 2.5;
 
@@ -156,20 +160,28 @@ impl Canvas {
         true
     }
 
-    /// Computes the head's motion of a frame on the coarse grid.
-    pub fn pose(&mut self, flow: &Flow, parallax: Option<&Parallax>, driving: &[Point], rows: &Rows) {
+    /// Computes the motion of a frame on the coarse grid: the head's, and that of the body, whose neck went by `carriage`.
+    pub fn pose(
+        &mut self,
+        flow: &Flow,
+        parallax: Option<&Parallax>,
+        carriage: Point,
+        driving: &[Point],
+        rows: &Rows,
+    ) {
         let _span = profile::span("facesynth: flow of the head");
         let head = Head::new(driving, rows, self.scene.crown);
         let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
         let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
-        grid.x.fill(0.0);
-        grid.y.fill(0.0);
+        let body = body(carriage);
         grid.index.clear();
         grid.weight.clear();
         grid.at.iter_mut().for_each(Vec::clear);
         for i in 0..GRID * GRID {
             let at = [(i % GRID) as f32, (i / GRID) as f32].map(|v| (v + 0.5) / GRID as f32);
-            let weight = head.weight(at, seams);
+            let [weight, carried] = head.weights(at, seams);
+            let way = body.map(|way| way * carried);
+            (grid.x[i], grid.y[i]) = (way[0], way[1]);
             if weight > 0.0 {
                 grid.index.push(i);
                 grid.weight.push(weight);
@@ -188,8 +200,12 @@ impl Canvas {
                 let beside = parallax.at([at[0] + way[0], at[1] + way[1]]);
                 way = [0, 1].map(|axis| way[axis] + beside[axis] * weight);
             }
-            let [x, y] = [0, 1].map(|axis| within(way[axis], at[axis], ends[axis]) * scale[axis]);
-            (grid.x[i], grid.y[i]) = (x, y);
+            (grid.x[i], grid.y[i]) = (grid.x[i] + way[0], grid.y[i] + way[1]);
+        }
+        for (i, (x, y)) in grid.x.iter_mut().zip(&mut grid.y).enumerate() {
+            let at = [(i % GRID) as f32, (i / GRID) as f32].map(|v| (v + 0.5) / GRID as f32);
+            *x = within(*x, at[0], ends[0]) * scale[0];
+            *y = within(*y, at[1], ends[1]) * scale[1];
         }
     }
 
@@ -421,6 +437,13 @@ impl Line {
             }
         }
     }
+}
+
+/// The way of shoulders and chest back to the photo, where the neck went by `carriage`.
+fn body(carriage: Point) -> Point {
+    let length = carriage[0].hypot(carriage[1]);
+    let share = BODY_SHARE * (length - BODY_REST).max(0.0) / length.max(f32::EPSILON);
+    carriage.map(|way| (-way * share).clamp(-MAX_MOTION, MAX_MOTION))
 }
 
 /// The way along an axis from a point to what is shown there, made shorter where it would come from beyond the ends of the

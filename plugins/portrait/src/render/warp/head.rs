@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a point of the picture moves with the head: all of it on face and hair, nothing on shoulders and background.
+//! How far a point of the picture moves with the head: all of it on face and hair, nothing on the background; and how far with
+//! the body that carries it: shoulders and chest.
 
 use super::math::smooth_step;
 use super::paste::Seams;
@@ -26,10 +27,13 @@ const NECK_LENGTH: f32 = 0.5;
 const NECK_WIDTH: f32 = 0.6;
 const NECK_EDGE: f32 = 0.3;
 
+/// How far above and below the middle of the face the body begins beside head and neck, in heights of the face.
+const BODY: (f32, f32) = (-0.2, -0.7);
+
 /// Width of the band along a seam in which nothing moves, so that a pasted crop does not show, and of that in which motion
-/// fades out, in picture units.
+/// fades out, the head's and the body's, whose outline runs across; in picture units.
 const STILL: f32 = 1.0 / 64.0;
-const BORDER: f32 = 0.06;
+const BORDER: [f32; 2] = [0.06, 0.3];
 
 /// The head's ellipse in a frame.
 #[derive(Clone, Copy, Debug)]
@@ -100,20 +104,22 @@ impl Head {
         (1.0 - (self.radius(self.place(point), SIDE) - 1.0) / falloff).clamp(0.0, 1.0)
     }
 
-    /// Weight of the head's motion at a point of the picture, which ends at the seams.
-    pub fn weight(&self, point: Point, seams: Seams) -> f32 {
+    /// Weights of the head's motion and of the body's at a point of the picture; both end at the seams.
+    pub fn weights(&self, point: Point, seams: Seams) -> [f32; 2] {
         let distance = |seam: bool, v: f32| if seam { v } else { 1.0 };
-        let border = |axis: usize| {
+        let end = |axis: usize, width: f32| {
             let (low, high) =
                 (distance(seams.low[axis], point[axis]), distance(seams.high[axis], 1.0 - point[axis]));
-            smooth_step((low.min(high) - STILL) / BORDER)
+            smooth_step((low.min(high) - STILL) / width)
         };
         let place = self.place(point);
         // Beside the jaw there is no hair that hangs from the head but collars and shoulders.
         let side = SIDE - (SIDE - JAW_SIDE) * smooth_step(-place[1] / 0.4);
         let head = smooth_step(1.0 - (self.radius(place, side) - 1.0) / FALLOFF);
         let rest = (1.0 - head) * (1.0 - neck(place));
-        (1.0 - rest) * border(0) * border(1)
+        let body = rest * smooth_step((BODY.0 - place[1]) / (BODY.0 - BODY.1));
+        [(1.0 - rest, BORDER[0]), (body, BORDER[1])]
+            .map(|(weight, width)| weight * end(0, width) * end(1, width))
     }
 }
 

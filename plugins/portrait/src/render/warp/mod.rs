@@ -161,13 +161,13 @@ impl Renderer for Warp {
         let start = Instant::now();
         let whole = profile::span("facesynth: pose and paint");
         let code = self.geometry.pose(latents)?;
-        let Geometry { rows, fine, smooth, driving, parallax, .. } = &self.geometry;
+        let Geometry { rows, fine, smooth, driving, parallax, turn, .. } = &self.geometry;
         let Painters { mouth, eyes, inside } = &mut self.painters;
         let (mut mouth_painted, mut eyes_painted) = (Ok(()), Ok(()));
         let photo = (source.picture, source.side);
         workers::beside(
             || {
-                canvas.pose(smooth, parallax.as_ref(), driving, rows);
+                canvas.pose(smooth, parallax.as_ref(), turn.carriage(), driving, rows);
                 let painted = eyes.paint(fine, driving, rows, photo, None);
                 let opening = fine.opening();
                 let inside = inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));

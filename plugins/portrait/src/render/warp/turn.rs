@@ -107,6 +107,13 @@ impl Turn {
         self.motion.as_ref().map_or([0.0; 3], |motion| motion.angles)
     }
 
+    /// How far the top of the neck went since the photo: to the right, down; picture units.
+    pub fn carriage(&self) -> Point {
+        self.motion
+            .as_ref()
+            .map_or([0.0; 2], |motion| [0, 1].map(|i| (motion.pivot[i] - self.pivot[i]) as f32))
+    }
+
     /// Where a point of the photo's face is if it moves with the head only.
     pub fn carried(&self, point: [f64; 3]) -> [f64; 3] {
         self.motion.as_ref().map_or(point, |motion| motion.face.apply(point))
