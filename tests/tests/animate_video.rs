@@ -38,13 +38,14 @@ impl Work {
         self.dir.path().join(name)
     }
 
-    /// A film of a person, turned as `videoflip` has it.
+    /// A film of a person, turned as `videoflip` has it; a transport stream by its name.
     fn film(&self, name: &str, turn: &str) -> PathBuf {
         let file = self.path(name);
+        let muxer = if name.ends_with(".ts") { "mpegtsmux" } else { "mp4mux" };
         let pipeline = Pipeline::parse(&format!(
             "filesrc location={} ! decodebin ! imagefreeze num-buffers={PICTURES} ! videoconvert ! videoscale \
              ! video/x-raw,format=I420,width={},height={},framerate=25/1,pixel-aspect-ratio=1/1 \
-             ! videoflip video-direction={turn} ! x264enc ! mp4mux ! filesink location={}",
+             ! videoflip video-direction={turn} ! x264enc ! {muxer} ! filesink location={}",
             data("portrait-grace-hopper.jpg").display(),
             SIZE.0,
             SIZE.1,
@@ -102,6 +103,21 @@ fn a_voice_that_goes_on_behind_the_video_is_told() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         assert_eq!(said.contains("clip.mp4 ends after 0.5 s, and the voice after 1.0 s"), is_told, "{said}");
+    }
+}
+
+/// The clock of a transport stream does not begin at nought.
+#[test]
+fn the_length_that_is_printed_is_the_films_whatever_the_videos_clock_says() {
+    let work = Work::new();
+    for name in ["clip.mp4", "clip.ts"] {
+        let output =
+            animate(&work.film(name, "identity"), &work.voice, &work.path("film.mp4")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let length = said.split(": ").nth(1).and_then(|rest| rest.split(" s in").next());
+        let seconds: f64 =
+            length.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name}: {said}"));
+        assert!((seconds - 0.5).abs() < 0.07, "{name}: {said}");
     }
 }
 
