@@ -4,6 +4,7 @@
 //! Pull-push (S. Gortler et al., The Lumigraph, 1996): colours of the background are averaged into ever smaller pictures,
 //! then holes are filled from the next smaller one.
 
+use super::exemplar;
 use super::matte::box_mean;
 use super::picture::Picture;
 use crate::face::pixel::bilinear;
@@ -59,7 +60,9 @@ pub fn plate(picture: &Picture, matte: &[u8]) -> Picture {
             }
         })
         .collect();
-    Picture { width, height, rgb }
+    let mut plate = Picture { width, height, rgb };
+    exemplar::refine(&mut plate, &known);
+    plate
 }
 
 /// Fills what is missing at a level from the smaller ones: colours where weights are 0.
