@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Detail for that part of the clean background plate which shows when the head moves: what is beside it goes on there.
 //!
-//! Pixels of a ring along the known background are copied from a shift away; shifts are found from coarse to fine with voting
-//! (Y. Wexler et al., Space-Time Completion of Video, 2007). Where the background is plain, or nothing in it explains the
-//! ring's edge, the smooth fill is better and stays.
+//! Pixels of a ring along the known background are copied from a shift away. Where the background is plain, or nothing in it
+//! explains the ring's edge, the smooth fill is better and stays.
 
 use super::matte::box_mean;
 use super::picture::Picture;
-use super::plate::{Level, between, pull_push};
+use super::pull_push::{Level, between, pull_push};
 use super::shifts::{Scale, Shifts, distances};
 
 /// How deep the ring is, and where it begins to fade into the smooth fill, in pixels of a 512-pixel crop.
 const DEEP: f32 = 48.0;
-const FADES: f32 = 30.0;
+const FADES: f32 = 24.0;
 
 /// How far sources lie at most, and how far from what is unknown at least: hair that the matte missed is not to be copied.
 /// In pixels of a 512-pixel crop.
-const FAR: f32 = 128.0;
-const MARGIN: f32 = 12.0;
+const FAR: f32 = 160.0;
+const MARGIN: f32 = 6.0;
 
 /// Width of the picture in which shifts are found, and its smallest side that is worth it, in pixels.
 const FINE: usize = 256;
@@ -43,8 +42,9 @@ const LACK: f32 = 30.0;
 /// Fewer pixels than this are not worth it.
 const FEW: usize = 64;
 
-/// Copies background into the ring of a plate, which is filled smoothly where it is not `known`.
-pub(super) fn refine(plate: &mut Picture, known: &[bool]) {
+/// Copies background into the ring of a plate, which is filled smoothly where it is not `known`; where it is `nearly`, which
+/// includes that, the photo can be compared with.
+pub(super) fn refine(photo: &Picture, plate: &mut Picture, known: &[bool], nearly: &[bool]) {
     let step = (plate.width / FINE).max(1);
     let (width, height) = (plate.width / step, plate.height / step);
     if width.min(height) < SMALL {
@@ -54,7 +54,11 @@ pub(super) fn refine(plate: &mut Picture, known: &[bool]) {
     let deep = (DEEP * unit) as u16;
     let whole = cells(known, plate.width, step, width, height);
     let (depth, nearest) = distances(&whole, width, height, deep);
-    let mut fine = Scale { width, height, colours: means(plate, step, width, height), known: whole, ring: Vec::new() };
+    let nearly = cells(nearly, plate.width, step, width, height);
+    let mut colours = means(plate, step, width, height);
+    let own = colours.iter_mut().zip(means(photo, step, width, height)).zip(&nearly);
+    own.filter(|(_, nearly)| **nearly).for_each(|((colour, own), _)| *colour = own);
+    let mut fine = Scale { width, height, colours, known: whole, nearly, ring: Vec::new() };
     let detail = detail(&fine);
     let mut share: Vec<f32> = (0..width * height)
         .map(|i| {
@@ -67,19 +71,12 @@ pub(super) fn refine(plate: &mut Picture, known: &[bool]) {
     if fine.ring.iter().filter(|&&v| v).count() < FEW {
         return;
     }
-    let half = fine.halved();
-    let [far, margin] = [FAR, MARGIN].map(|v| v * unit);
-    let mut coarse = Shifts::new(&half, deep / 2, (far / 2.0) as i16, (margin / 2.0) as usize);
-    coarse.grow();
-    (0..EM).for_each(|_| coarse.improve(4));
-    let mut shifts = Shifts::new(&fine, deep, far as i16, margin as usize);
-    shifts.refine(&coarse);
-    (0..FM).for_each(|_| shifts.improve(0));
+    let mut shifts = Shifts::new(&fine, deep, (FAR * unit) as i16, (MARGIN * unit) as usize);
+    shifts.grow();
+    shifts.improve();
     let lacks = judge(&shifts, width, height, &nearest, &mut share);
     copy(plate, known, step, &shifts, &Judged { width, height, share, lacks });
 }
-const EM: usize = 2;
-const FM: usize = 2;
 
 /// How much of the copies is taken, and what is added to them, in the fine picture.
 struct Judged {
@@ -94,7 +91,10 @@ fn cells(known: &[bool], row: usize, step: usize, width: usize, height: usize) -
     let mut whole = vec![true; width * height];
     for (y, line) in known.chunks_exact(row).take(height * step).enumerate() {
         let cells = &mut whole[y / step * width..][..width];
-        cells.iter_mut().zip(line.chunks_exact(step)).for_each(|(cell, known)| *cell &= !known.contains(&false));
+        cells
+            .iter_mut()
+            .zip(line.chunks_exact(step))
+            .for_each(|(cell, known)| *cell &= !known.contains(&false));
     }
     whole
 }
@@ -129,7 +129,13 @@ fn detail(scale: &Scale) -> Vec<f32> {
 }
 
 /// Lowers the share of copies where they do not explain the ring's edge, and says what they lack.
-fn judge(shifts: &Shifts, width: usize, height: usize, nearest: &[usize], share: &mut Vec<f32>) -> Vec<[f32; 4]> {
+fn judge(
+    shifts: &Shifts,
+    width: usize,
+    height: usize,
+    nearest: &[usize],
+    share: &mut Vec<f32>,
+) -> Vec<[f32; 4]> {
     let mut lacks = vec![[0.0f32; 4]; width * height];
     let (mut off, mut variance) = (vec![0.0f32; width * height], vec![0.0f32; width * height]);
     for ([x, y], [r, g, b], error, varies) in shifts.misses() {
@@ -174,7 +180,9 @@ fn copy(plate: &mut Picture, known: &[bool], step: usize, shifts: &Shifts, judge
                 pixel(x, y, first)
             } else {
                 let mut sum = [0.0f32; 4];
-                for (k, (shift, worth)) in around.iter().enumerate().filter_map(|(k, at)| at.map(|at| (k, at))) {
+                for (k, (shift, worth)) in
+                    around.iter().enumerate().filter_map(|(k, at)| at.map(|at| (k, at)))
+                {
                     let near = |at: f32, cell: usize, k: usize| {
                         (1.5 - (cell as f32 + k as f32 - 1.0 - at).abs()).max(0.0)
                     };

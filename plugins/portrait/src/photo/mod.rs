@@ -25,6 +25,7 @@ pub(crate) mod mouth;
 mod picture;
 mod plate;
 mod portrait;
+mod pull_push;
 mod read;
 mod recipe;
 mod shifts;

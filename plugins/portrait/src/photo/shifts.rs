@@ -2,7 +2,8 @@
 //! From where each pixel of a ring along the known background is copied: shifts to patches that look like its surroundings.
 //!
 //! PatchMatch (C. Barnes et al., 2009): a shift that is good for a pixel is mostly good for its neighbours; what is left is
-//! guessed. Colours are whole numbers, so that every processor finds the same.
+//! guessed. The ring is filled from its edge inwards, as structures go on (A. Criminisi et al., 2004), then once by voting
+//! (Y. Wexler et al., Space-Time Completion of Video, 2007). Colours are whole numbers, so that every processor finds the same.
 
 use multiversion::multiversion;
 
@@ -11,14 +12,24 @@ use super::matte::box_mean;
 /// Pixels from the middle of a patch to its edge, and a patch's side.
 pub(super) const HALF: usize = 3;
 const SIDE: usize = 2 * HALF + 1;
-const AREA: usize = SIDE * SIDE;
+/// Pixels of a patch's row and some that do not count, so that the processor takes them at once.
+const ROW: usize = 8;
 
-/// How much a known pixel counts in a comparison, and one at the ring's outer edge; further inside they count less.
+/// How much a known pixel counts in a comparison, and at most one that is made up; further inside they count less.
 const KNOWN: i16 = 16;
-const MADE: u16 = 10;
+const MADE: u16 = 5;
+
+/// How often the pixels at the edge of what is known and those further inside are gone through, and guesses for each.
+const EDGE_PASSES: usize = 2;
+const PASSES: usize = 2;
+const EDGE_GUESSES: usize = 6;
+const GUESSES: usize = 14;
 
 /// The share by which a guess must be better than what a neighbour has, in sixteenths.
 const GUESS: u64 = 15;
+
+/// A difference counts by one part in so many more from as far as sources lie.
+const NEARER: u64 = 2;
 
 /// The weighted difference at which a patch's vote counts half.
 const POOR: f32 = 100_000.0;
@@ -35,28 +46,10 @@ pub(super) struct Scale {
     /// Red, green, blue: guesses where unknown.
     pub colours: Vec<[f32; 3]>,
     pub known: Vec<bool>,
+    /// Colours that are good enough to compare with, though not to be copied: all that is known and some beside.
+    pub nearly: Vec<bool>,
     /// What is to be filled, all of it unknown.
     pub ring: Vec<bool>,
-}
-
-impl Scale {
-    /// Half the size; what is left over at the right and at the bottom is cut.
-    pub fn halved(&self) -> Self {
-        let (width, height) = (self.width / 2, self.height / 2);
-        let four = |i: usize| {
-            let at = i / width * 2 * self.width + i % width * 2;
-            [at, at + 1, at + self.width, at + self.width + 1]
-        };
-        let colour = |i| [0, 1, 2].map(|c| four(i).iter().map(|&k| self.colours[k][c]).sum::<f32>() / 4.0);
-        let known: Vec<bool> = (0..width * height).map(|i| four(i).iter().all(|&k| self.known[k])).collect();
-        Self {
-            width,
-            height,
-            colours: (0..width * height).map(colour).collect(),
-            ring: (0..width * height).map(|i| !known[i] && four(i).iter().any(|&k| self.ring[k])).collect(),
-            known,
-        }
-    }
 }
 
 /// Steps from the nearest of some pixels, `u16::MAX` beyond `most`, and which that is.
@@ -107,8 +100,8 @@ impl Random {
 
 /// What surrounds a pixel, and how much of it counts.
 struct Patch {
-    colours: [Colour; AREA],
-    trust: [Colour; AREA],
+    colours: [[Colour; ROW]; SIDE],
+    trust: [[Colour; ROW]; SIDE],
 }
 
 /// A picture with shifts; planes have a border of half a patch.
@@ -122,6 +115,7 @@ pub(super) struct Shifts {
     /// Whether all of the patch around a pixel is known, and far enough from what is not.
     source: Vec<bool>,
     ring: Vec<bool>,
+    nearly: Vec<bool>,
     /// Steps from what is known.
     depth: Vec<u16>,
     /// Pixels whose patches reach into the ring, from the known ones inwards.
@@ -145,7 +139,7 @@ impl Shifts {
         let touched = share(&|i| scale.ring[i], HALF);
         let (depth, _) = distances(&scale.known, width, height, deep);
         let stride = width + 2 * HALF;
-        let size = stride * (height + 2 * HALF);
+        let size = stride * (height + 2 * HALF) + ROW;
         let mut shifts = Self {
             stride,
             photo: vec![[0; 4]; size],
@@ -153,6 +147,7 @@ impl Shifts {
             trust: vec![0; size],
             source: vec![false; size],
             ring: vec![false; size],
+            nearly: vec![false; size],
             depth: vec![u16::MAX; size],
             targets: Vec::new(),
             shift: vec![[0; 2]; size],
@@ -167,9 +162,10 @@ impl Shifts {
             shifts.photo[p] = [r, g, b, 0];
             shifts.depth[p] = depth[i];
             shifts.ring[p] = scale.ring[i] && depth[i] <= deep;
+            shifts.nearly[p] = scale.nearly[i];
             let inside = (HALF..width - HALF).contains(&x) && (HALF..height - HALF).contains(&y);
             shifts.source[p] = unknown[i] < 1e-6 && inside;
-            if scale.known[i] {
+            if scale.nearly[i] {
                 shifts.trust[p] = KNOWN;
             } else if shifts.ring[p] {
                 shifts.trust[p] = (1 + MADE * (deep + 1 - depth[i]) / (deep + 1)) as i16;
@@ -197,19 +193,32 @@ impl Shifts {
     /// First shifts: from the known pixels inwards, by what is known or filled before.
     pub fn grow(&mut self) {
         let wanted = self.trust.clone();
-        self.trust.iter_mut().zip(&self.ring).filter(|(_, ring)| **ring).for_each(|(trust, _)| *trust = 0);
+        self.trust
+            .iter_mut()
+            .zip(&self.nearly)
+            .filter(|(_, nearly)| !**nearly)
+            .for_each(|(trust, _)| *trust = 0);
         let targets = std::mem::take(&mut self.targets);
-        for layer in targets.chunk_by(|&a, &b| self.depth[a] == self.depth[b]).map(<[usize]>::to_vec).collect::<Vec<_>>() {
+        for layer in targets
+            .chunk_by(|&a, &b| self.depth[a] == self.depth[b])
+            .map(<[usize]>::to_vec)
+            .collect::<Vec<_>>()
+        {
             let known = self.depth[layer[0]] == 0;
             self.targets = layer;
             // By rows, so that what is found is handed on.
             self.targets.sort_unstable();
-            for pass in 0..if known { EDGE_PASSES } else { 2 } {
+            for pass in 0..if known { EDGE_PASSES } else { PASSES } {
                 self.search(pass % 2 == 1, if known { EDGE_GUESSES } else { GUESSES });
             }
             for k in 0..self.targets.len() {
                 let p = self.targets[k];
-                if let Some(q) = self.ring[p].then(|| self.source_of(p, self.shift[p])).flatten().filter(|_| self.cost[p] != NONE) {
+                if let Some(q) = self
+                    .is_made(p)
+                    .then(|| self.source_of(p, self.shift[p]))
+                    .flatten()
+                    .filter(|_| self.cost[p] != NONE)
+                {
                     self.filled[p] = self.photo[q];
                     self.trust[p] = wanted[p];
                 }
@@ -219,31 +228,16 @@ impl Shifts {
         self.trust = wanted;
     }
 
-    /// Takes the shifts of a grid of half the size.
-    pub fn refine(&mut self, coarse: &Self) {
-        for k in 0..self.targets.len() {
-            let p = self.targets[k];
-            let (x, y) = (p % self.stride - HALF, p / self.stride - HALF);
-            let Some(q) = Some(coarse.place(x / 2, y / 2)).filter(|&q| coarse.cost.get(q).is_some_and(|&c| c != NONE))
-            else {
-                continue;
-            };
-            let [dx, dy] = coarse.shift[q].map(|v| 2 * v);
-            let around = [[dx, dy], [dx + 1, dy], [dx - 1, dy], [dx, dy + 1], [dx, dy - 1]];
-            if let Some((shift, source)) = around.iter().find_map(|&s| self.source_of(p, s).map(|q| (s, q))) {
-                (self.shift[p], self.cost[p]) = (shift, 0);
-                if self.ring[p] {
-                    self.filled[p] = self.photo[source];
-                }
-            }
-        }
+    /// Fills the ring by what the patches around each pixel say, then looks for better shifts, inwards and back.
+    pub fn improve(&mut self) {
+        self.vote();
+        self.search(true, 0);
+        self.search(false, 0);
     }
 
-    /// Fills the ring by what the patches around each pixel say, then looks for better shifts, inwards and back.
-    pub fn improve(&mut self, guesses: usize) {
-        self.vote();
-        self.search(true, guesses);
-        self.search(false, guesses);
+    /// Whether there is nothing to compare with at a pixel but what is made up.
+    fn is_made(&self, p: usize) -> bool {
+        self.ring[p] && !self.nearly[p]
     }
 
     fn source_of(&self, p: usize, [dx, dy]: [i16; 2]) -> Option<usize> {
@@ -254,12 +248,20 @@ impl Shifts {
         self.source.get(q).is_some_and(|&is| is).then_some(q)
     }
 
+    /// A difference that counts more from farther away.
+    fn dearer(&self, cost: u32, shift: [i16; 2]) -> u32 {
+        let square = |v: i16| u64::from(v.unsigned_abs()).pow(2);
+        let whole = NEARER * square(self.far).max(1);
+        // Differences are below 2^28.
+        (u64::from(cost) * (whole + square(shift[0]) + square(shift[1])) / whole) as u32
+    }
+
     fn patch(&self, p: usize) -> Patch {
-        let mut patch = Patch { colours: [[0; 4]; AREA], trust: [[0; 4]; AREA] };
+        let mut patch = Patch { colours: [[[0; 4]; ROW]; SIDE], trust: [[[0; 4]; ROW]; SIDE] };
         for y in 0..SIDE {
             let from = self.row(p, y);
-            patch.colours[y * SIDE..][..SIDE].copy_from_slice(&self.filled[from..from + SIDE]);
-            let trust = patch.trust[y * SIDE..][..SIDE].iter_mut().zip(&self.trust[from..from + SIDE]);
+            patch.colours[y].copy_from_slice(&self.filled[from..from + ROW]);
+            let trust = patch.trust[y].iter_mut().zip(&self.trust[from..from + SIDE]);
             trust.for_each(|(to, &trust)| *to = [trust; 4]);
         }
         patch
@@ -279,19 +281,22 @@ impl Shifts {
             let patch = self.patch(p);
             let (mut best, mut least) = (self.shift[p], NONE);
             tried.clear();
-            let mut consider = |this: &Self, shift: [i16; 2], sixteenths: u64, best: &mut [i16; 2], least: &mut u32| {
-                if tried.contains(&shift) || shift.iter().any(|v| v.abs() > this.far) {
-                    return;
-                }
-                tried.push(shift);
-                if let Some(q) = this.source_of(p, shift) {
-                    let limit = if *least == NONE { NONE } else { (u64::from(*least) * sixteenths / 16) as u32 };
-                    let cost = difference(&patch, &this.photo, this.row(q, 0), stride, limit);
-                    if cost < limit {
-                        (*best, *least) = (shift, cost);
+            let mut consider =
+                |this: &Self, shift: [i16; 2], sixteenths: u64, best: &mut [i16; 2], least: &mut u32| {
+                    if tried.contains(&shift) || shift.iter().any(|v| v.abs() > this.far) {
+                        return;
                     }
-                }
-            };
+                    tried.push(shift);
+                    if let Some(q) = this.source_of(p, shift) {
+                        let limit =
+                            if *least == NONE { NONE } else { (u64::from(*least) * sixteenths / 16) as u32 };
+                        let cost = difference(&patch, &this.photo, this.row(q, 0), stride, limit);
+                        let cost = this.dearer(cost, shift);
+                        if cost < limit {
+                            (*best, *least) = (shift, cost);
+                        }
+                    }
+                };
             if self.cost[p] != NONE {
                 consider(self, self.shift[p], 16, &mut best, &mut least);
             }
@@ -327,7 +332,8 @@ impl Shifts {
                 }
             }
         }
-        for (p, sum) in sums.iter().enumerate().filter(|(p, sum)| self.ring[*p] && sum[3] > 0.0) {
+        let (ring, nearly) = (&self.ring, &self.nearly);
+        for (p, sum) in sums.iter().enumerate().filter(|(p, sum)| ring[*p] && !nearly[*p] && sum[3] > 0.0) {
             (0..3).for_each(|c| self.filled[p][c] = (sum[c] / sum[3] + 0.5) as i16);
         }
     }
@@ -335,13 +341,14 @@ impl Shifts {
     /// How well the shifts of pixels beside the ring explain them: for each its place, what the copy lacks there, the mean
     /// squared difference over what is known around it, and the variance of that.
     pub fn misses(&self) -> impl Iterator<Item = ([usize; 2], [f32; 3], f32, f32)> + '_ {
-        let edge = self.targets.iter().take_while(|&&p| self.depth[p] == 0).filter(|&&p| self.cost[p] != NONE);
+        let edge =
+            self.targets.iter().take_while(|&&p| self.depth[p] == 0).filter(|&&p| self.cost[p] != NONE);
         edge.filter_map(|&p| {
             let q = self.source_of(p, self.shift[p])?;
             let (mut count, mut off, mut sums, mut squares) = (0.0, 0.0, [0.0; 3], 0.0);
             for y in 0..SIDE {
                 let (to, from) = (self.row(p, y), self.row(q, y));
-                for i in (0..SIDE).filter(|i| self.trust[to + i] == KNOWN) {
+                for i in (0..SIDE).filter(|i| self.nearly[to + i]) {
                     count += 1.0;
                     for c in 0..3 {
                         let own = f32::from(self.photo[to + i][c]);
@@ -358,11 +365,6 @@ impl Shifts {
     }
 }
 
-/// Tries at the edge of what is known, and further inside.
-const EDGE_PASSES: usize = 4;
-const EDGE_GUESSES: usize = 12;
-const GUESSES: usize = 4;
-
 fn worth(cost: u32) -> f32 {
     1.0 / (1.0 + cost as f32 / POOR)
 }
@@ -371,17 +373,19 @@ fn worth(cost: u32) -> f32 {
 /// number that is not.
 #[multiversion(targets("x86_64+avx2"))]
 fn difference(patch: &Patch, photo: &[Colour], first: usize, stride: usize, limit: u32) -> u32 {
+    // All of it fits, and without a check of that the processor takes a row at once.
     let mut sum = 0i32;
-    for y in 0..SIDE {
-        let theirs = photo[first + y * stride..][..SIDE].as_flattened();
-        let own = patch.colours[y * SIDE..][..SIDE].as_flattened();
-        let trust = patch.trust[y * SIDE..][..SIDE].as_flattened();
-        let mut row = 0i32;
-        for ((own, theirs), trust) in own.iter().zip(theirs).zip(trust) {
-            let off = own - theirs;
-            row += i32::from(off * trust) * i32::from(off);
+    for rows in [0..2, 2..4, 4..SIDE] {
+        let mut part = 0i32;
+        for y in rows {
+            let theirs = photo[first + y * stride..][..ROW].as_flattened();
+            let ours = patch.colours[y].as_flattened().iter().zip(patch.trust[y].as_flattened());
+            for ((own, trust), theirs) in ours.zip(theirs) {
+                let off = own.wrapping_sub(*theirs);
+                part = part.wrapping_add(i32::from(off.wrapping_mul(*trust)).wrapping_mul(i32::from(off)));
+            }
         }
-        sum += row;
+        sum += part;
         if sum.unsigned_abs() >= limit {
             break;
         }
