@@ -5,6 +5,8 @@
 //! guessed. The ring is filled from its edge inwards, as structures go on (A. Criminisi et al., 2004), then once by voting
 //! (Y. Wexler et al., Space-Time Completion of Video, 2007). Colours are whole numbers, so that every processor finds the same.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::matte::box_mean;
@@ -19,11 +21,13 @@ const ROW: usize = 8;
 const KNOWN: i16 = 16;
 const MADE: u16 = 5;
 
-/// How often the pixels at the edge of what is known and those further inside are gone through, and guesses for each.
-const EDGE_PASSES: usize = 2;
+/// How often each layer of pixels is gone through.
 const PASSES: usize = 2;
-const EDGE_GUESSES: usize = 6;
-const GUESSES: usize = 14;
+
+/// Guesses for a pixel, and for one that still differs by more than this.
+const GUESSES: usize = 8;
+const MOST_GUESSES: usize = 64;
+const UNLIKE: u32 = 300_000;
 
 /// The share by which a guess must be better than what a neighbour has, in sixteenths.
 const GUESS: u64 = 15;
@@ -204,12 +208,11 @@ impl Shifts {
             .map(<[usize]>::to_vec)
             .collect::<Vec<_>>()
         {
-            let known = self.depth[layer[0]] == 0;
             self.targets = layer;
             // By rows, so that what is found is handed on.
             self.targets.sort_unstable();
-            for pass in 0..if known { EDGE_PASSES } else { PASSES } {
-                self.search(pass % 2 == 1, if known { EDGE_GUESSES } else { GUESSES });
+            for pass in 0..PASSES {
+                self.search(pass % 2 == 1, GUESSES..MOST_GUESSES);
             }
             for k in 0..self.targets.len() {
                 let p = self.targets[k];
@@ -231,8 +234,8 @@ impl Shifts {
     /// Fills the ring by what the patches around each pixel say, then looks for better shifts, inwards and back.
     pub fn improve(&mut self) {
         self.vote();
-        self.search(true, 0);
-        self.search(false, 0);
+        self.search(true, 0..0);
+        self.search(false, 0..0);
     }
 
     /// Whether there is nothing to compare with at a pixel but what is made up.
@@ -272,8 +275,8 @@ impl Shifts {
         p + y * self.stride - HALF * self.stride - HALF
     }
 
-    /// Improves the shifts of all targets by those of their neighbours and by some guesses.
-    fn search(&mut self, backwards: bool, guesses: usize) {
+    /// Improves the shifts of all targets by those of their neighbours and by guesses: at least and at most so many.
+    fn search(&mut self, backwards: bool, guesses: Range<usize>) {
         let stride = self.stride;
         let mut tried: Vec<[i16; 2]> = Vec::new();
         for k in 0..self.targets.len() {
@@ -308,7 +311,10 @@ impl Shifts {
             }
             // Anywhere at first, then ever nearer to the best.
             let mut radius = self.far;
-            for _ in 0..guesses {
+            for guess in 0..guesses.end {
+                if guess >= guesses.start && least < UNLIKE {
+                    break;
+                }
                 let [x, y] = if radius == self.far || least == NONE { [0; 2] } else { best };
                 let guess = [x + self.random.around(radius), y + self.random.around(radius)];
                 consider(self, guess, GUESS, &mut best, &mut least);
