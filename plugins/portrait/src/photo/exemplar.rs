@@ -11,7 +11,7 @@ use super::shifts::{Scale, Shifts, distances};
 
 /// How deep the ring is, and where it begins to fade into the smooth fill, in pixels of a 512-pixel crop.
 const DEEP: f32 = 48.0;
-const FADES: f32 = 24.0;
+const FADES: f32 = 16.0;
 
 /// How far sources lie at most, and how far from what is unknown at least: hair that the matte missed is not to be copied.
 /// In pixels of a 512-pixel crop.
