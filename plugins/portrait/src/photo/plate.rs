@@ -118,17 +118,17 @@ mod tests {
     }
 
     fn stripes(x: usize, y: usize) -> [u8; 3] {
-        if (x + y / 2) / 14 % 2 == 0 { [20, 60, 50] } else { [60, 200, 150] }
+        if ((x + y / 2) / 14).is_multiple_of(2) { [20, 60, 50] } else { [60, 200, 150] }
     }
 
     fn checks(x: usize, y: usize) -> [u8; 3] {
-        if (x / 20 + y / 20) % 2 == 0 { [40, 30, 70] } else { [70, 210, 200] }
+        if (x / 20 + y / 20).is_multiple_of(2) { [40, 30, 70] } else { [70, 210, 200] }
     }
 
-    /// How far a plate is off behind the person's edge, up to 30 pixels of a 512-pixel crop.
+    /// How far a plate is off behind the person's edge, up to 16 pixels of a 512-pixel crop.
     fn error(plate: &Picture, matte: &[u8], background: fn(usize, usize) -> [u8; 3]) -> f32 {
         let bare: Vec<f32> = matte.iter().map(|&m| 1.0 - f32::from(m) / 255.0).collect();
-        let near = box_mean(&bare, plate.width, plate.height, 30 * plate.width / 512);
+        let near = box_mean(&bare, plate.width, plate.height, 16 * plate.width / 512);
         let edge = (0..matte.len()).filter(|&i| matte[i] > 0 && near[i] > 1e-6);
         let off = |i: usize| {
             let truth = background(i % plate.width, i / plate.width);
