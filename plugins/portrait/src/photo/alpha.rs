@@ -7,7 +7,7 @@
 
 use super::crop::{Span, resample};
 use super::picture::Picture;
-use super::plate::{Level, between, pull_push};
+use super::pull_push::{Level, between, pull_push};
 
 /// Grey behind transparent parts where a network looks at the photo.
 const BEHIND: u32 = 128;
