@@ -12,6 +12,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
+use super::stage::torch;
 use super::sync::lock;
 use super::{Outputs, PackError, Stage};
 
@@ -120,7 +121,8 @@ fn draw(
     pass: &impl Fn(&[Tensor]) -> Result<Vec<Tensor>, PackError>,
 ) -> Result<(), PackError> {
     let Some(first) = frames.first() else { return Ok(()) };
-    let failed = |error: TchError| PackError::Torch { stage: "render".to_owned(), reason: error.to_string() };
+    // The manifest lets no other stage be shared.
+    let failed = |error: TchError| torch("render", &error);
     let drawn = match frames {
         [alone] => pass(&alone.inputs)?,
         _ => {
@@ -150,7 +152,7 @@ impl Stage {
             return Ok(());
         }
         let twice = zeros.iter().map(|zeros| Tensor::f_cat(&[zeros, zeros], 0));
-        let twice = twice.collect::<Result<Vec<_>, _>>().map_err(|error| self.fail(error.to_string()))?;
+        let twice = twice.collect::<Result<Vec<_>, _>>().map_err(|error| self.refused(&error))?;
         let of_two = |(tensor, shape): (&Tensor, &[i64])| {
             tensor.size().split_first() == Some((&2, shape.get(1..).unwrap_or_default()))
         };
@@ -174,7 +176,7 @@ impl Stage {
             if self.device().is_cuda() { place.f_pin_memory(self.device()) } else { Ok(place) }
         });
         let outputs = outputs.collect::<Result<_, TchError>>();
-        outputs.map(|outputs| Some(Drawing(outputs))).map_err(|error| self.fail(error.to_string()))
+        outputs.map(|outputs| Some(Drawing(outputs))).map_err(|error| self.refused(&error))
     }
 
     /// As [`Stage::run_with`], beside frames of other streams; what comes out lies in `place`.

@@ -26,10 +26,10 @@ pub struct Stage {
     compute: Computing,
     /// Frames that it takes at once.
     group: usize,
-    /// What streams ask of it, where it takes several frames at once.
-    passes: Passes,
     /// The numbers of a frame depend on those beside it: it is to be taken alone.
     alone: bool,
+    /// What streams ask of it, where it takes a frame of each at once.
+    passes: Passes,
     /// Whether libtorch runs the code as it is written.
     plain: bool,
 }
@@ -297,6 +297,11 @@ impl Stage {
             .map_err(|e| torch(&self.name, &e))
     }
 
+    /// What libtorch says of this stage.
+    pub fn refused(&self, error: &TchError) -> PackError {
+        torch(&self.name, error)
+    }
+
     /// An error of this stage.
     pub fn fail(&self, reason: String) -> PackError {
         PackError::Torch { stage: self.name.clone(), reason }
@@ -423,7 +428,7 @@ pub fn parse_device(text: &str, prefer: Preference) -> Result<Device, PackError>
 }
 
 /// libtorch's messages carry a C++ back-trace: the first lines say what happened.
-fn torch(stage: &str, error: &TchError) -> PackError {
+pub(super) fn torch(stage: &str, error: &TchError) -> PackError {
     let text = error.to_string();
     let reason = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("unknown error").trim().to_owned();
     PackError::Torch { stage: stage.to_owned(), reason }

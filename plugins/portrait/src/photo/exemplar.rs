@@ -58,13 +58,13 @@ pub(super) fn refine(photo: &Picture, plate: &mut Picture, known: &[bool], nearl
     let mut colours = means(plate, step, width, height);
     let own = colours.iter_mut().zip(means(photo, step, width, height)).zip(&nearly);
     own.filter(|(_, nearly)| **nearly).for_each(|((colour, own), _)| *colour = own);
-    let mut fine = Scale { width, height, colours, known: whole, nearly, ring: Vec::new() };
+    let mut fine = Scale { width, height, colours, known: whole, nearly, depth, ring: Vec::new() };
     let detail = detail(&fine);
     let mut share: Vec<f32> = (0..width * height)
         .map(|i| {
-            let fade = (DEEP - f32::from(depth[i]) / unit) / (DEEP - FADES);
+            let fade = (DEEP - f32::from(fine.depth[i]) / unit) / (DEEP - FADES);
             let busy = (detail[nearest[i]] - PLAIN.0) / (PLAIN.1 - PLAIN.0);
-            if depth[i] == 0 { 0.0 } else { busy.clamp(0.0, 1.0) * fade.clamp(0.0, 1.0) }
+            if fine.depth[i] == 0 { 0.0 } else { busy.clamp(0.0, 1.0) * fade.clamp(0.0, 1.0) }
         })
         .collect();
     fine.ring = share.iter().map(|&v| v > 0.0).collect();
@@ -163,10 +163,10 @@ fn copy(plate: &mut Picture, known: &[bool], step: usize, shifts: &Shifts, judge
         let at = along(y, dy, height) * width + along(x, dx, width);
         [0, 1, 2].map(|c| f32::from(photo[at * 3 + c]))
     };
+    let stride = shifts.place(0, 1) - shifts.place(0, 0);
     for cell in (0..judged.share.len()).filter(|&cell| judged.share[cell] > 1e-6) {
         let (column, row) = (cell % judged.width, cell / judged.width);
         let middle = shifts.place(column, row);
-        let stride = shifts.place(0, 1) - shifts.place(0, 0);
         let around: [_; 9] = std::array::from_fn(|k| shifts.at(middle + k / 3 * stride + k % 3 - stride - 1));
         let Some((first, _)) = around[4] else { continue };
         let alike = around.iter().all(|at| at.is_some_and(|(shift, _)| shift == first));

@@ -52,6 +52,8 @@ pub(super) struct Scale {
     pub known: Vec<bool>,
     /// Colours that are good enough to compare with, though not to be copied: all that is known and some beside.
     pub nearly: Vec<bool>,
+    /// Steps from what is known, up to the ring's depth ([`distances`]).
+    pub depth: Vec<u16>,
     /// What is to be filled, all of it unknown.
     pub ring: Vec<bool>,
 }
@@ -141,7 +143,7 @@ impl Shifts {
         };
         let unknown = share(&|i| !scale.known[i], HALF + margin);
         let touched = share(&|i| scale.ring[i], HALF);
-        let (depth, _) = distances(&scale.known, width, height, deep);
+        let depth = &scale.depth;
         let stride = width + 2 * HALF;
         let size = stride * (height + 2 * HALF) + ROW;
         let mut shifts = Self {

@@ -151,8 +151,7 @@ fn see_person(
     let Some(network) = matte else {
         return Ok(stage.read(outputs.get("alpha")?, mask)?);
     };
-    let torch =
-        |error: tch::TchError| network.fail(error.to_string().lines().next().unwrap_or_default().to_owned());
+    let torch = |error: tch::TchError| network.refused(&error);
     let size = [MATTE_SIDE; 2];
     let small = outputs
         .get("picture")?

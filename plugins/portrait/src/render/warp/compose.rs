@@ -174,11 +174,12 @@ impl Canvas {
         let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
         let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
         let body = body(carriage);
+        let place = |i: usize| [i % GRID, i / GRID].map(|v| (v as f32 + 0.5) / GRID as f32);
         grid.index.clear();
         grid.weight.clear();
         grid.at.iter_mut().for_each(Vec::clear);
         for i in 0..GRID * GRID {
-            let at = [(i % GRID) as f32, (i / GRID) as f32].map(|v| (v + 0.5) / GRID as f32);
+            let at = place(i);
             let [weight, carried] = head.weights(at, seams);
             let way = body.map(|way| way * carried);
             (grid.x[i], grid.y[i]) = (way[0], way[1]);
@@ -203,7 +204,7 @@ impl Canvas {
             (grid.x[i], grid.y[i]) = (grid.x[i] + way[0], grid.y[i] + way[1]);
         }
         for (i, (x, y)) in grid.x.iter_mut().zip(&mut grid.y).enumerate() {
-            let at = [(i % GRID) as f32, (i / GRID) as f32].map(|v| (v + 0.5) / GRID as f32);
+            let at = place(i);
             *x = within(*x, at[0], ends[0]) * scale[0];
             *y = within(*y, at[1], ends[1]) * scale[1];
         }
