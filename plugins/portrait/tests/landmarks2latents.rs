@@ -16,6 +16,9 @@ const LIP: usize = 14;
 const LID: usize = 159;
 const FOREHEAD: usize = 10;
 
+/// Middle of the iris at the picture's left.
+const IRIS: usize = 468;
+
 /// What takes so long does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -204,6 +207,40 @@ fn a_face_on_the_main_pad_drives_what_it_may() {
     assert_eq!(drive("mouth"), (100, 0, 0, 0));
     assert_eq!(drive("pose+eyes"), (0, 100, 0, 5));
     assert_eq!(drive("expression"), (0, 0, 100, 0));
+}
+
+#[test]
+fn eyes_stay_with_the_viewer_while_the_head_turns() {
+    let turned = |yaw: &str, contact: Option<&str>| {
+        let contact = contact.map(|share| ("eye-contact", share));
+        let properties: Vec<_> = [("pose-mode", "still"), ("yaw", yaw)].into_iter().chain(contact).collect();
+        run(&properties, 1).remove(0)
+    };
+    let (held, default) = (turned("12", Some("0")), turned("12", None));
+    let way = |out: &Out| out.landmarks[IRIS][0] - held.landmarks[IRIS][0];
+    // The head turns to the left, the eyes to the right.
+    assert!(way(&default) > 0.01, "{}", way(&default));
+    assert!(way(&turned("12", Some("1"))) > 1.2 * way(&default));
+    assert!((way(&turned("-12", None)) + way(&default)).abs() < 0.005);
+    assert_eq!((default.landmarks[LIP], default.pose), (held.landmarks[LIP], held.pose));
+    assert_ne!(default.payload, held.payload, "latents follow");
+    // A head as in the photo has the eyes of the speech.
+    assert_eq!(turned("0", None), turned("0", Some("0")));
+}
+
+#[test]
+fn eyes_that_a_video_drives_look_where_its_own_do() {
+    let iris = |drive: &str| {
+        let (element, _) = element(&[("drive", drive)]);
+        let mut harness = main_pad(&element);
+        let outs = (0..6).map(|n| {
+            harness.push(video(n)).unwrap();
+            pull(&mut harness).landmarks[IRIS][0]
+        });
+        outs.last().unwrap() - portrait().neutral[IRIS][0]
+    };
+    assert!(iris("all").abs() < 1e-6);
+    assert!(iris("pose+mouth") > 0.005);
 }
 
 #[test]

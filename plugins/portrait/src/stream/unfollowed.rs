@@ -10,11 +10,12 @@ use crate::pack::sync::lock;
 use crate::pack::{EMOTIONS, Manifest, Pack};
 
 /// Properties, and what a pack calls the control that they are of.
-const CONTROLS: [(&str, &str); 21] = [
+const CONTROLS: [(&str, &str); 22] = [
     ("blink-rate", "blink"),
     ("blink-duration", "blink"),
     ("gaze-yaw", "gaze"),
     ("gaze-pitch", "gaze"),
+    ("eye-contact", "gaze"),
     ("look-away", "look-away"),
     ("look-away-angle", "look-away"),
     ("look-away-interval", "look-away"),

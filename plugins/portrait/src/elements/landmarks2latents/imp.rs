@@ -57,7 +57,7 @@ use crate::stream::presentation::Presentation;
 use crate::stream::settings::pack_error_message;
 use crate::stream::side::{self, HasSidePad, SidePad};
 use crate::stream::stats::Stats;
-use crate::stream::tensor::{FrameMeta, TensorInfo, TensorKind, buffer, meta};
+use crate::stream::tensor::{TensorInfo, TensorKind, buffer};
 use crate::stream::unfollowed::Unfollowed;
 
 /// Frames a second of a stream that does not say.
@@ -95,7 +95,7 @@ impl Landmarks2Latents {
 
     /// Runs a frame through the networks and fills its buffer.
     fn run(&self, inbuf: &gst::BufferRef, outbuf: &mut gst::BufferRef) -> Result<Vec<Notice>, String> {
-        let mut input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
+        let input = FrameInput::read(inbuf, lock(&self.pose.pad).is_some());
         // The video may keep us waiting: nothing is locked here.
         let segment = time_segment(self.obj().upcast_ref());
         let driving = self.driving(segment.to_running_time(inbuf.pts()));
@@ -110,11 +110,6 @@ impl Landmarks2Latents {
             state.reset().map_err(|e| e.to_string())?;
         }
         buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
-        if state.takes_face()
-            && let Some(face) = meta::read(inbuf, FrameMeta::Face).and_then(|m| m.data.try_into().ok())
-        {
-            input.face = face;
-        }
         let (pose, notices) =
             state.step(&input, driving.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
         state.write(pose, outbuf).map_err(|e| e.to_string())?;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use gst::glib;
 
+mod contact;
 mod drive;
 mod ease;
 mod head;

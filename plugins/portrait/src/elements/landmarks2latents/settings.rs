@@ -27,6 +27,9 @@ const MAX_STYLE: u32 = 63;
 /// Longest `pose-smoothing`, milliseconds.
 const MAX_SMOOTHING: u32 = 5000;
 
+/// What eyes take back of the head's turns in clips of people who talk.
+const EYE_CONTACT: f32 = 0.75;
+
 /// Where the head pose comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
@@ -96,6 +99,8 @@ pub struct Controls {
     pub relative: bool,
     pub drive: Drive,
     pub drive_relative: bool,
+    /// Share.
+    pub eye_contact: f32,
 }
 
 impl Default for Controls {
@@ -114,6 +119,7 @@ impl Default for Controls {
             relative: true,
             drive: Drive::AUTO,
             drive_relative: true,
+            eye_contact: EYE_CONTACT,
         }
     }
 }
@@ -176,7 +182,7 @@ fn offsets() -> [Property<Settings>; 6] {
 }
 
 /// Where the pose comes from.
-fn motion() -> [Property<Settings>; 3] {
+fn motion() -> [Property<Settings>; 4] {
     [
         choice(
             [
@@ -206,6 +212,15 @@ fn motion() -> [Property<Settings>; 3] {
             |s: &mut Settings| &mut s.pose_loop,
         )
         .in_ready(),
+        number(
+            [
+                "eye-contact",
+                "Eye contact",
+                "Share of the head's turns that the eyes take back, so that they stay with the viewer: 0 = they go with the head",
+            ],
+            (0.0, 1.0),
+            |s| &mut s.controls.eye_contact,
+        ),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
+use super::contact::EyeContact;
 use super::drive::{Blend, Driver, Driving};
 use super::head::{HeadPoser, Within};
 use super::lids::{Lids, closure};
@@ -32,8 +33,8 @@ pub struct FrameInput {
     pose: Option<Pose>,
     /// The tracker has no face: landmarks and pose are those of the last one, or of nobody.
     lost: bool,
-    /// The controls of the face as applied, where the network takes them.
-    pub face: [f32; FACE_LEN],
+    /// The controls of the face as applied.
+    face: [f32; FACE_LEN],
     /// Another face begins than the one before.
     is_other: bool,
     /// There is a pad for a video, which may show a face yet.
@@ -61,7 +62,7 @@ impl FrameInput {
             features: numbers(FrameMeta::AudioFeatures),
             emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
             pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
-            face: UNMOVED,
+            face: numbers(FrameMeta::Face).and_then(|f| f.try_into().ok()).unwrap_or(UNMOVED),
             lost: inbuf.flags().contains(gst::BufferFlags::GAP),
             is_other: inbuf.flags().contains(gst::BufferFlags::MARKER),
             awaited,
@@ -131,6 +132,8 @@ pub struct State {
     faces: u64,
     head: HeadPoser,
     blend: Blend,
+    /// Of a pack that follows a gaze.
+    contact: Option<EyeContact>,
     /// Of a pack whose face model is another one.
     lids: Lids,
     source: Option<Source>,
@@ -169,6 +172,7 @@ impl State {
             faces: 0,
             head: HeadPoser::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
+            contact: (role == Role::Landmarks && manifest.follows("gaze")).then(EyeContact::default),
             lids: Lids::default(),
             source: None,
             hidden: stage.first_state()?,
@@ -209,11 +213,6 @@ impl State {
         self.handover = leads;
     }
 
-    /// Whether the network takes the controls of the face.
-    pub fn takes_face(&self) -> bool {
-        ["face", LIDS].iter().any(|name| self.stage.place(name).is_some())
-    }
-
     /// Back to the first frame.
     pub fn reset(&mut self) -> Result<(), PackError> {
         if let Some(generator) = &mut self.generator {
@@ -223,6 +222,7 @@ impl State {
         self.pad = Transfer::default();
         self.head.reset();
         self.blend.reset();
+        self.contact = self.contact.as_ref().map(|_| EyeContact::default());
         self.lids = Lids::default();
         self.source = None;
         self.sight.iter_mut().for_each(Sight::forget);
@@ -271,7 +271,15 @@ impl State {
         self.told.extend(&notices);
 
         if self.has_landmarks() {
-            let (points, _) = self.landmarks.as_chunks::<3>();
+            let (points, _) = self.landmarks.as_chunks_mut::<3>();
+            if let Some(contact) = &mut self.contact {
+                let rest = self.portrait.pose;
+                let turn = [pose.yaw - rest.yaw, pose.pitch - rest.pitch];
+                // Eyes that a video drives look where that one's do.
+                let [_, driven, _, _] = self.blend.shares();
+                let [yaw, pitch, ..] = input.face;
+                contact.apply(points, controls.eye_contact * (1.0 - driven), turn, [yaw, pitch], self.frame);
+            }
             pose.apply(points, &mut self.posed);
         }
         let (stage, portrait) = (&self.stage, &self.portrait);
