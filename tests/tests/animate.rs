@@ -145,3 +145,55 @@ fn an_output_that_cannot_be_a_film_is_named_at_once() {
     }
     assert!(Path::new("/dev/null").exists());
 }
+
+/// What tells how a person talks is a film: what is none is named at once, and ends no process.
+#[test]
+fn a_reference_that_is_no_film_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let wav = dir.path().join("speech.wav");
+    samples::write_speech(&wav, 0.5);
+    let gif = dir.path().join("me.gif");
+    std::fs::write(&gif, b"GIF89a\x01\0\x01\0\0\0\0;").unwrap();
+    let photo = data("portrait-astronaut.png");
+    for (reference, expected) in [(photo.as_path(), "(it is a photo)"), (&gif, "it is a GIF, whose pictures")]
+    {
+        let mut command = animate();
+        command.arg(data("portrait-grace-hopper.jpg")).arg(&wav).arg("--reference").arg(reference);
+        let said = said(command.arg("--output").arg(dir.path().join("film.mp4")));
+        assert!(said.contains(expected) && said.contains("set `reference` to a video"), "{said}");
+    }
+}
+
+/// Recorders of three or seven channels do not say where these are.
+#[test]
+fn a_recording_of_channels_without_places_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, film) = (dir.path().join("many.wav"), dir.path().join("film.mp4"));
+    const CHANNELS: u16 = 7;
+    let samples: Vec<u8> = (0..8000_i16)
+        .flat_map(|i| [i.wrapping_mul(1237) / 4; CHANNELS as usize])
+        .flat_map(i16::to_le_bytes)
+        .collect();
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + samples.len() as u32).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0");
+    file.extend(CHANNELS.to_le_bytes());
+    file.extend(16_000_u32.to_le_bytes());
+    file.extend((16_000 * u32::from(CHANNELS) * 2).to_le_bytes());
+    file.extend((CHANNELS * 2).to_le_bytes());
+    file.extend(b"\x10\0data");
+    file.extend((samples.len() as u32).to_le_bytes());
+    file.extend(samples);
+    std::fs::write(&wav, file).unwrap();
+    let output = animate()
+        .arg(data("portrait-grace-hopper.jpg"))
+        .arg(&wav)
+        .arg("--output")
+        .arg(&film)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("0.52 s in") || printed.contains("0.50 s in"), "{printed}");
+}

@@ -147,3 +147,29 @@ fn what_is_no_video_is_named_itself_and_not_the_voice() {
         assert!(!said.contains("voice.wav"), "{said}");
     }
 }
+
+/// A film in which nobody is found comes out as it is, and the user is told.
+#[test]
+fn a_video_without_the_face_is_one_warning() {
+    let work = Work::new();
+    let nobody = work.path("nobody.mp4");
+    let pipeline = Pipeline::parse(&format!(
+        "videotestsrc num-buffers={PICTURES} ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! x264enc ! mp4mux \
+         ! filesink location={}",
+        nobody.display()
+    ));
+    pipeline.run().unwrap();
+    let somebody = work.film("somebody.mp4", "identity");
+    for (video, face, warned) in [
+        (&nobody, "largest", Some("finds no face in the video: its pictures stay as they are")),
+        (&somebody, "5", Some("finds no face 5 in the video, only 1 at")),
+        (&somebody, "largest", None),
+    ] {
+        let mut command = animate(video, &work.voice, &work.path("film.mp4"));
+        let output = command.args(["--face", face]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("warning: ").count(), usize::from(warned.is_some()), "{said}");
+        assert!(warned.is_none_or(|words| said.contains(words)), "{said}");
+    }
+}

@@ -13,7 +13,7 @@ use gst::prelude::*;
 
 use crate::message::{self, Failure};
 use crate::packages;
-use crate::source::{Files, Kind, VIDEO, hold_pipe, link_decoded, running_time};
+use crate::source::{Files, Kind, VIDEO, hold_pipe, link_decoded, place_channels, running_time};
 use crate::watch::Watch;
 
 /// The plugin's file.
@@ -77,8 +77,8 @@ pub struct Film {
 }
 
 impl Film {
-    /// Puts the pipeline together: a photo speaks the recording, or the person in a video does.
-    pub fn new(subject: Subject<'_>, audio: &Path, output: &Path) -> Result<Self> {
+    /// Puts the pipeline together: a photo speaks the recording, or the person in a video does; `output` is to be called `named`.
+    pub fn new(subject: Subject<'_>, audio: &Path, output: &Path, named: &Path) -> Result<Self> {
         let watch = Watch::of_process();
         let pipe = hold_pipe(audio)?;
         let pipeline = gst::Pipeline::new();
@@ -108,6 +108,7 @@ impl Film {
         convert.link_filtered(&resample, &whole)?;
         gst::Element::link_many([&resample, &join, &counted, &tee])?;
         link_decoded(&decode, &convert, Kind::Sound);
+        place_channels(&convert);
 
         let mux = make("mp4mux")?;
         let sink = make("filesink")?;
@@ -189,7 +190,11 @@ impl Film {
             pipeline,
             bus,
             watch,
-            files: Files { recording: audio.to_owned(), video: subject.video().map(Path::to_owned) },
+            files: Files {
+                recording: audio.to_owned(),
+                video: subject.video().map(Path::to_owned),
+                output: named.to_owned(),
+            },
             _pipe: pipe,
             warnings: Vec::new(),
             drawn,
@@ -223,7 +228,7 @@ impl Film {
                 Ok(false)
             }
             _ if self.drawn().is_zero() => {
-                let Files { recording, video } = &self.files;
+                let Files { recording, video, .. } = &self.files;
                 let file = video.as_ref().unwrap_or(recording);
                 Err(anyhow!("{}: no picture was drawn for it", file.display()))
             }

@@ -20,7 +20,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Renders a talking portrait from a photo and a recording
@@ -34,10 +36,10 @@ struct Args {
     #[arg(long, conflicts_with_all = ["audio", "portrait_open", "reference", "framing", "seed", "jobs"])]
     video: Option<PathBuf>,
     /// What is seen of a person in a video while the voice is silent: the video's own mouth, or a shut one
-    #[arg(long, default_value = "original", requires = "video")]
+    #[arg(long, default_value = "original")]
     silence: Silence,
     /// How far mouth and jaw of a person in a video move, 0 to 2
-    #[arg(long, default_value_t = 1.0, value_parser = amplitude, requires = "video")]
+    #[arg(long, default_value_t = 1.0, value_parser = amplitude)]
     amplitude: f64,
     /// Second photo of the same person, with the mouth open: teeth are drawn from it
     #[arg(long)]
@@ -64,7 +66,7 @@ struct Args {
     #[arg(long, default_value = "crop")]
     framing: Framing,
     /// Learn the person of the video before its first frame, and not only as it plays
-    #[arg(long, requires = "video")]
+    #[arg(long)]
     analyse: bool,
     /// Seed of the head's movements and blinks
     #[arg(long)]
@@ -86,19 +88,19 @@ struct Args {
     #[arg(long, conflicts_with_all = ["photo", "audio", "output"])]
     jobs: Option<PathBuf>,
     /// Only one of N parts of the table, I/N with I from 1 on
-    #[arg(long, requires = "jobs")]
+    #[arg(long)]
     shard: Option<jobs::Shard>,
     /// Leave rows out whose film is there
-    #[arg(long, requires = "jobs")]
+    #[arg(long)]
     skip_done: bool,
     /// Processes side by side, 0 = one a core
-    #[arg(long, requires = "jobs", default_value_t = 0)]
+    #[arg(long, default_value_t = 0)]
     workers: usize,
     /// File to which a line of JSON goes for each row; otherwise it lies beside the table
-    #[arg(long, requires = "jobs")]
+    #[arg(long)]
     report: Option<PathBuf>,
     /// Only print the rows as they are read, a line of JSON each
-    #[arg(long, requires = "jobs", conflicts_with = "skip_done")]
+    #[arg(long, conflicts_with = "skip_done")]
     plan: bool,
     /// Be a process that makes films for another one
     #[arg(long, hide = true, exclusive = true)]
@@ -129,6 +131,20 @@ enum Silence {
     Shut,
 }
 
+/// Options that mean something beside another one alone. clap would let them pass beside what that one excludes.
+const BESIDE: [(&str, &[&str]); 2] = [
+    ("video", &["silence", "amplitude", "analyse"]),
+    ("jobs", &["shard", "skip_done", "workers", "report", "plan"]),
+];
+
+/// The option that is given without the one that it belongs to, and that one.
+fn idle(matches: &ArgMatches) -> Option<(&'static str, &'static str)> {
+    let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let missing = BESIDE.iter().filter(|(needed, _)| !given(needed));
+    let mut all = missing.flat_map(|(needed, names)| names.iter().map(move |name| (*name, *needed)));
+    all.find(|(name, _)| given(name))
+}
+
 fn amplitude(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     if (0.0..=2.0).contains(&value) { Ok(value) } else { Err("it must lie within 0 and 2".into()) }
@@ -145,6 +161,16 @@ fn nick(value: &impl ValueEnum) -> String {
 }
 
 impl Args {
+    /// From the command line; what is wrong with that ends the program.
+    fn of_process() -> Self {
+        let matches = Self::command().get_matches();
+        if let Some((name, needed)) = idle(&matches) {
+            let text = format!("--{} needs --{needed}", name.replace('_', "-"));
+            Self::command().error(ErrorKind::MissingRequiredArgument, text).exit();
+        }
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Who speaks, and the recording; none where a table tells of both.
     fn inputs(&self) -> Option<(film::Subject<'_>, &Path)> {
         let first = self.photo.as_deref()?;
@@ -242,11 +268,33 @@ fn run(args: &Args) -> Result<()> {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&Args::of_process()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_without_the_one_that_it_belongs_to_is_named() {
+        let of = |words: &str| {
+            let words = ["animate"].into_iter().chain(words.split(' '));
+            idle(&Args::command().try_get_matches_from(words).unwrap())
+        };
+        assert_eq!(of("a.jpg b.wav --plan"), Some(("plan", "jobs")));
+        assert_eq!(of("a.jpg b.wav --workers 2"), Some(("workers", "jobs")));
+        assert_eq!(of("a.jpg b.wav --amplitude 1.0"), Some(("amplitude", "video")));
+        assert_eq!(of("--jobs t.csv --silence shut"), Some(("silence", "video")));
+        for fine in
+            ["a.jpg b.wav", "--video a.mp4 b.wav --silence shut --analyse", "--jobs t.csv --plan --shard 1/2"]
+        {
+            assert_eq!(of(fine), None, "{fine}");
         }
     }
 }

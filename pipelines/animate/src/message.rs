@@ -69,8 +69,8 @@ impl Words {
             detail if detail.contains('/') => detail,
             detail => format!("{text} ({detail})"),
         };
-        match files.of(source) {
-            Some((file, _)) => format!("{}: {line}", file.display()),
+        match files.named(source) {
+            Some(file) => format!("{}: {line}", file.display()),
             None => line,
         }
     }
@@ -137,7 +137,7 @@ mod tests {
             "Cannot read.",
             "x.rs(1): f ()\ncannot read\n/a/b.png",
         );
-        let files = Files { recording: "a.wav".into(), video: Some("b.mp4".into()) };
+        let files = Files { recording: "a.wav".into(), video: Some("b.mp4".into()), output: "c.mp4".into() };
         let line = |messages: &[&gst::Message]| {
             let mut failure = Failure::default();
             for message in messages {
@@ -152,6 +152,9 @@ mod tests {
         assert_eq!(line(&[&internal]), "reader cannot go on: not-negotiated (-4)");
         assert_eq!(line(&[&file]), "cannot read /a/b.png");
         assert_eq!(line(&[]), "the pipeline does not run");
+        let full = gst::ElementFactory::make("filesink").build().unwrap();
+        let full = error_of(&full, gst::ResourceError::NoSpaceLeft, "No space left on the resource.", "");
+        assert_eq!(line(&[&full]), "c.mp4: No space left on the resource.");
         // What decodes tells nothing of its file.
         for (name, expected) in [("any", "a.wav: broken"), (VIDEO, "b.mp4: broken")] {
             let decoder = gst::ElementFactory::make("decodebin").name(name).build().unwrap();

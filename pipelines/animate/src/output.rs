@@ -50,8 +50,10 @@ pub struct Output {
 const UNFINISHED_NAME: (&str, &str) = (".animate-", ".mp4");
 
 /// Endings of names of what is no MP4 file, by which a player, an uploader or the next program would take it for that.
-const OTHERS: [&str; 15] = [
-    "webm", "mkv", "avi", "ogv", "ogg", "flv", "wmv", "ts", "mpg", "mpeg", "gif", "webp", "png", "jpg", "wav",
+const OTHERS: [&str; 31] = [
+    "webm", "mkv", "avi", "ogv", "ogg", "flv", "wmv", "ts", "m2ts", "mts", "mpg", "mpeg", "gif", "webp",
+    "png", "jpg", "jpeg", "bmp", "tif", "tiff", "wav", "mp3", "m4a", "aac", "flac", "opus", "wma", "csv",
+    "json", "jsonl", "txt",
 ];
 
 /// Takes unfinished films away that nobody writes any more: a program that was killed leaves its own.
@@ -75,6 +77,11 @@ impl Output {
     /// Makes an empty file beside `target`, which may exist.
     pub fn create(target: &Path) -> Result<Self> {
         let named = target.display();
+        if target == Path::new("-") {
+            bail!(
+                "an MP4 file cannot be written to a pipe, since its beginning is written last: name a file"
+            );
+        }
         let ending = target.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         if OTHERS.contains(&ending.as_str()) {
             let mp4 = target.with_extension("mp4");
@@ -95,6 +102,9 @@ impl Output {
             OpenOptions::new().write(true).open(&target).with_context(|| format!("cannot write {named}"))?;
         }
         let folder = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            bail!("cannot write {named}: there is no folder {}: make it first", folder.display());
+        }
         loop {
             let file = tempfile::Builder::new()
                 .prefix(UNFINISHED_NAME.0)
@@ -102,6 +112,8 @@ impl Output {
                 // Less what the umask takes, as of any new file.
                 .permissions(Permissions::from_mode(0o666))
                 .tempfile_in(folder)
+                // Without the name that nobody gave.
+                .map_err(|error| std::io::Error::from(error.kind()))
                 .with_context(|| format!("cannot write {named}"))?;
             let (lock, file) = file.into_parts();
             // Some file systems know no locks: there nobody takes it away either.
@@ -215,7 +227,12 @@ mod tests {
             "{other}"
         );
         let missing = dir.path().join("missing/film.mp4");
-        assert!(refused(&missing).starts_with(&format!("cannot write {}", missing.display())));
+        let said = refused(&missing);
+        assert!(
+            said.starts_with(&format!("cannot write {}", missing.display()))
+                && said.ends_with("missing: make it first")
+        );
+        assert!(refused(Path::new("-")).ends_with("name a file"));
         assert!(names(dir.path()).is_empty());
     }
 }

@@ -44,7 +44,7 @@ impl From<anyhow::Error> for Failure {
 pub fn render(request: &Request, bar: &ProgressBar) -> Result<Made, Failure> {
     check_inputs(request)?;
     let output = output::Output::create(request.output)?;
-    let mut film = film::Film::new(request.subject, request.voice, output.path())?;
+    let mut film = film::Film::new(request.subject, request.voice, output.path(), request.output)?;
     let said = |reason: String| Failure::Said(anyhow!(reason));
     for (name, value) in request.properties {
         properties::set(&film.head, name, value).map_err(said)?;

@@ -28,6 +28,8 @@ const GIF: &[u8] = b"GIF8";
 pub struct Files {
     pub recording: PathBuf,
     pub video: Option<PathBuf>,
+    /// The film as it is to be called.
+    pub output: PathBuf,
 }
 
 /// What a decoder was to find in a file.
@@ -38,6 +40,14 @@ pub enum Kind {
 }
 
 impl Files {
+    /// The file that an element reads or writes.
+    pub fn named(&self, source: Option<&gst::Object>) -> Option<&Path> {
+        let writes = source
+            .and_then(|source| source.downcast_ref::<gst::Element>()?.factory())
+            .is_some_and(|factory| factory.name() == "filesink");
+        if writes { Some(&self.output) } else { self.of(source).map(|(file, _)| file) }
+    }
+
     /// The file that an element reads, or one that it is inside of: elements that decode do not say of which they speak.
     pub fn of(&self, source: Option<&gst::Object>) -> Option<(&Path, Kind)> {
         std::iter::successors(source.cloned(), gst::Object::parent).find_map(|object| {
@@ -91,9 +101,12 @@ pub fn check_video(file: &Path) -> Result<()> {
     }
     let mut head = Vec::new();
     File::open(file).with_context(named)?.take(HEAD).read_to_end(&mut head).with_context(named)?;
-    if head.starts_with(GIF) {
+    let bare =
+        file.extension().is_some_and(|e| e.eq_ignore_ascii_case("mjpeg") || e.eq_ignore_ascii_case("mjpg"));
+    if head.starts_with(GIF) || bare {
+        let what = if bare { "bare JPEGs" } else { "a GIF" };
         bail!(
-            "{0} is a GIF, whose pictures GStreamer gives no times: make a video of it, as with `ffmpeg -i {0} -pix_fmt yuv420p video.mp4`",
+            "{0} is {what}, whose pictures GStreamer gives no times: make a video of it, as with `ffmpeg -i {0} -pix_fmt yuv420p video.mp4`",
             file.display()
         );
     }
@@ -139,8 +152,55 @@ pub fn link_decoded(decode: &gst::Element, convert: &gst::Element, kind: Kind) {
     });
 }
 
+/// Gives the channels of sound places of which nobody says where they are, as of recorders of three or seven: without a word
+/// of it `audioconvert` refuses more than two.
+pub fn place_channels(convert: &gst::Element) {
+    let Some(pad) = convert.static_pad("sink") else { return };
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
+            && let gst::EventView::Caps(caps) = event.view()
+            && let Some(sound) = caps.caps().structure(0)
+            && let Ok(channels @ 3..) = sound.get::<i32>("channels")
+            && !sound.has_field("channel-mask")
+        {
+            let mut caps = caps.caps_owned();
+            caps.make_mut().set("channel-mask", gst::Bitmask::new(places(channels)));
+            *event = gst::event::Caps::builder(&caps).seqnum(event.seqnum()).build();
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Places for so many channels, as bits: the first ones, but for those of low sounds, which stereo would leave out. None where
+/// there are not as many.
+fn places(channels: i32) -> u64 {
+    const ALL: i32 = 28;
+    const LOW: [i32; 2] = [3, 9];
+    let heard: Vec<i32> = (0..ALL).filter(|place| !LOW.contains(place)).collect();
+    let taken = usize::try_from(channels).ok().and_then(|n| heard.get(..n));
+    taken.unwrap_or_default().iter().fold(0, |mask, place| mask | 1 << place)
+}
+
 /// When what has this timestamp is played; nothing outside of what is.
 pub fn running_time(pad: &gst::Pad, time: gst::ClockTime) -> Option<gst::ClockTime> {
     let event = pad.sticky_event::<gst::event::Segment>(0)?;
     event.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_get_as_many_places_as_they_are_and_none_that_stereo_leaves_out() {
+        assert_eq!(places(3), 0b111);
+        assert_eq!(places(7), 0b1111_0111);
+        for channels in 1..=26 {
+            assert_eq!(
+                (places(channels).count_ones(), places(channels) & (1 << 3 | 1 << 9)),
+                (channels as u32, 0)
+            );
+        }
+        assert_eq!((places(27), places(64)), (0, 0));
+    }
 }

@@ -19,21 +19,29 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     let file = File::open(path).with_context(named)?;
     let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     match kind.as_str() {
-        "csv" => csv(file).with_context(named),
+        "csv" => csv(BufReader::new(file)).with_context(named),
         "jsonl" | "ndjson" => jsonl(file).with_context(named),
         "parquet" => parquet(file).with_context(named),
         _ => bail!("{} is no table: its name must end in .csv, .jsonl or .parquet", path.display()),
     }
 }
 
-fn csv(file: File) -> Result<Vec<Row>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+fn csv(mut file: impl BufRead) -> Result<Vec<Row>> {
+    // Spreadsheets write semicolons where numbers have commas; what is read here is not gone.
+    let first = file.fill_buf()?.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let between = if !first.contains(&b',') && first.contains(&b';') { b';' } else { b',' };
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(between).flexible(true).trim(csv::Trim::All).from_reader(file);
     let names = reader.headers()?.clone();
     // Spreadsheets write a mark before the first name.
     let names: Vec<String> =
         names.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
     if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
         bail!("two columns are named {:?}", twice.1);
+    }
+    if let Some(missing) = ["photo", "voice", "output"].iter().find(|name| !names.iter().any(|n| n == *name))
+    {
+        bail!("its first row names no column {missing:?}, but {}", names.join(", "));
     }
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -115,6 +123,20 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         (dir, path)
+    }
+
+    #[test]
+    fn semicolons_part_cells_as_commas_do_and_a_missing_column_is_told_once() {
+        let (_dir, path) = write("a.csv", "photo;voice;output;emotion-intensity\na.jpg;b.wav;c.mp4;0,5\n");
+        let row = read(&path).unwrap().remove(0).unwrap();
+        assert_eq!(row[0], ("photo".to_owned(), "a.jpg".to_owned()));
+        assert_eq!(row[3].1, "0,5");
+        let (_dir, path) = write("b.csv", "picture,voice,output\na.jpg,b.wav,c.mp4\nd.jpg,e.wav,f.mp4\n");
+        let said = format!("{:#}", read(&path).unwrap_err());
+        assert!(
+            said.ends_with("its first row names no column \"photo\", but picture, voice, output"),
+            "{said}"
+        );
     }
 
     fn pairs(cells: &[(&str, &str)]) -> Vec<(String, String)> {

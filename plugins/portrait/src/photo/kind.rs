@@ -20,13 +20,15 @@ pub enum Kind {
 }
 
 const MAGICK: &str = "convert it, for example with ImageMagick: convert FILE photo.png";
+/// Of what may hold several pictures, the first.
+const MAGICK_FIRST: &str = "convert it, for example with ImageMagick: convert FILE'[0]' photo.png";
 const STILL: &str = "take a still from it, for example with: ffmpeg -i FILE -frames:v 1 photo.png; a video itself speaks by `facedub`, or `animate --video FILE`";
 const DEVELOP: &str = "develop it to a JPEG, with the camera's program or with: darktable-cli FILE photo.jpg";
 const NO_PHOTO: &str = "set it to the path of a photo";
 
 /// Bytes from which on, name, remedy.
 const BEGINNINGS: [(usize, &[u8], &str, &str); 41] = [
-    (0, b"GIF8", "a GIF", MAGICK),
+    (0, b"GIF8", "a GIF", MAGICK_FIRST),
     (8, b"CR\x02", "a camera's raw file (Canon CR2)", DEVELOP),
     (0, b"IIRO", "a camera's raw file (Olympus ORF)", DEVELOP),
     (0, b"IIRS", "a camera's raw file (Olympus ORF)", DEVELOP),
@@ -133,6 +135,15 @@ pub fn kind(bytes: &[u8], path: &Path) -> Option<Kind> {
     None
 }
 
+/// Whether a file that begins so is a photo or another still picture, whether or not it can be read here.
+pub fn looks_like_photo(head: &[u8], path: &Path) -> bool {
+    // Films of nothing but JPEGs begin as one.
+    let film =
+        path.extension().is_some_and(|e| e.eq_ignore_ascii_case("mjpeg") || e.eq_ignore_ascii_case("mjpg"));
+    let picture = image::guess_format(head).is_ok_and(|format| format != image::ImageFormat::Gif);
+    !film && (picture || matches!(kind(head, path), Some(Kind::Heic | Kind::Avif)))
+}
+
 /// By the brands of an ISO base media file: the major one first, then those that it is compatible with.
 fn of_brands(bytes: &[u8]) -> Option<Kind> {
     let length = u32::from_be_bytes(*bytes.first_chunk::<4>()?) as usize;
@@ -207,6 +218,25 @@ mod tests {
             let mut bytes = ftyp(&[b"heic"]);
             bytes[..4].copy_from_slice(&length.to_be_bytes());
             assert_eq!(kind(&bytes, Path::new("x")), Some(Kind::Heic), "{length}");
+        }
+    }
+
+    #[test]
+    fn photos_are_told_from_films() {
+        let is = |head: &[u8], path: &str| looks_like_photo(head, Path::new(path));
+        let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
+        assert!(is(jpeg, "me.jpg") && is(jpeg, "me") && !is(jpeg, "clip.MJPEG"));
+        assert!(is(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "x.mp4"));
+        assert!(is(b"RIFF\x24\0\0\0WEBPVP8 ", "x") && !is(b"RIFF\x24\0\0\0AVI LIST", "x"));
+        assert!(is(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "x"));
+        for film in [
+            &b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41"[..],
+            b"\x1a\x45\xdf\xa3\x9f",
+            b"GIF89a",
+            b"",
+            b"plain",
+        ] {
+            assert!(!is(film, "x"), "{film:?}");
         }
     }
 

@@ -39,6 +39,7 @@ pub use context::Photos;
 pub use crop::Crop;
 pub(crate) use crop::{Taps, kernel};
 pub use error::PhotoError;
+pub(crate) use kind::looks_like_photo;
 pub use picture::Picture;
 pub use portrait::{Portrait, largest_face};
 pub use recipe::Square;

@@ -53,11 +53,10 @@ pub fn read(path: &Path) -> Result<Photo, PhotoError> {
 
 /// What is none of the formats that are always read: by libheif, or an error that says what it is.
 fn read_other(path: &Path, bytes: &[u8]) -> Result<Photo, PhotoError> {
-    let name = path.file_name().unwrap_or_default();
     let not_a_picture = |found: &str, remedy: &str| PhotoError::NotAPicture {
         path: path.to_owned(),
         found: found.to_owned(),
-        remedy: remedy.replace("FILE", &format!("{name:?}")),
+        remedy: remedy.replace("FILE", &format!("{path:?}")),
     };
     let convert = "convert it to one of these";
     let phone = match kind(bytes, path) {

@@ -37,6 +37,36 @@ pub fn stage_pad(stage: &gst::Element, name: &str) -> Result<gst::Pad, glib::Boo
     stage.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", stage.name()))
 }
 
+/// Lets sound into an `audioconvert` whose channels nobody gave a place, as of recorders of three or seven of them: without a
+/// word of it, more than two are refused.
+///
+/// # Errors
+/// Where it has no sink pad.
+pub fn take_unplaced(convert: &gst::Element) -> Result<(), glib::BoolError> {
+    stage_pad(convert, "sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+        if let Some(gst::PadProbeData::Event(event)) = &mut info.data
+            && let gst::EventView::Caps(caps) = event.view()
+            && let Some(unplaced) = unplaced(caps.caps())
+        {
+            *event = gst::event::Caps::builder(&unplaced).seqnum(event.seqnum()).build();
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// The caps of sound of several channels of which nothing is said, saying that they have no place.
+fn unplaced(caps: &gst::CapsRef) -> Option<gst::Caps> {
+    let sound = caps.structure(0)?;
+    let many = sound.get::<i32>("channels").is_ok_and(|n| n > 2);
+    if !many || sound.has_field("channel-mask") {
+        return None;
+    }
+    let mut caps = caps.to_owned();
+    caps.make_mut().set("channel-mask", gst::Bitmask::new(0));
+    Some(caps)
+}
+
 /// The properties of the stages, each once, but for those that are not offered.
 pub fn specs(
     stages: impl IntoIterator<Item = Vec<glib::ParamSpec>>,

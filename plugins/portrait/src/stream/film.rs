@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A film file that is looked at beside the stream, in a pipeline of its own: how it is opened, and how long it is watched.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
+
+use super::bin::stage_pad;
+use crate::photo::looks_like_photo;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("portrait-film", gst::DebugColorFlags::empty(), Some("Films beside the stream"))
@@ -19,6 +23,15 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether it is to end is looked up this often.
 const RECHECK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
+
+/// So many bytes tell what a file is.
+const HEAD: u64 = 64;
+
+/// How a GIF begins.
+const GIF: &[u8] = b"GIF8";
+
+/// How long a picture lasts of which nobody says it: those of a film of changing rate.
+const UNTOLD: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
 /// How a look at a film came to its end.
 #[derive(Debug)]
@@ -39,7 +52,19 @@ pub fn check(file: &Path) -> Result<(), String> {
     match file.metadata() {
         // A pipe would keep the start waiting, and is seen once.
         Ok(found) if !found.is_file() => Err("it is no file".to_owned()),
-        Ok(_) => std::fs::File::open(file).map(drop).map_err(|error| error.to_string()),
+        Ok(_) => {
+            let mut head = Vec::new();
+            let read = std::fs::File::open(file).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+            read.map_err(|error| error.to_string())?;
+            match head {
+                head if head.starts_with(GIF) => Err(format!(
+                    "it is a GIF, whose pictures GStreamer gives no times: make a video of it, as with `ffmpeg -i {} -pix_fmt yuv420p video.mp4`",
+                    file.display()
+                )),
+                head if looks_like_photo(&head, file) => Err("it is a photo".to_owned()),
+                _ => Ok(()),
+            }
+        }
         Err(error) => Err(error.to_string()),
     }
 }
@@ -66,7 +91,31 @@ pub fn pipeline(file: &Path, rate: i32, row: &[gst::Element]) -> Result<gst::Pip
     source.link(&decode)?;
     gst::Element::link_many(&all)?;
     link_pictures(&decode, &flat);
+    give_lengths(&flat)?;
     Ok(pipeline)
+}
+
+/// Pictures that last untold long end the process in `videorate`; those that nobody gives a time, as of a GIF, are shown in no
+/// order that would end.
+fn give_lengths(flat: &gst::Element) -> Result<(), glib::BoolError> {
+    stage_pad(flat, "sink")?.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        if buffer.pts().is_none() {
+            if let Some(element) = pad.parent_element() {
+                gst::element_error!(
+                    element,
+                    gst::StreamError::Format,
+                    ("its pictures have no times: make a video of it, as with ffmpeg")
+                );
+            }
+            return gst::PadProbeReturn::Handled;
+        }
+        if buffer.duration().is_none() {
+            buffer.make_mut().set_duration(UNTOLD);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 /// Links the first pictures that the decoder finds; a file without any is an error.
@@ -117,5 +166,52 @@ pub fn watch(pipeline: &gst::Pipeline, stop: &AtomicBool) -> Ended {
         if begin.elapsed() > PATIENCE {
             return Ended::Late;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst_check::Harness;
+
+    /// Pictures without a length would end the process in `videorate`.
+    #[test]
+    fn pictures_get_a_length_and_those_without_a_time_are_an_error() {
+        gst::init().unwrap();
+        let flat = gst::ElementFactory::make("identity").build().unwrap();
+        give_lengths(&flat).unwrap();
+        let bus = gst::Bus::new();
+        flat.set_bus(Some(&bus));
+        let mut harness = Harness::with_element(&flat, Some("sink"), Some("src"));
+        harness.set_src_caps_str("video/x-raw");
+        let mut push = |time: Option<gst::ClockTime>| {
+            let mut buffer = gst::Buffer::new();
+            buffer.make_mut().set_pts(time);
+            harness.push(buffer).unwrap();
+            harness.try_pull().map(|buffer| (buffer.pts(), buffer.duration()))
+        };
+        let second = Some(gst::ClockTime::SECOND);
+        assert_eq!(push(second), Some((second, Some(UNTOLD))));
+        assert!(bus.pop_filtered(&[gst::MessageType::Error]).is_none());
+        assert_eq!(push(None), None);
+        let message = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
+        let gst::MessageView::Error(error) = message.view() else { panic!("{message:?}") };
+        assert!(error.error().message().contains("have no times"), "{error:?}");
+    }
+
+    #[test]
+    fn what_is_no_film_is_told_before_it_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            check(&path).err()
+        };
+        assert_eq!(said("a.mp4", b"\x89PNG\r\n\x1a\n").as_deref(), Some("it is a photo"));
+        assert!(
+            said("b", b"GIF89a").is_some_and(|why| why.contains("is a GIF") && why.contains("ffmpeg -i /"))
+        );
+        assert_eq!(said("c", b"\0\0\0\x20ftypisom\0\0\x02\0isom"), None);
+        assert!(check(dir.path()).is_err() && check(&dir.path().join("none")).is_err());
     }
 }

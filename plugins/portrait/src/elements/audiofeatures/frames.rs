@@ -11,6 +11,7 @@ use gst_base::prelude::*;
 
 use super::CAT;
 use super::engine::Engine;
+use super::mixdown::MAX_CHANNELS;
 use super::settings::Settings;
 use super::state::{FrameSpan, Ready, State};
 use super::task::LiveTask;
@@ -150,7 +151,7 @@ impl AudioFeatures {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::WrongType,
-                ("no audio came before the end of the stream: the recording is empty")
+                ("no audio came before the end of the stream: the recording is empty, or has more than {MAX_CHANNELS} channels")
             );
         }
     }

@@ -5,8 +5,8 @@
 //! voice on one channel of many is faint in their mean. Sample after sample, so that it does not matter how the samples
 //! are cut into buffers.
 
-/// Most channels that are taken: GStreamer's own limit.
-pub const MAX_CHANNELS: usize = 64;
+/// Most channels that are taken: `audioconvert` before it ends the process at its 64th.
+pub const MAX_CHANNELS: usize = 63;
 
 /// The mean is left where it holds less than this share of the loudest channel's power (-4.5 dB: a voice on one channel
 /// of two has -6, two voices on two channels -3) ...

@@ -102,6 +102,7 @@ impl Speaker {
     fn link(&self) -> Result<(), glib::BoolError> {
         let (features, speech) = (self.features.upcast_ref(), self.speech.upcast_ref());
         gst::Element::link_many([&self.convert, &self.resample, features, speech])?;
+        bin::take_unplaced(&self.convert)?;
         bin::stage_pad(speech, "src")?
             .link(&self.said)
             .map_err(|error| glib::bool_error!("the voice cannot be linked: {error}"))?;

@@ -6,10 +6,10 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 
 use super::CAT;
-use super::absence::Absence;
+use super::absence::{Absence, Missing, Without};
 use super::measure::Tracked;
 use super::tracker::{Tracker, orientation};
-use crate::face::find::{FaceChoice, RgbView, places};
+use crate::face::find::{FaceChoice, RgbView};
 use crate::pack::PackError;
 use crate::stream::element::Segment;
 use crate::stream::presentation::Presentation;
@@ -65,13 +65,6 @@ pub struct Report {
     turned: Option<u32>,
 }
 
-/// What there is to say of a face that is not there.
-struct Missing {
-    count: usize,
-    places: String,
-    was_seen: bool,
-}
-
 impl Watch {
     /// Nothing was seen yet.
     pub fn new(tracker: Tracker) -> Self {
@@ -80,7 +73,7 @@ impl Watch {
             presentation: Presentation::default(),
             info: None,
             seen: false,
-            absence: Absence::default(),
+            absence: Absence::new(Without::Still),
             told_turn: false,
         }
     }
@@ -114,7 +107,7 @@ impl Watch {
         }
         self.tracker.heed(event);
         let due = event.type_() == gst::EventType::Eos && self.absence.is_due_at_end();
-        let missing = due.then(|| self.missing());
+        let missing = due.then(|| self.absence.missing(self.tracker.faces()));
         Heard { begins, report: Report { missing, turned: None } }
     }
 
@@ -166,7 +159,8 @@ impl Watch {
             let what = if found { "found" } else { "lost" };
             gst::info!(CAT, obj = element, "{what} the face at {:?}", buffer.pts());
         }
-        let missing = (!gap && self.absence.is_due(found, time)).then(|| self.missing());
+        let missing =
+            (!gap && self.absence.is_due(found, time)).then(|| self.absence.missing(self.tracker.faces()));
         Ok((taken, Report { missing, turned: self.tell_turn() }))
     }
 
@@ -180,12 +174,6 @@ impl Watch {
     fn tell_turn(&mut self) -> Option<u32> {
         let turned = self.tracker.turned();
         (turned != 0 && !std::mem::replace(&mut self.told_turn, true)).then_some(turned)
-    }
-
-    /// What the faces are that are there instead of the one that is missing.
-    fn missing(&self) -> Missing {
-        let (faces, size) = self.tracker.faces();
-        Missing { count: faces.len(), places: places(&faces, size), was_seen: self.absence.was_seen() }
     }
 }
 
@@ -210,8 +198,7 @@ impl Report {
     pub fn post(self, element: &impl IsA<gst::Element>, choice: FaceChoice) {
         let element = element.upcast_ref::<gst::Element>();
         if let Some(missing) = self.missing {
-            let text = missing.text(&element.name(), choice);
-            gst::element_warning!(element, gst::StreamError::WrongType, ("{text}"));
+            missing.post(element, choice);
         }
         if let Some(degrees) = self.turned {
             gst::element_info!(
@@ -219,25 +206,6 @@ impl Report {
                 gst::StreamError::Format,
                 ("the face lies on its side: the video is taken as turned by {degrees} degrees clockwise (said once)")
             );
-        }
-    }
-}
-
-impl Missing {
-    fn text(&self, name: &str, choice: FaceChoice) -> String {
-        match (choice, self) {
-            (FaceChoice::Number(number), Self { count: 1.., .. }) => format!(
-                "{name} finds no face {number} in the video, only {} (x,y of the frame): the portrait holds still; set `face` to \
-                 one of these numbers, largest, left, right or x,y",
-                self.places
-            ),
-            (_, Self { was_seen: true, .. }) => format!(
-                "{name} has found no face in the video for a while: the portrait holds its last pose until one comes (said once)"
-            ),
-            _ => format!(
-                "{name} finds no face in the video: the portrait holds still until one comes; use a video of a person who looks \
-                 towards the camera, well lit, whose face takes up a tenth of the frame or more"
-            ),
         }
     }
 }

@@ -32,6 +32,7 @@ use gst_video::prelude::*;
 
 use super::properties;
 use super::reduced::{Colours, Reduced, Samples};
+use crate::elements::facelandmarks::absence::{Absence, Without};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::tracker::Tracker;
@@ -71,6 +72,7 @@ struct State {
     restarts: u64,
     covered: Covered,
     further: Vec<Further>,
+    absence: Absence,
 }
 
 /// A face that is followed beside the first: for whom, which one, and whether its mouth is covered.
@@ -226,6 +228,7 @@ impl BaseTransformImpl for FaceTracker {
             restarts: 0,
             covered: Covered::default(),
             further: Vec::new(),
+            absence: Absence::new(Without::Pass),
         });
         Ok(())
     }
@@ -270,6 +273,13 @@ impl BaseTransformImpl for FaceTracker {
             }
             state.tracker.heed(&event);
         }
+        if event.type_() == gst::EventType::Eos {
+            let choice = lock(&self.settings).face.choice;
+            let missing = lock(&self.state).as_mut().and_then(|state| {
+                state.absence.is_due_at_end().then(|| state.absence.missing(state.tracker.faces()))
+            });
+            missing.iter().for_each(|missing| missing.post(self.obj().upcast_ref(), choice));
+        }
         self.parent_sink_event(event)
     }
 
@@ -301,7 +311,7 @@ impl BaseTransformImpl for FaceTracker {
             );
             return Err(gst::FlowError::Error);
         }
-        let State { tracker, reduced, restarts, covered, further, .. } = state;
+        let State { tracker, reduced, restarts, covered, further, absence, .. } = state;
         further.retain(|one| wanted.iter().any(|(number, _)| *number == one.number));
         for (number, _) in &wanted {
             if !further.iter().any(|one| one.number == *number) {
@@ -333,7 +343,10 @@ impl BaseTransformImpl for FaceTracker {
         }
         let covered = covered.is_covered();
         let turn = tracker.turns() + *restarts;
+        let away = !gap && found.as_ref().is_ok_and(|&found| absence.is_due(found, time));
+        let missing = away.then(|| absence.missing(tracker.faces()));
         drop(guard);
+        missing.iter().for_each(|missing| missing.post(self.obj().upcast_ref(), choice));
         match found {
             Ok(found) => {
                 TrackMark { found, covered, turn }.attach(buffer);
@@ -352,6 +365,7 @@ impl State {
     fn restart(&mut self) {
         self.tracker.reset();
         self.covered = Covered::default();
+        self.absence.restart();
         self.further.iter_mut().for_each(|one| one.covered = Covered::default());
         self.restarts += 1;
     }

@@ -133,6 +133,7 @@ impl TalkingHead {
         let bin = self.obj();
         bin.add_many(chain)?;
         gst::Element::link_many(chain)?;
+        bin::take_unplaced(&convert)?;
         self.sink.set_target(Some(&bin::stage_pad(&convert, "sink")?))?;
         self.src.set_target(Some(&bin::stage_pad(synth, "src")?))?;
         bin::control(bin.upcast_ref(), &stages)
