@@ -61,7 +61,7 @@ class Metadata(unittest.TestCase):
         pipeline = Gst.parse_launch(
             f"filesrc location={DATA}/speech-af_heart.wav ! wavparse ! audioconvert ! audioresample"
             " ! audiofeatures ! speech2landmarks name=speech emotion=happy emotion-intensity=0.75 gaze-yaw=5 mouth-gain=0.5"
-            f" ! landmarks2latents name=latents ! facesynth name=synth portrait={DATA}/portrait-grace-hopper.jpg"
+            f" ! landmarks2latents name=latents eye-contact=0 ! facesynth name=synth portrait={DATA}/portrait-grace-hopper.jpg"
             " ! videoconvert ! videoscale ! video/x-raw,format=I420,width=256,height=256 ! fakesink name=picture"
         )
         for name, pad in (("speech", "src"), ("latents", "src"), ("picture", "sink")):
