@@ -70,6 +70,7 @@ fn main() -> Result<()> {
         eye_code: &zeros[..code("eyes", 2)?],
         parallax: &[],
         covered: false,
+        large_eyes: None,
     };
     let start = Instant::now();
     let mut renderer = Warp::new(&source, None, &pack, tch::Device::Cpu)?;

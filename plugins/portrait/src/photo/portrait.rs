@@ -11,12 +11,13 @@ use tch::Device;
 use super::alpha::{self, Alpha};
 use super::crop::Crop;
 use super::error::PhotoError;
+use super::eyes::LargeEyes;
 use super::picture::Picture;
 use super::recipe::Square;
 use super::sources::{Seen, Sources};
 use super::view::View;
-use super::{drawing, foreground, matte, mouth, plate, read};
-use crate::face::find::{Face, FaceChoice, Finder, RgbView, Spot, from_left, places};
+use super::{drawing, eyes, foreground, matte, mouth, plate, read};
+use crate::face::find::{Face, FaceChoice, Finder, Mesh, RgbView, Spot, from_left, places};
 use crate::face::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::face::landmark::{COUNT, Pose, pose};
 use crate::pack::sync::lock;
@@ -76,6 +77,8 @@ pub struct Portrait {
     pub parallax: Vec<f32>,
     /// Whether something covers the mouth.
     pub covered: bool,
+    /// What its eyes are where they are larger than people's.
+    pub large_eyes: Option<LargeEyes>,
     /// What the user should know of this photo.
     pub warnings: Vec<String>,
     /// The matte of a square of the photo that is larger than the crop, once a picture needed it.
@@ -235,8 +238,11 @@ fn measure(
     let crop = square.crop;
     let size = pack.manifest().picture.resolution as usize;
     let picture = View::from(crop).cut(&photo, size, size);
-    let landmarks = crop.shares(face.iter().copied());
-    let pose = pose::decompose(&landmarks, pack.mean_face());
+    // Crop and pose are what the mesh says, which made them of all faces that the networks have seen.
+    let pose = pose::decompose(&crop.shares(face.iter().copied()), pack.mean_face());
+    let fitted = eyes::fitted(&view, &face, || Mesh::new(pack, device)).map_err(failed)?;
+    let landmarks = crop.shares(fitted.as_ref().map_or(&face, |(landmarks, _)| landmarks).iter().copied());
+    let large_eyes = fitted.map(|(_, eyes)| LargeEyes { iris: eyes.iris / crop.side, ..eyes });
     if pose.yaw.abs() > PROFILE {
         warnings.push(format!(
             "the face in {path:?} is turned by {:.0} degrees: a photo that looks into the camera animates better",
@@ -276,8 +282,14 @@ fn measure(
     let seen = Seen { photo: &photo, picture: &picture, square, landmarks: &landmarks, pose };
     let sources = Sources::measure(&seen, pack, device).map_err(failed)?;
     let numbers = |name| sources.numbers(name).map_err(failed);
-    let (source_latents, mouth_code, eye_code) =
+    let (source_latents, mut mouth_code, eye_code) =
         (numbers("source_latents")?, numbers("mouth_code")?, numbers("eye_code")?);
+    if large_eyes.is_some() {
+        // Painters know mouths beside eyes as the mesh gives them to a face.
+        let own = crop.shares(face.iter().copied());
+        let sources = Sources::measure(&Seen { landmarks: &own, ..seen }, pack, device).map_err(failed)?;
+        mouth_code = sources.numbers("mouth_code").map_err(failed)?;
+    }
     let parallax = numbers("parallax")?;
     let path = path.to_owned();
     Ok(Portrait {
@@ -299,6 +311,7 @@ fn measure(
         eye_code,
         parallax,
         covered,
+        large_eyes,
         warnings,
         square_mask: Mutex::default(),
         gaping,

@@ -27,7 +27,7 @@ pub(crate) use warp::{MAP_CHANNELS, Part};
 pub use yuv::Matrix;
 
 use crate::pack::{Pack, PackError, RendererKind};
-use crate::photo::Portrait;
+use crate::photo::{LargeEyes, Portrait};
 
 /// Draws one portrait. Frames are independent: the same latents always give the same bytes.
 pub trait Renderer: Send {
@@ -133,6 +133,8 @@ pub struct Source<'a> {
     pub parallax: &'a [f32],
     /// Whether something covers the mouth: then it goes with the head only, and is not painted.
     pub covered: bool,
+    /// What the eyes are where they are larger than people's; in picture units.
+    pub large_eyes: Option<LargeEyes>,
 }
 
 /// What the output shows while nothing moves: the crop or more or less of the photo, in the resolution of the output.

@@ -26,6 +26,7 @@ pub fn of(portrait: &Portrait) -> Source<'_> {
         eye_code: &portrait.eye_code,
         parallax: &portrait.parallax,
         covered: portrait.covered,
+        large_eyes: portrait.large_eyes,
     }
 }
 

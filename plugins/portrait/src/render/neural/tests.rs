@@ -55,6 +55,7 @@ impl Made {
             eye_code: &[],
             parallax: &[],
             covered: false,
+            large_eyes: None,
         }
     }
 

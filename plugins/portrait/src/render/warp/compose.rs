@@ -16,6 +16,7 @@ use super::parallax::Parallax;
 use super::paste::Raster;
 use super::patch::{self, Frame};
 use super::points::{Point, Rows};
+use super::seam;
 use super::still::PhotoFrame;
 use super::{Background, Output, RenderError, cutout, remap, store};
 use crate::pack::{profile, workers};
@@ -359,7 +360,11 @@ impl Scene {
         for patch in painted.patches {
             if let Some((a, b)) = span(patch.bounds) {
                 let (fx, fy) = (&mut fx[a - start..b - start], &mut fy[a - start..b - start]);
-                patch::blend_flow(patch, [self.raster.unit_x(a), 1.0 / scale[0], v], scale, fx, fy);
+                let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
+                match patch.seam.as_ref().filter(|seam| seam.shown) {
+                    Some(seam) => seam::blend_flow(patch, seam, run, scale, fx, fy),
+                    None => patch::blend_flow(patch, run, scale, fx, fy),
+                }
             }
         }
         self.sample(y, start, fx, fy, &mut line.pixels[start..end]);

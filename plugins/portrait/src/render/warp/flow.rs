@@ -11,6 +11,10 @@ use multiversion::multiversion;
 
 use super::math::exp_negative;
 use super::points::{Axis, Point, Rows, Side};
+use crate::face::landmark::indices::{BROW_LEFT, BROW_RIGHT, FOLD_UPPER};
+
+/// Both brows, the viewer's left one first.
+const BROWS: [[usize; 10]; 2] = [BROW_LEFT, BROW_RIGHT];
 
 /// Softens the pull of a control point within about four pixels of 512: what the painters were made with.
 const FINE: f32 = 6e-5;
@@ -34,6 +38,9 @@ const EYE_GATE: f32 = 0.004;
 const LID_EDGE: [f32; 2] = [0.02, 0.08];
 /// How far lashes and rim reach from there.
 const LID_RIGID: [f32; 2] = [0.14, 0.08];
+
+/// How much of the skin between lid and brow goes with the edge of a large eye's lid at most.
+const LID_SHARE: f32 = 0.65;
 
 /// Points that are worked on together: the sums over them stay in the nearest cache.
 const TILE: usize = 64;
@@ -146,6 +153,26 @@ impl Flow {
 
     /// A flow in which the lids of an eye slide over it: upper and lower lid are kept apart and the iris has no say.
     pub fn lids(rows: &Rows, source: &[Point], eye: usize) -> Self {
+        Self::lids_that_reach(rows, source, eye, f32::INFINITY)
+    }
+
+    /// The same of an eye that is large beside the skin above it: the fold goes with the lid, and the lid ends well below the
+    /// brow, else it would pull that down.
+    pub fn large_lids(rows: &Rows, source: &[Point], eye: usize) -> Self {
+        let [upper, _] = rows.lids(eye);
+        let axis = Axis::between(source[upper[0]], source[upper[upper.len() - 1]]);
+        let height = |row: usize| -axis.local(source[row])[1] / axis.width;
+        let lid = upper.iter().map(|&row| height(row)).fold(f32::MIN, f32::max);
+        let brows = (0..rows.control.len()).filter(|&row| BROWS[eye].contains(&rows.control[row]));
+        let brow = brows.map(height).filter(|&brow| brow > lid).fold(f32::MAX, f32::min);
+        let mut flow = Self::lids_that_reach(rows, source, eye, LID_SHARE * (brow - lid));
+        flow.anchors
+            .retain(|anchor| rows.control.get(anchor.row).is_none_or(|i| !FOLD_UPPER[eye].contains(i)));
+        Self::gated(flow.anchors, flow.rims, source, EYE_GATE)
+    }
+
+    /// What goes with the upper lid's edge reaches no farther than that, in widths of the eye.
+    fn lids_that_reach(rows: &Rows, source: &[Point], eye: usize, most: f32) -> Self {
         let rims = rows.lids(eye);
         let sides = [Side::Upper, Side::Lower];
         let inner = |k: usize| &rims[k][1..rims[k].len() - 1];
@@ -166,7 +193,8 @@ impl Flow {
                 .iter()
                 .filter(|a| inner(k).contains(&a.row))
                 .map(|a| {
-                    let below = outward * LID_RIGID[k];
+                    let reach = if k == 0 { LID_RIGID[k].min(most) } else { LID_RIGID[k] };
+                    let below = outward * reach;
                     Anchor { below, source: [0, 1].map(|i| a.source[i] + down[i] * below), ..*a }
                 })
                 .collect();

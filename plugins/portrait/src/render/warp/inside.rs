@@ -209,6 +209,7 @@ mod tests {
             eye_code: &[],
             parallax: &[],
             covered: false,
+            large_eyes: None,
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Iris {
     shift: Point,
     growth: Point,
     turned: f32,
+    /// Patch units.
+    radius: f32,
 }
 
 impl Iris {
@@ -64,7 +66,13 @@ impl Iris {
             shift: [0.0; 2],
             growth: [0.0; 2],
             turned: 0.0,
+            radius: RADIUS,
         }
+    }
+
+    /// The same with a larger radius, in patch units and without its soft edge.
+    pub fn with_radius(self, radius: f32) -> Self {
+        Self { radius: radius.max(RADIUS), ..self }
     }
 
     /// Takes the driving control points of a frame.
@@ -76,7 +84,7 @@ impl Iris {
         for (((share, x), y), inside) in self.share.iter_mut().zip(&self.x).zip(&self.y).zip(&self.inside) {
             let away = (x - cx).hypot(y - cy);
             // Linear: a soft fall is half as steep again in its middle, and would fold there.
-            let falls = ((RADIUS + RING - away) / RING).clamp(0.0, 1.0);
+            let falls = ((self.radius + RING - away) / RING).clamp(0.0, 1.0);
             *share = falls * smooth_step((inside + RIM) / (2.0 * RIM));
         }
         // The iris keeps its size with the eye's: the similarity of the corners, as one complex number.
@@ -102,8 +110,13 @@ impl Iris {
 
     /// Mixes the iris' motion into the displacement `ux`, `uy` of the grid's points `x`, `y` of the picture.
     pub fn turn(&self, x: &[f32], y: &[f32], ux: &mut [f32], uy: &mut [f32]) {
+        self.turn_by(1.0, x, y, ux, uy);
+    }
+
+    /// The same for a share of the motion.
+    pub fn turn_by(&self, part: f32, x: &[f32], y: &[f32], ux: &mut [f32], uy: &mut [f32]) {
         let ([gx, gy], [cx, cy]) = (self.growth, self.centre);
-        for (i, share) in self.share.iter().enumerate() {
+        for (i, share) in self.share.iter().map(|share| share * part).enumerate() {
             let (px, py) = (x[i] - cx, y[i] - cy);
             ux[i] += (self.shift[0] + gx * px - gy * py - ux[i]) * share;
             uy[i] += (self.shift[1] + gy * px + gx * py - uy[i]) * share;

@@ -26,6 +26,7 @@ mod patch;
 pub(super) mod points;
 mod remap;
 mod roi;
+mod seam;
 mod skull;
 mod teeth;
 #[cfg(test)]
@@ -112,6 +113,7 @@ impl Warp {
         let mut geometry =
             Geometry::new(&latents.control_points, latents.count, source.landmarks, pack.mean_face())?;
         geometry.parallax = Parallax::new(source.parallax)?;
+        geometry.rows.wider = source.large_eyes.map_or(1.0, |eyes| eyes.wider);
         if source.covered {
             geometry.hold = Some(Hold::new(&geometry.rows, source.landmarks, pack.mean_face()));
         }

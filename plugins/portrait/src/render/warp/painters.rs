@@ -47,6 +47,7 @@ impl Painters {
             let patch = |&part: &Part| {
                 Patch::new(part, points, rows)
                     .with_iris(points, rows)
+                    .with_large_iris(source.large_eyes.map(|eyes| eyes.iris), points, rows)
                     .with_lips(source.picture, source.side, points, rows)
                     .with_teeth(points, rows)
             };

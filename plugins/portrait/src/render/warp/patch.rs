@@ -13,6 +13,7 @@ use super::paint;
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
+use super::seam::Seam;
 use super::teeth::Teeth;
 
 /// A region of the face: buffers that live as long as the renderer.
@@ -38,6 +39,9 @@ pub struct Patch {
     frame: Frame,
 }
 
+/// Across and down, at each cell of the coarse grid.
+type Displacement = [Vec<f32>; 2];
+
 /// How the lids of an eye close.
 #[derive(Clone, Debug)]
 struct Lids {
@@ -46,12 +50,20 @@ struct Lids {
     open: f32,
     /// How far the eye is closed in this frame: 0 as in the source to 1.
     closed: f32,
-    displacement: [Vec<f32>; 2],
+    displacement: Displacement,
+    /// The lower lid's, where the lids meet at a line, and the rims of both.
+    lower: Option<(Displacement, [Vec<usize>; 2])>,
 }
 
 /// Pace of the flow through the source, rows a row, from which on what closes lips is taken from the painter's patch, and
 /// where all of it is.
 const SQUEEZED: (f32, f32) = (1.4, 2.2);
+
+/// Share of the source's opening below which the iris of a large eye gives way to the lids.
+const NARROW: f32 = 0.25;
+
+/// Farther than any face is high, in picture units.
+const FAR: f32 = 10.0;
 
 /// Below this opening in widths the source's own eye is closed.
 const CLOSED: f32 = 0.06;
@@ -78,6 +90,8 @@ pub struct Frame {
     pub squeezed: Vec<[f32; 4]>,
     /// Whether any alpha is above zero.
     pub painted: bool,
+    /// Where the lids of a large eye meet.
+    pub seam: Option<Seam>,
 }
 
 impl Patch {
@@ -120,6 +134,20 @@ impl Patch {
     /// irises hardly move.
     pub fn with_iris(mut self, source: &[Point], rows: &Rows) -> Self {
         self.iris = self.part.eye().map(|eye| Iris::new(rows, source, eye));
+        self
+    }
+
+    /// The same of an eye that is larger than people's, with irises of that radius in picture units.
+    pub fn with_large_iris(mut self, radius: Option<f32>, source: &[Point], rows: &Rows) -> Self {
+        let (Some(eye), Some(radius)) = (self.part.eye(), radius) else { return self };
+        let [[a, _], [c, _]] = self.from_source.m;
+        self.iris = self.iris.map(|iris| iris.with_radius(radius / a.hypot(c)));
+        if let Some(lids) = &mut self.lids {
+            let plane = || vec![0.0; COARSE * COARSE];
+            lids.flow = Flow::large_lids(rows, source, eye);
+            lids.lower = Some(([plane(), plane()], rows.lids(eye)));
+            self.frame.seam = Some(Seam::new(self.frame.half));
+        }
         self
     }
 
@@ -189,6 +217,15 @@ impl Patch {
         match lids {
             Some(lids) => spread(lids, &mut frame.flow),
             None => frame.flow.copy_from_slice(&frame.seen),
+        }
+        if let Some(seam) = &mut frame.seam {
+            let lids = self.lids.as_ref().filter(|lids| lids.closed > 0.0);
+            seam.shown = lids.is_some();
+            if let Some(([x, y], rims)) = lids.and_then(|lids| lids.lower.as_ref()) {
+                spread([x, y], &mut seam.lower);
+                let to_patch = &frame.to_patch;
+                seam.pose(rims.each_ref().map(|rim| rim.iter().map(|&row| to_patch.apply(driving[row]))));
+            }
         }
     }
 
@@ -262,9 +299,12 @@ impl Patch {
         }
         let frame = &mut self.frame;
         let area = frame.side * frame.side;
+        let closed = self.lids.as_ref().map_or(0.0, |lids| lids.closed);
+        // Lids that meet by themselves are not painted.
+        let kept = if frame.seam.is_some() { 1.0 - closed } else { 1.0 };
         let mut most = 0.0_f32;
         for (i, (out, alpha)) in frame.paint.iter_mut().zip(alpha).enumerate() {
-            let alpha = alpha.clamp(0.0, 1.0);
+            let alpha = alpha.clamp(0.0, 1.0) * kept;
             most = most.max(alpha);
             let colour = |c: usize| delta[c * area + i].clamp(-1.0, 1.0) * alpha * 255.0;
             *out = [colour(0), colour(1), colour(2), alpha];
@@ -272,12 +312,14 @@ impl Patch {
         frame.painted = most > 0.0;
         let half = frame.half;
         // The painter's residual belongs to a flow as in its training: there lids only squeeze and irises lag behind.
-        let closed = self.lids.as_ref().map_or(0.0, |lids| lids.closed);
         let turned = self.iris.as_ref().map_or(0.0, Iris::turned);
         let share = (1.0 - closed) * (1.0 - turned);
         let [[a, b], [c, d]] = self.from_source.m.map(|row| row.map(|v| v * share));
         let (rx, ry) = residual.split_at(half * half);
-        for (y, (row, v)) in frame.flow.chunks_exact_mut(half).zip(centres(half)).enumerate() {
+        let shown = frame.seam.iter_mut().filter(|seam| seam.shown);
+        let lower = shown.flat_map(|seam| seam.lower.chunks_exact_mut(half).zip(centres(half)).enumerate());
+        let upper = frame.flow.chunks_exact_mut(half).zip(centres(half)).enumerate();
+        for (y, (row, v)) in upper.chain(lower) {
             for (x, (out, u)) in row.iter_mut().zip(centres(half)).enumerate() {
                 let (x, y) = (rx[y * half + x], ry[y * half + x]);
                 let win = window(u, frame.side) * window(v, frame.side);
@@ -291,7 +333,7 @@ impl Patch {
 impl Lids {
     fn new(flow: Flow) -> Self {
         let plane = || vec![0.0; COARSE * COARSE];
-        Self { open: flow.opening(), flow, closed: 0.0, displacement: [plane(), plane()] }
+        Self { open: flow.opening(), flow, closed: 0.0, displacement: [plane(), plane()], lower: None }
     }
 
     /// Mixes the lids' flow into the plain one `ux`, `uy` as far as the eye closes; nothing where it does not.
@@ -303,18 +345,36 @@ impl Lids {
         [ux, uy]: [&[f32]; 2],
     ) -> Option<[&Vec<f32>; 2]> {
         self.flow.pose(driving, &[]);
-        self.closed = smooth_step((0.8 - self.flow.opening() / self.open) / 0.5);
+        let open = self.flow.opening() / self.open;
+        self.closed = smooth_step((0.8 - open) / 0.5);
         if self.closed <= 0.0 {
             return None;
         }
-        let [lx, ly] = &mut self.displacement;
-        self.flow.displace(x, y, lx, ly);
-        if let Some(iris) = iris {
-            iris.turn(x, y, lx, ly);
+        let closed = self.closed;
+        let mix = |lid: &mut [Vec<f32>; 2], share: f32| {
+            let [lx, ly] = lid;
+            if let Some(iris) = iris {
+                iris.turn_by(share, x, y, lx, ly);
+            }
+            for (lid, plain) in lx.iter_mut().zip(ux).chain(ly.iter_mut().zip(uy)) {
+                *lid = plain + (*lid - plain) * closed;
+            }
+        };
+        if let Some((lower, _)) = &mut self.lower {
+            // Each lid as if the other were not there; at a line no iris is seen.
+            let share = (open / NARROW).min(1.0);
+            for (lid, away) in [(&mut self.displacement, FAR), (lower, -2.0 * FAR)] {
+                self.flow.lower_gate(away);
+                let [lx, ly] = &mut *lid;
+                self.flow.displace(x, y, lx, ly);
+                mix(lid, share);
+            }
+        } else {
+            let [lx, ly] = &mut self.displacement;
+            self.flow.displace(x, y, lx, ly);
+            mix(&mut self.displacement, 1.0);
         }
-        for (lid, plain) in lx.iter_mut().zip(ux).chain(ly.iter_mut().zip(uy)) {
-            *lid = plain + (*lid - plain) * self.closed;
-        }
+        let [lx, ly] = &self.displacement;
         Some([lx, ly])
     }
 }

@@ -90,6 +90,8 @@ pub struct Rows {
     pub mouth: [usize; 2],
     /// Outline of the face, around it.
     pub outline: [usize; 36],
+    /// How many times farther the outer corners of the eyes are apart than a person's.
+    pub wider: f32,
     /// Inner points near the outline that neither lips nor lids move much.
     pub inside: [usize; 24],
 }
@@ -145,6 +147,7 @@ impl Rows {
             frame: find(control, [33, 263, 168, 2])?,
             inner_corners: find(control, [133, 362])?,
             mouth: find(control, [13, 14])?,
+            wider: 1.0,
             outline: find(control, OVAL)?,
             inside: find(control, INNER_FACE)?,
         })

@@ -78,7 +78,9 @@ pub fn region(part: Part, points: &[Point], rows: &Rows) -> Affine {
     // The nose still measures the face when the head is turned.
     let nose = (bridge[0] - base[0]).hypot(bridge[1] - base[1]);
     let eyes = ex.hypot(ey);
-    let width = eyes.max(1.35 * nose);
+    // The mouth of a face with large eyes is that of any face.
+    let wider = if part == Part::Mouth { rows.wider } else { 1.0 };
+    let width = (eyes / wider).max(1.35 * nose);
     let (cos, sin) = if eyes > 1e-6 { (ex / eyes, ey / eyes) } else { (1.0, 0.0) };
     let half = |factor: f32| (factor * width).max(MIN_HALF);
     let middle = |a: Point, b: Point| [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];

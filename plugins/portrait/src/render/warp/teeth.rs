@@ -67,7 +67,7 @@ impl Teeth {
 /// How much a face smiles, 0 to 1.
 fn smile(points: &[Point], rows: &Rows) -> f32 {
     let mouth = apart(points, [rows.lips_outer[0], rows.lips_outer[10]]);
-    let width = mouth / apart(points, [rows.frame[0], rows.frame[1]]);
+    let width = mouth / apart(points, [rows.frame[0], rows.frame[1]]) * rows.wider;
     smooth_step((width - SMILE.0) / (SMILE.1 - SMILE.0))
 }
 

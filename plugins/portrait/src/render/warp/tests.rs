@@ -90,6 +90,47 @@ fn the_painters_see_what_they_saw_in_training() {
     }
 }
 
+/// Lids that close over an eye show a streak of it where they meet, which the painter covers; those of large eyes do not.
+#[test]
+fn closed_lids_of_a_large_eye_show_nothing_of_it() {
+    let (_, rows, source, _, mut flow) = setting();
+    for (part, eye) in [(Part::EyeRight, 0), (Part::EyeLeft, 1)] {
+        let [upper, lower] = rows.lids(eye);
+        let mut closed = source.clone();
+        for (&upper, &lower) in upper.iter().zip(&lower) {
+            closed[upper] = source[lower];
+        }
+        flow.pose(&closed, &[]);
+        let middle = upper.len() / 2;
+        let (x, top, bottom) = (source[upper[middle]][0], source[upper[middle]][1], source[lower[middle]][1]);
+        // Rows of the photo between the lids that are seen on a line across the closed eye, in heights of the opening.
+        let streak = |radius: Option<f32>| {
+            let mut patch = Patch::new(part, &source, &rows)
+                .with_iris(&source, &rows)
+                .with_large_iris(radius, &source, &rows);
+            patch.pose(&flow, &closed, &rows);
+            let (alpha, area) = (vec![1.0; patch.side().pow(2)], patch.side().pow(2));
+            patch.paint(&mut vec![0.1; 3 * area], &alpha, &vec![0.0; area / 2]);
+            let frame = patch.frame();
+            assert_eq!(frame.painted, radius.is_none());
+            let step = (bottom - top) / 100.0;
+            let seen = (-300..300).filter(|&i| {
+                let (v, mut fx, mut fy) = (bottom + i as f32 * step, [0.0], [0.0]);
+                let run = [x, 0.0, v];
+                match &frame.seam {
+                    Some(seam) => seam::blend_flow(frame, seam, run, [1.0; 2], &mut fx, &mut fy),
+                    None => patch::blend_flow(frame, run, [1.0; 2], &mut fx, &mut fy),
+                }
+                (top..bottom).contains(&(v + fy[0]))
+            });
+            seen.count() as f32 / 100.0
+        };
+        let (plain, large) = (streak(None), streak(Some(0.03)));
+        assert!(plain > 0.1, "{part:?}: {plain}");
+        assert!(large < plain / 2.0, "{part:?}: {large}, {plain}");
+    }
+}
+
 /// A made-up portrait with the golden face's landmarks: a textured person before a textured wall.
 struct Made {
     side: usize,
@@ -150,6 +191,7 @@ impl Made {
             eye_code: &self.codes[1],
             parallax: &[],
             covered: false,
+            large_eyes: None,
         }
     }
 

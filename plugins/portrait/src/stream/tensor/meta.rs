@@ -80,7 +80,9 @@ impl FrameMeta {
                 "`[7]` gaze yaw and pitch in degrees, without what `eye-contact` adds, closure of the lids 0 to 1, mouth gain, expression gain, brow gain, \
                  mouth base, as applied"
             }
-            Self::Landmarks => "`[478, 3]` landmarks as applied (behind `landmarks2latents` with its `eye-contact`), head rotation, translation and scale removed",
+            Self::Landmarks => {
+                "`[478, 3]` landmarks as applied (behind `landmarks2latents` with its `eye-contact`), head rotation, translation and scale removed"
+            }
             Self::Pose => "`[7]` yaw, pitch, roll in degrees; x, y, z and scale in picture units",
             Self::Latents => "`[K, 3]` latent keypoints",
             Self::PictureLandmarks => "`[478, 3]` landmarks in the picture, 0 to 1",
