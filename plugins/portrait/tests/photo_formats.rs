@@ -398,13 +398,14 @@ fn photos_of_phones_are_read_by_libheif_or_named() {
     }
 }
 
+/// The line can be pasted, wherever the file lies.
 #[test]
 fn files_of_other_kinds_are_named_with_what_converts_them() {
     let folder = Folder::new();
     for (name, bytes, words) in [
-        ("a.gif", &b"GIF89a\x01\0\x01\0\0\0\0;"[..], ["GIF", "convert \"a.gif\""]),
-        ("a.tif", b"II*\0\x08\0\0\0\0\0\0\0", ["TIFF", "convert \"a.tif\""]),
-        ("a.bmp", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", ["BMP", "convert \"a.bmp\""]),
+        ("a.gif", &b"GIF89a\x01\0\x01\0\0\0\0;"[..], ["GIF", "/a.gif\"'[0]' photo.png"]),
+        ("a.tif", b"II*\0\x08\0\0\0\0\0\0\0", ["TIFF", "/a.tif\" photo.png"]),
+        ("a.bmp", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", ["BMP", "/a.bmp\" photo.png"]),
         ("a.jxl", b"\xff\x0a\xfa\x7f\x01", ["JPEG XL", "djxl"]),
         ("b.jxl", b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\0", ["JPEG XL", "djxl"]),
         ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\0", ["JPEG 2000", "opj_decompress"]),
@@ -414,7 +415,7 @@ fn files_of_other_kinds_are_named_with_what_converts_them() {
         ("a.cr2", b"II*\0\x10\0\0\0CR\x02\0\0\0\0\0", ["CR2", "darktable-cli"]),
         ("a.nef", b"MM\0*\0\0\0\x08\0\0\0\0", ["raw file", "darktable-cli"]),
         ("a.cr3", b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", ["CR3", "darktable-cli"]),
-        ("a.mp4", b"\0\0\0\x18ftypisom\0\0\x02\0isommp41", ["video", "ffmpeg -i \"a.mp4\""]),
+        ("a.mp4", b"\0\0\0\x18ftypisom\0\0\x02\0isommp41", ["video", "/a.mp4\" -frames"]),
         ("a.mov", b"\0\0\0\x14ftypqt  \0\0\x02\0qt  ", ["video", "ffmpeg"]),
         ("a.webm", b"\x1a\x45\xdf\xa3\x01\0\0\0", ["video", "ffmpeg"]),
         ("a.265", b"\0\0\0\x01\x40\x01\x0c\x01", ["HEVC", "ffmpeg"]),
