@@ -170,3 +170,36 @@ pub fn check_whole(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst_check::Harness;
+
+    /// Without a word of their places `audioconvert` refuses more than two channels.
+    #[test]
+    fn channels_without_places_pass_all_of_them() {
+        gst::init().unwrap();
+        const SAMPLES: usize = 160;
+        for channels in [1, 2, 3, 7, 16] {
+            let convert = gst::ElementFactory::make("audioconvert").build().unwrap();
+            take_unplaced(&convert).unwrap();
+            let mut harness = Harness::with_element(&convert, Some("sink"), Some("src"));
+            let caps = |format: &str| format!("audio/x-raw,format={format},layout=interleaved,rate=16000");
+            harness.set_sink_caps_str(&caps("F32LE"));
+            harness.set_src_caps_str(&format!("{},channels={channels}", caps("S16LE")));
+            harness.push(gst::Buffer::from_slice(vec![1_u8; SAMPLES * channels * 2])).unwrap();
+            assert_eq!(harness.pull().unwrap().size(), SAMPLES * channels * 4, "{channels}");
+        }
+    }
+
+    #[test]
+    fn places_that_are_told_are_kept() {
+        gst::init().unwrap();
+        let caps = |text: &str| text.parse::<gst::Caps>().unwrap();
+        assert!(unplaced(&caps("audio/x-raw,channels=6,channel-mask=(bitmask)0x3f")).is_none());
+        assert!(unplaced(&caps("audio/x-raw,channels=2")).is_none());
+        let said = unplaced(&caps("audio/x-raw,channels=5")).unwrap();
+        assert_eq!(said.structure(0).unwrap().get::<gst::Bitmask>("channel-mask"), Ok(gst::Bitmask::new(0)));
+    }
+}
