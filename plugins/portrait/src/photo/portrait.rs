@@ -239,10 +239,11 @@ fn measure(
     let size = pack.manifest().picture.resolution as usize;
     let picture = View::from(crop).cut(&photo, size, size);
     // Crop and pose are what the mesh says, which made them of all faces that the networks have seen.
-    let pose = pose::decompose(&crop.shares(face.iter().copied()), pack.mean_face());
+    let own = crop.shares(face.iter().copied());
+    let pose = pose::decompose(&own, pack.mean_face());
     let fitted = eyes::fitted(&view, &face, || Mesh::new(pack, device)).map_err(failed)?;
-    let landmarks = crop.shares(fitted.as_ref().map_or(&face, |(landmarks, _)| landmarks).iter().copied());
-    let large_eyes = fitted.map(|(_, eyes)| LargeEyes { iris: eyes.iris / crop.side, ..eyes });
+    let large_eyes = fitted.as_ref().map(|(_, eyes)| LargeEyes { iris: eyes.iris / crop.side, ..*eyes });
+    let landmarks = fitted.map_or_else(|| own.clone(), |(landmarks, _)| crop.shares(landmarks));
     if pose.yaw.abs() > PROFILE {
         warnings.push(format!(
             "the face in {path:?} is turned by {:.0} degrees: a photo that looks into the camera animates better",
@@ -286,7 +287,6 @@ fn measure(
         (numbers("source_latents")?, numbers("mouth_code")?, numbers("eye_code")?);
     if large_eyes.is_some() {
         // Painters know mouths beside eyes as the mesh gives them to a face.
-        let own = crop.shares(face.iter().copied());
         let sources = Sources::measure(&Seen { landmarks: &own, ..seen }, pack, device).map_err(failed)?;
         mouth_code = sources.numbers("mouth_code").map_err(failed)?;
     }

@@ -11,6 +11,9 @@ const AT_FIRST: gst::ClockTime = gst::ClockTime::SECOND;
 /// How long the face may be away.
 const LATER: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
+/// Faces by their numbers, and the size of the picture that they lie in.
+type Faces = (Vec<(usize, Spot)>, (f32, f32));
+
 /// What becomes of the pictures without a face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Without {
@@ -45,8 +48,23 @@ impl Absence {
         Self { without, since: None, seen: false, told: false }
     }
 
-    /// A frame with the face or without it, at a running time; true where that is to be told now.
-    pub fn is_due(&mut self, found: bool, time: Option<gst::ClockTime>) -> bool {
+    /// A frame with the face or without it, at a running time; gives what is to be told now. `faces` are numbered ones that are
+    /// there instead, and the size of their picture.
+    pub fn look(
+        &mut self,
+        found: bool,
+        time: Option<gst::ClockTime>,
+        faces: impl FnOnce() -> Faces,
+    ) -> Option<Missing> {
+        self.is_due(found, time).then(|| self.missing(faces()))
+    }
+
+    /// The video is over; gives what is to be told where it never showed the face and that was not told yet.
+    pub fn end(&mut self, faces: impl FnOnce() -> Faces) -> Option<Missing> {
+        self.is_due_at_end().then(|| self.missing(faces()))
+    }
+
+    fn is_due(&mut self, found: bool, time: Option<gst::ClockTime>) -> bool {
         if found {
             (self.seen, self.since) = (true, None);
             return false;
@@ -63,15 +81,13 @@ impl Absence {
         due
     }
 
-    /// The video is over; true where it never showed the face and that was not told yet.
-    pub fn is_due_at_end(&mut self) -> bool {
+    fn is_due_at_end(&mut self) -> bool {
         let due = !self.told && !self.seen && self.since.is_some();
         self.told |= due;
         due
     }
 
-    /// What is to be said, where these numbered faces of a picture of that size are there instead.
-    pub fn missing(&self, (faces, size): (Vec<(usize, Spot)>, (f32, f32))) -> Missing {
+    fn missing(&self, (faces, size): Faces) -> Missing {
         Missing {
             without: self.without,
             was_seen: self.seen,

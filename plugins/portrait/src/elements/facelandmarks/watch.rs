@@ -106,8 +106,8 @@ impl Watch {
             self.restart();
         }
         self.tracker.heed(event);
-        let due = event.type_() == gst::EventType::Eos && self.absence.is_due_at_end();
-        let missing = due.then(|| self.absence.missing(self.tracker.faces()));
+        let over = event.type_() == gst::EventType::Eos;
+        let missing = if over { self.absence.end(|| self.tracker.faces()) } else { None };
         Heard { begins, report: Report { missing, turned: None } }
     }
 
@@ -159,8 +159,7 @@ impl Watch {
             let what = if found { "found" } else { "lost" };
             gst::info!(CAT, obj = element, "{what} the face at {:?}", buffer.pts());
         }
-        let missing =
-            (!gap && self.absence.is_due(found, time)).then(|| self.absence.missing(self.tracker.faces()));
+        let missing = if gap { None } else { self.absence.look(found, time, || self.tracker.faces()) };
         Ok((taken, Report { missing, turned: self.tell_turn() }))
     }
 

@@ -275,9 +275,8 @@ impl BaseTransformImpl for FaceTracker {
         }
         if event.type_() == gst::EventType::Eos {
             let choice = lock(&self.settings).face.choice;
-            let missing = lock(&self.state).as_mut().and_then(|state| {
-                state.absence.is_due_at_end().then(|| state.absence.missing(state.tracker.faces()))
-            });
+            let missing =
+                lock(&self.state).as_mut().and_then(|state| state.absence.end(|| state.tracker.faces()));
             missing.iter().for_each(|missing| missing.post(self.obj().upcast_ref(), choice));
         }
         self.parent_sink_event(event)
@@ -343,8 +342,8 @@ impl BaseTransformImpl for FaceTracker {
         }
         let covered = covered.is_covered();
         let turn = tracker.turns() + *restarts;
-        let away = !gap && found.as_ref().is_ok_and(|&found| absence.is_due(found, time));
-        let missing = away.then(|| absence.missing(tracker.faces()));
+        let shown = found.as_ref().ok().filter(|_| !gap);
+        let missing = shown.and_then(|&found| absence.look(found, time, || tracker.faces()));
         drop(guard);
         missing.iter().for_each(|missing| missing.post(self.obj().upcast_ref(), choice));
         match found {

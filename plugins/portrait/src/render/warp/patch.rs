@@ -381,7 +381,21 @@ impl Lids {
 
 /// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: [f32; 2], fx: &mut [f32], fy: &mut [f32]) {
+pub fn blend_flow(frame: &Frame, run: [f32; 3], scale: [f32; 2], fx: &mut [f32], fy: &mut [f32]) {
+    blend_run(frame, run, scale, fx, fy, |_, [x, y]| bilinear(&frame.flow, frame.half, x, y));
+}
+
+/// Blends what `flow` says into the displacement of a run of pixels; it gets a place in patch units and among the cells of
+/// the frame's flow.
+#[inline(always)]
+pub fn blend_run(
+    frame: &Frame,
+    [u, du, v]: [f32; 3],
+    scale: [f32; 2],
+    fx: &mut [f32],
+    fy: &mut [f32],
+    flow: impl Fn(Point, Point) -> Point,
+) {
     let n = frame.half as f32 / 2.0;
     for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
         let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
@@ -389,7 +403,7 @@ pub fn blend_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: [f32; 2], fx: &mut
         if weight <= 0.0 {
             continue;
         }
-        let [x, y] = bilinear(&frame.flow, frame.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
+        let [x, y] = flow([px, py], [(px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5]);
         *fx += (x * scale[0] - *fx) * weight;
         *fy += (y * scale[1] - *fy) * weight;
     }

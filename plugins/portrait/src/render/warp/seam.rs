@@ -9,9 +9,8 @@
 use multiversion::multiversion;
 
 use super::math::bilinear;
-use super::patch::Frame;
+use super::patch::{self, Frame};
 use super::points::Point;
-use super::roi::window;
 
 /// Columns of the line across the patch.
 const COLUMNS: usize = 64;
@@ -75,26 +74,17 @@ impl Seam {
 pub fn blend_flow(
     frame: &Frame,
     seam: &Seam,
-    [u, du, v]: [f32; 3],
+    run: [f32; 3],
     scale: [f32; 2],
     fx: &mut [f32],
     fy: &mut [f32],
 ) {
-    let n = frame.half as f32 / 2.0;
-    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
-        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
-        let weight = window(px, frame.side) * window(py, frame.side);
-        if weight <= 0.0 {
-            continue;
-        }
-        let at = [(px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5];
-        let upper = bilinear(&frame.flow, frame.half, at[0], at[1]);
-        let lower = bilinear(&seam.lower, frame.half, at[0], at[1]);
+    patch::blend_run(frame, run, scale, fx, fy, |[px, py], [x, y]| {
+        let upper = bilinear(&frame.flow, frame.half, x, y);
+        let lower = bilinear(&seam.lower, frame.half, x, y);
         let below = seam.below(px, py);
-        let [x, y] = [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below);
-        *fx += (x * scale[0] - *fx) * weight;
-        *fy += (y * scale[1] - *fy) * weight;
-    }
+        [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below)
+    });
 }
 
 #[cfg(test)]
