@@ -58,18 +58,19 @@ class Prior(nn.Module):
 class Part(nn.Module):
     """One region: painter and encoders. kind is "mouth" or "eyes"."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, width: list[int] | None = None) -> None:
+        """width: channels of the painter's levels, where they are not those that ship."""
         super().__init__()
         self.kind, self.n = kind, 128 if kind == "mouth" else 64
         self.h = self.n // 2
         self.geo = Geo()
         if kind == "mouth":
-            self.painter: nn.Module = MouthPainter()
+            self.painter: nn.Module = MouthPainter(width)
             self.look = Encoder(6, [16, 32, 48, 64], MOUTH_APPEARANCE)
             self.code = Encoder(6, [16, 32, 48, 64], LEARNED)
             self.prior = Prior()
         else:
-            self.painter = EyePainter()
+            self.painter = EyePainter(width)
             self.look = Encoder(6, [16, 32, 48], EYE_APPEARANCE)
 
     def appearance(self, patch: torch.Tensor, L: torch.Tensor, T: torch.Tensor, which: int) -> torch.Tensor:

@@ -54,11 +54,14 @@ def encoder_names(name: str, layers: int) -> list[str]:
 
 def recover(pack: Path, kind: str) -> Part:
     """A region as a pack holds it, to be trained on."""
-    part = Part(kind)
+    found = weights(pack / f"{kind}.pt")
+    names = painter_names(kind)
+    width = [len(found[names.index(f"painter.net.{layer}.bias")]) for layer in ("stem", "d1", "d2", "d3")]
+    part = Part(kind, width)
     state = part.state_dict()
     # A filter and a window over the patch, in the end, are computed.
     computed = (part.painter.net.restore.shape, part.painter.net.window.shape)
-    take(state, painter_names(kind), [t for t in weights(pack / f"{kind}.pt") if t.shape not in computed])
+    take(state, names, [t for t in found if t.shape not in computed])
     # The stage of the encoders: those of the mouth, then that of the eyes, between grids that are no weights.
     encoders = [t for t in weights(pack / "appearance.pt") if t.shape[-1] != 2]
     mouth = encoder_names("look", 4) + encoder_names("code", 4)

@@ -90,9 +90,10 @@ class Trainer:
     can_guess = False
     """Whether the net that guesses the mouth's code is trained already when training starts."""
 
-    def __init__(self, a: argparse.Namespace) -> None:
+    def __init__(self, a: argparse.Namespace, width: list[int] | None = None) -> None:
+        """width: channels of the painter's levels, where they are not those that ship."""
         self.a, self.kind = a, a.kind
-        self.part, self.critic, self.reader = Part(a.kind), Critic(), Reader()
+        self.part, self.critic, self.reader = Part(a.kind, width), Critic(), Reader()
         self.part.painter = self.part.painter.to(memory_format=torch.channels_last)
         self.geo, self.n, self.h = self.part.geo, self.part.n, self.part.h
         self.opt = torch.optim.Adam(self.part.parameters(), lr=1e-3, betas=(0.9, 0.99))

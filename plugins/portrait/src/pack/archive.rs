@@ -13,7 +13,8 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::pickle::{self, Pickle};
 use super::scratch::{Scratch, Target};
 use super::script::{self, Program, Refusal};
-use super::{PackError, float16, narrow};
+use super::quick::Quick;
+use super::{PackError, float16, int8, narrow};
 
 /// Most files in an archive.
 const MAX_FILES: usize = 1 << 16;
@@ -42,15 +43,20 @@ struct Files {
     numbers: [BTreeMap<String, Vec<u8>>; 2],
 }
 
-/// Checks a model and returns it as it is to be loaded. Where `widen` is set, numbers of half precision become float32; where
-/// `narrow` is, those that convolutions and linear layers multiply with become bfloat16 ([`mod@narrow`]).
+/// Checks a model and returns it as it is to be loaded. Where `widen` is set, numbers of half precision become float32; `quick` is
+/// what its layers are to compute in, where that is not float32 ([`mod@narrow`], [`mod@int8`]).
 ///
 /// # Errors
 /// The first thing in it that a pack's models may not hold; `path` is for the message.
-pub fn rebuild(path: &Path, bytes: &[u8], widen: bool, narrow: bool) -> Result<Scratch, PackError> {
+pub fn rebuild(
+    path: &Path,
+    bytes: &[u8],
+    widen: bool,
+    quick: Option<Quick<'_>>,
+) -> Result<Scratch, PackError> {
     let wrong = |reason: String| PackError::Model { path: path.to_owned(), reason };
     let mut files = read(bytes).map_err(|reason| wrong(format!("its archive holds {reason}")))?;
-    let (program, [mut data, mut constants]) = check(path, &files, widen)?;
+    let (program, [mut data, mut constants]) = check(path, &files, widen, false)?;
     for (numbers, Pickle { half, .. }) in files.numbers.iter_mut().zip([&data, &constants]) {
         for key in half {
             if let Some(stored) = numbers.get_mut(key) {
@@ -59,28 +65,44 @@ pub fn rebuild(path: &Path, bytes: &[u8], widen: bool, narrow: bool) -> Result<S
         }
     }
     (files.data, files.constants) = (std::mem::take(&mut data.bytes), std::mem::take(&mut constants.bytes));
-    if narrow {
-        // Read again: widening moved what the pickles refer to.
-        let (_, [data, constants]) = check(path, &files, false)?;
-        let changes = narrow::Changes::new(&program, &data, &constants);
-        for source in files.sources.values_mut() {
-            *source = narrow::rewrite(source);
+    match quick {
+        None => {}
+        Some(Quick::Bf16) => {
+            // Read again: widening moved what the pickles refer to.
+            let (_, [data, constants]) = check(path, &files, false, false)?;
+            let changes = narrow::Changes::new(&program, &data, &constants);
+            for source in files.sources.values_mut() {
+                *source = narrow::rewrite(source);
+            }
+            files.data = changes.recast(0, &data);
+            files.constants = changes.recast(1, &constants);
+            changes.narrow(&mut files.numbers);
         }
-        files.data = changes.recast(0, &data);
-        files.constants = changes.recast(1, &constants);
-        changes.narrow(&mut files.numbers);
+        Some(Quick::Int8 { convolutions, top }) => {
+            for source in files.sources.values_mut() {
+                *source = int8::rewrite(source, convolutions, top)
+                    .map_err(|reason| wrong(format!("its code holds {reason}")))?;
+            }
+        }
+    }
+    if quick.is_some() {
         // What runs is what is checked.
-        check(path, &files, false)?;
+        check(path, &files, false, true)?;
     }
     Scratch::new(|to| write(&files, to)).map_err(|e| wrong(format!("it cannot be written anew ({e})")))
 }
 
-/// Checks what an archive holds: its code, `data.pkl`, `constants.pkl`.
-fn check(path: &Path, files: &Files, widen: bool) -> Result<(Program, [Pickle; 2]), PackError> {
+/// Checks what an archive holds: its code (`changed`: as the plugin changes it), `data.pkl`, `constants.pkl`.
+fn check(
+    path: &Path,
+    files: &Files,
+    widen: bool,
+    changed: bool,
+) -> Result<(Program, [Pickle; 2]), PackError> {
     let wrong = |reason: String| PackError::Model { path: path.to_owned(), reason };
     let mut program = Program::default();
     for (module, source) in &files.sources {
-        script::parse(source, module, &mut program).map_err(|refusal| refused(path, module, refusal))?;
+        script::parse(source, module, changed, &mut program).map_err(|refusal| refused(path, module, refusal))?;
     }
     let [data_numbers, constant_numbers] = &files.numbers;
     let broken = |file: &str| {
@@ -258,7 +280,7 @@ mod tests {
     #[test]
     fn the_new_archive_holds_what_was_checked() {
         let path = Pack::open(DEFAULT_PACK).unwrap().dir().join("pose.pt");
-        let found = rebuild(&path, &std::fs::read(&path).unwrap(), false, false).unwrap().bytes().unwrap();
+        let found = rebuild(&path, &std::fs::read(&path).unwrap(), false, None).unwrap().bytes().unwrap();
         let mut archive = ZipArchive::new(Cursor::new(&found)).unwrap();
         let mut names: Vec<String> = archive.file_names().map(str::to_owned).collect();
         names.sort();
@@ -276,7 +298,7 @@ mod tests {
             assert_eq!(archive.by_index(index).unwrap().compression(), CompressionMethod::Stored);
         }
         // Again: it is an archive like another.
-        assert_eq!(rebuild(&path, &found, false, false).unwrap().bytes().unwrap(), found);
+        assert_eq!(rebuild(&path, &found, false, None).unwrap().bytes().unwrap(), found);
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub enum PackError {
         reason: String,
     },
     /// The environment asks for a precision that is none.
-    #[error("GST_PORTRAIT_PRECISION is {0:?}: it may be auto or fp32")]
+    #[error("GST_PORTRAIT_PRECISION is {0:?}: it may be auto, bf16 or fp32")]
     Precision(String),
     /// The `device` property names no device that is there.
     #[error("device {0:?} is not available: use auto, cpu or cuda:N with N below the number of CUDA devices")]

@@ -323,6 +323,9 @@ pub struct StageEntry {
     pub precision: Option<Precision>,
     /// What its convolutions and linear layers compute in where the CPU is quicker at it and all else would be float32.
     pub fast: Option<Fast>,
+    /// What goes into its convolutions, in the order of the code, where they may compute in whole numbers of eight bits.
+    #[serde(default)]
+    pub int8: Vec<ConvolutionEntry>,
     /// Frames that it takes at once, along a first dimension of its tensors; `shape` tells those of one. Only where the
     /// role has no state: features.
     #[serde(default = "one")]
@@ -382,6 +385,16 @@ pub enum Weights {
 pub enum Fast {
     /// Half the bits with single precision's range.
     Bf16,
+}
+
+/// What goes into a convolution.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvolutionEntry {
+    /// Smallest and largest number, as far as they count; none where the convolution stays as it is.
+    pub range: Option<[f32; 2]>,
+    /// Shape: batch, channels, height, width.
+    pub shape: [i64; 4],
 }
 
 /// Name and shape of a stage's tensor.

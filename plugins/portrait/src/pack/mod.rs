@@ -7,10 +7,12 @@
 mod ahead;
 mod archive;
 mod calloff;
+mod calls;
 mod draft;
 mod error;
 mod float16;
 pub mod gate;
+mod int8;
 mod locate;
 mod look_ahead;
 mod manifest;
@@ -19,6 +21,7 @@ mod passes;
 mod pickle;
 pub mod profile;
 mod promise;
+mod quick;
 mod roles;
 mod scratch;
 mod script;
@@ -51,6 +54,7 @@ pub use threads::ThreadLimit;
 
 use crate::pack::sync::lock;
 use manifest::{Precision, StageEntry, Weights};
+use quick::Quick;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -219,40 +223,39 @@ impl Pack {
         if let Some(stage) = shared.upgrade() {
             return Ok(stage);
         }
-        let bears = entry.fast.is_some() && device == tch::Device::Cpu && narrow::pays();
-        let fast = bears && narrow::is_allowed()?;
-        let stage = Arc::new(self.load(name, entry, device, fast)?);
+        let ways = if device == tch::Device::Cpu { quick::ways(entry)? } else { Vec::new() };
+        let stage = Arc::new(self.load(name, entry, device, &ways)?);
         gst::info!(CAT, "stage {name} of {} computes in {}", self.id(), stage.precision());
         *shared = Arc::downgrade(&stage);
         Ok(stage)
     }
 
-    /// Loads a stage; with its layers in bfloat16 where `fast` is set and its code allows.
+    /// Loads a stage; in the first of those ways of computing that its code allows, else in what the pack says.
     fn load(
         &self,
         name: &str,
         entry: &StageEntry,
         device: tch::Device,
-        fast: bool,
+        ways: &[Quick<'_>],
     ) -> Result<Stage, PackError> {
         let path = self.dir.join(&entry.file);
         let compute = &self.manifest.compute;
         let wanted = if device.is_cuda() { compute.cuda } else { compute.cpu };
         let precision = entry.precision.unwrap_or(wanted);
-        let load = |narrow| {
+        let load = |quick| {
             let bytes = trust::check_file(&path, &entry.sha256, MAX_STAGE_BYTES)?;
-            let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16, narrow)?;
+            let checked = archive::rebuild(&path, &bytes, entry.weights == Weights::Float16, quick)?;
             // While libtorch reads, the file would only take memory.
             drop(bytes);
-            Stage::load(name, entry, &checked, device, precision, narrow)
+            Stage::load(name, entry, &checked, device, precision, quick)
         };
-        if fast && precision == Precision::Fp32 {
-            match load(true) {
+        for &quick in ways.iter().filter(|_| precision == Precision::Fp32) {
+            match load(Some(quick)) {
                 Ok(stage) => return Ok(stage),
-                Err(error) => gst::warning!(CAT, "stage {name} computes in fp32: {error}"),
+                Err(error) => gst::warning!(CAT, "stage {name} does not compute in {}: {error}", quick.name()),
             }
         }
-        load(false)
+        load(None)
     }
 }
 

@@ -8,12 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PackError;
+use super::calls::first_argument;
 use super::pickle::{Pickle, Reference};
 use super::script::{Expr, Program, Step, Type, What};
-
-/// `fp32` where no stage is to compute in anything else on the CPU; `auto` is what the pack and the processor bear.
-const PRECISION_VARIABLE: &str = "GST_PORTRAIT_PRECISION";
 
 /// Operators that are narrowed: input, weight and bias come first.
 const LAYERS: [&str; 3] = ["conv1d", "conv2d", "linear"];
@@ -28,30 +25,6 @@ const TO_BF16: &str = ", 15)";
 const FROM: &str = "FloatStorage";
 const TO: &str = "BFloat16Storage";
 
-/// Whether this processor multiplies bfloat16.
-pub fn pays() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512bf16");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Whether the environment leaves the precision to the pack.
-///
-/// # Errors
-/// Where it asks for one that is none.
-pub fn is_allowed() -> Result<bool, PackError> {
-    allows(std::env::var(PRECISION_VARIABLE).ok().as_deref())
-}
-
-fn allows(wanted: Option<&str>) -> Result<bool, PackError> {
-    match wanted {
-        None | Some("" | "auto") => Ok(true),
-        Some("fp32") => Ok(false),
-        Some(other) => Err(PackError::Precision(other.to_owned())),
-    }
-}
-
 /// Source code whose layers get their input in bfloat16.
 pub fn rewrite(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + source.len() / 16);
@@ -65,22 +38,6 @@ pub fn rewrite(source: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Length of the first argument of a call.
-fn first_argument(text: &str) -> usize {
-    let (mut depth, mut quoted) = (0_usize, None);
-    for (at, c) in text.char_indices() {
-        match (quoted, c) {
-            (Some(mark), _) => quoted = Some(mark).filter(|mark| *mark != c),
-            (None, '"' | '\'') => quoted = Some(c),
-            (None, '(' | '[') => depth += 1,
-            (None, ',' | ')') if depth == 0 => return at,
-            (None, ')' | ']') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 /// Which numbers of a model are narrowed: files of `data.pkl` and of `constants.pkl`.
@@ -227,42 +184,6 @@ impl Uses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::{DEFAULT_PACK, Pack};
-    use tch::{Device, Tensor};
-
-    /// Every stage that says it bears bfloat16: what a picture shows of the difference is below a level of 255, and what is
-    /// heard of it below a hundredth.
-    #[test]
-    fn stages_that_bear_it_give_nearly_the_same() {
-        let pack = Pack::open(DEFAULT_PACK).unwrap();
-        let golden = Tensor::read_safetensors(pack.dir().join("golden.safetensors")).unwrap();
-        let mut found = 0;
-        for (name, entry) in pack.manifest().stages.iter().filter(|(_, entry)| entry.fast.is_some()) {
-            found += 1;
-            let inputs: Vec<Tensor> = (0..entry.inputs.len())
-                .map(|i| {
-                    let (_, tensor) = golden.iter().find(|(n, _)| *n == format!("{name}.in.{i}")).unwrap();
-                    tensor.reshape(&*entry.inputs[i].shape)
-                })
-                .collect();
-            let [exact, fast] = [false, true].map(|fast| pack.load(name, entry, Device::Cpu, fast).unwrap());
-            assert_eq!([exact.precision(), fast.precision()], ["fp32", "bf16"], "{name}");
-            let [exact, fast] = [exact, fast].map(|stage| stage.run(&inputs).unwrap());
-            for (i, (exact, fast)) in exact.iter().zip(&fast).enumerate() {
-                assert_eq!(fast.kind(), tch::Kind::Float);
-                let off = ((exact - fast).norm() / exact.norm()).double_value(&[]);
-                assert!(off > 1e-5 && off < 0.02, "{name}, output {i}: {off}");
-            }
-        }
-        assert_eq!(found, 3);
-    }
-
-    #[test]
-    fn the_environment_can_ask_for_single_precision_and_for_nothing_unknown() {
-        assert!(allows(None).unwrap() && allows(Some("auto")).unwrap() && !allows(Some("fp32")).unwrap());
-        let error = allows(Some("bf17")).unwrap_err().to_string();
-        assert!(error.contains(PRECISION_VARIABLE) && error.contains("bf17"), "{error}");
-    }
 
     #[test]
     fn layers_get_their_input_in_bfloat16_and_nothing_else_changes() {

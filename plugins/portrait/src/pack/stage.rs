@@ -9,13 +9,16 @@ use super::calloff::is_called_off;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
 use super::passes::Passes;
 use super::scratch::Scratch;
-use super::{PackError, gate, profile};
+use super::quick::Quick;
+use super::{PackError, gate, int8, profile};
 
 /// A stage of a pack on a device.
 #[derive(Debug)]
 pub struct Stage {
     name: String,
     module: CModule,
+    /// What goes in behind the inputs.
+    ordered: Option<Ordered>,
     device: Device,
     /// In the order of the stage's role, as is all that is told by number.
     inputs: Vec<TensorEntry>,
@@ -44,6 +47,8 @@ enum Computing {
     Whole(Kind),
     /// Its layers in bfloat16, as the file was changed to (`narrow`).
     Narrow,
+    /// Its convolutions in whole numbers, as the file was changed to (`int8`).
+    Int8,
 }
 
 impl Computing {
@@ -61,7 +66,32 @@ impl Computing {
             Self::Single => "fp32",
             Self::Mixed | Self::Whole(Kind::Half) => "fp16",
             Self::Whole(_) | Self::Narrow => "bf16",
+            Self::Int8 => "int8",
         }
+    }
+}
+
+/// Weights in oneDNN's order: a list of tensors.
+#[derive(Debug)]
+struct Ordered(IValue);
+
+// SAFETY: it is a list of tensors (`new`), which nothing changes once they are made; threads only count references to them, which
+// libtorch does atomically, and read their numbers.
+unsafe impl Send for Ordered {}
+// SAFETY: as above.
+unsafe impl Sync for Ordered {}
+
+impl Ordered {
+    fn new(stage: &str, module: &CModule) -> Result<Self, PackError> {
+        let _no_grad = tch::no_grad_guard();
+        match module.method_is::<IValue>(int8::METHOD, &[]).map_err(|e| torch(stage, &e))? {
+            list @ IValue::TensorList(_) => Ok(Self(list)),
+            _ => Err(PackError::Torch { stage: stage.to_owned(), reason: "gave no weights".to_owned() }),
+        }
+    }
+
+    fn value(&self) -> &IValue {
+        &self.0
     }
 }
 
@@ -95,18 +125,23 @@ impl Outputs<'_> {
 
 impl Stage {
     /// Loads a stage from its checked file (`archive::rebuild`) and runs it on zeros, so that a model of the wrong shape is an error here
-    /// and not in the middle of a stream. `narrow` says that the file was changed to compute in bfloat16.
+    /// and not in the middle of a stream. `quick` is what the file was changed to compute in.
     pub(super) fn load(
         name: &str,
         entry: &StageEntry,
         checked: &Scratch,
         device: Device,
         precision: Precision,
-        narrow: bool,
+        quick: Option<Quick<'_>>,
     ) -> Result<Self, PackError> {
         let mut module = checked.load(device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
-        let compute = if narrow { Computing::Narrow } else { Computing::new(precision, device) };
+        let compute = match quick {
+            None => Computing::new(precision, device),
+            Some(Quick::Bf16) => Computing::Narrow,
+            Some(Quick::Int8 { .. }) => Computing::Int8,
+        };
+        let ordered = (compute == Computing::Int8).then(|| Ordered::new(name, &module)).transpose()?;
         if let Computing::Whole(kind) = compute {
             // tch has no variant that returns an error.
             let convert = std::panic::AssertUnwindSafe(|| module.to(device, kind, false));
@@ -118,6 +153,7 @@ impl Stage {
         let mut stage = Self {
             name: name.to_owned(),
             module,
+            ordered,
             device,
             inputs: entry.inputs.clone(),
             outputs: entry.outputs.clone(),
@@ -197,8 +233,9 @@ impl Stage {
             _ => Ok(tensor.shallow_clone()),
         };
         let given = (0..inputs.len()).filter_map(|i| inputs.get(*self.arguments.get(i).unwrap_or(&i)));
-        let values: Vec<IValue> =
+        let given: Vec<IValue> =
             given.map(|tensor| value(tensor).map(IValue::Tensor)).collect::<Result<_, _>>()?;
+        let values: Vec<&IValue> = given.iter().chain(self.ordered.as_ref().map(Ordered::value)).collect();
         let pass = gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1));
         let _plain = self.plain.then(Plain::new);
         let forward = || self.module.forward_is(&values);
@@ -327,7 +364,7 @@ impl Stage {
         self.plain
     }
 
-    /// What it computes in: `fp32`, `fp16` or `bf16`.
+    /// What it computes in: `fp32`, `fp16`, `bf16` or `int8`.
     pub fn precision(&self) -> &'static str {
         self.compute.name()
     }

@@ -41,7 +41,7 @@ fn module(name: &str, value: &[u8]) -> Vec<u8> {
 
 fn load(body: &[u8]) -> Result<Pickle, String> {
     let mut program = Program::default();
-    parse(SOURCE, "__torch__.m", &mut program).unwrap();
+    parse(SOURCE, "__torch__.m", false, &mut program).unwrap();
     let records = [("0", vec![1u8; 24]), ("1", vec![0, 60, 0, 192]), ("2", vec![0, 1, 2])];
     let records = records.map(|(key, bytes)| (key.to_owned(), bytes)).into();
     read(&[b"\x80\x02", body, b"."].concat(), &program, &records, true)
@@ -191,7 +191,7 @@ fn steps_that_no_exporter_writes_are_refused() {
         assert!(found.is_err(), "{}: {found:?}", body.escape_ascii());
     }
     let mut program = Program::default();
-    parse(SOURCE, "__torch__.m", &mut program).unwrap();
+    parse(SOURCE, "__torch__.m", false, &mut program).unwrap();
     for bytes in [b"".as_slice(), b"K\x01.", b"\x80\x04K\x01.", b"\x80\x02K\x01", b"\x80\x02K\x01.K\x01."] {
         assert!(read(bytes, &program, &BTreeMap::new(), false).is_err(), "{}", bytes.escape_ascii());
     }

@@ -173,7 +173,7 @@ impl Parser<'_, '_> {
 
     /// The call of an operator, by its name in `operators.txt`.
     fn operator(&mut self, line: usize, name: String) -> Read<Expr> {
-        let Some(listed) = operator(&name) else { return Err(Refusal::operator(line, name)) };
+        let Some(listed) = operator(&name, self.changed) else { return Err(Refusal::operator(line, name)) };
         // Without a call it would be a value, and could be called by another name.
         self.sign('(')?;
         let arguments = self.list(')', |p| {

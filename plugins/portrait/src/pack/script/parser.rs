@@ -73,13 +73,14 @@ const SPECIAL_METHODS: [&str; 2] = ["__len__", "__contains__"];
 
 pub type Read<T> = Result<T, Refusal>;
 
-/// Adds what a source file declares; `module` is the whole name that it stands for (`__torch__.a.b`).
+/// Adds what a source file declares; `module` is the whole name that it stands for (`__torch__.a.b`), `changed` says that the plugin
+/// wrote into it.
 ///
 /// # Errors
 /// Its first line with something that a model may not say.
-pub fn parse(source: &str, module: &str, program: &mut Program) -> Read<()> {
+pub fn parse(source: &str, module: &str, changed: bool, program: &mut Program) -> Read<()> {
     let tokens = tokens(source).map_err(|(line, what)| Refusal::at(line, what))?;
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0 };
+    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, changed };
     while parser.peek() != Token::End {
         parser.definition(module, program)?;
         while parser.peek() == Token::Newline {
@@ -93,6 +94,7 @@ pub struct Parser<'t, 's> {
     pub tokens: &'t [Placed<'s>],
     pub at: usize,
     depth: usize,
+    pub changed: bool,
 }
 
 impl<'s> Parser<'_, 's> {

@@ -18,7 +18,7 @@ fn module(body: &str) -> String {
 
 fn checked(source: &str) -> Result<(), Refusal> {
     let mut program = Program::default();
-    parse(source, "__torch__.m", &mut program)?;
+    parse(source, "__torch__.m", false, &mut program)?;
     check(&program, 2)
 }
 
@@ -144,6 +144,15 @@ fn what_leads_elsewhere_is_refused() {
     ] {
         let found = checked(&module(body));
         assert!(matches!(found, Err(Refusal::Code { .. })), "{body}\n{found:?}");
+    }
+}
+
+#[test]
+fn what_the_plugin_writes_into_a_model_may_call_more_than_the_model() {
+    for name in OWN_OPERATORS {
+        let source = module(&format!("return ops.{name}(x)"));
+        assert!(matches!(checked(&source), Err(Refusal::Operator { name: named, .. }) if named == name));
+        parse(&source, "__torch__.m", true, &mut Program::default()).unwrap();
     }
 }
 
