@@ -107,6 +107,54 @@ fn a_pipeline_that_stands_still_is_ended() {
     drop(writer.join().unwrap());
 }
 
+/// A recording that a pipe holds whole: who wrote it has gone before anything is read.
+#[test]
+fn a_short_recording_comes_through_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, pipe, film) =
+        (dir.path().join("speech.wav"), dir.path().join("pipe"), dir.path().join("film.mp4"));
+    samples::write_speech(&wav, 0.4);
+    fifo(&pipe);
+    let bytes = std::fs::read(&wav).unwrap();
+    assert!(bytes.len() < 60_000, "more than a pipe holds");
+    let feed = pipe.clone();
+    let writer = std::thread::spawn(move || std::fs::write(feed, bytes).unwrap());
+    let out = animate()
+        .arg(data("portrait-grace-hopper.jpg"))
+        .arg(&pipe)
+        .arg("--output")
+        .arg(&film)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    writer.join().unwrap();
+    assert!(film.exists());
+}
+
+/// Who reads what the program says may stop to.
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, table) = (dir.path().join("speech.wav"), dir.path().join("jobs.csv"));
+    samples::write_speech(&wav, 0.2);
+    let portrait = data("portrait-grace-hopper.jpg");
+    let row = |i: usize| format!("{},{},film{i}.mp4\n", portrait.display(), wav.display());
+    std::fs::write(&table, (0..2000).map(row).fold("photo,voice,output\n".to_owned(), |all, row| all + &row))
+        .unwrap();
+    let mut child = animate()
+        .arg("--jobs")
+        .arg(&table)
+        .arg("--plan")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
 /// Ctrl-C: no film, nothing half-done, and the shell sees by what the program ended.
 #[test]
 fn an_interrupted_program_leaves_nothing() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pipeline from a photo, or a video, and a recording to an MP4 file.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,8 +64,6 @@ pub struct Film {
     bus: gst::Bus,
     watch: Watch,
     files: Files,
-    /// The recording where it is a pipe.
-    _pipe: Option<File>,
     /// What elements warned of, each once.
     warnings: Vec<String>,
     /// Ends of the last picture that was drawn and of what the voice has said, ns.
@@ -80,7 +77,6 @@ impl Film {
     /// Puts the pipeline together: a photo speaks the recording, or the person in a video does; `output` is to be called `named`.
     pub fn new(subject: Subject<'_>, audio: &Path, output: &Path, named: &Path) -> Result<Self> {
         let watch = Watch::of_process();
-        let pipe = hold_pipe(audio)?;
         let pipeline = gst::Pipeline::new();
         let make = |name: &str| -> Result<gst::Element> {
             let element = make(name)?;
@@ -90,6 +86,7 @@ impl Film {
 
         let source = make("filesrc")?;
         source.set_property("location", path_text(audio)?);
+        hold_pipe(audio, &source)?;
         // A video's pictures are not decoded.
         let decode = make("decodebin")?;
         decode.set_property("caps", gst::Caps::builder("audio/x-raw").build());
@@ -195,7 +192,6 @@ impl Film {
                 video: subject.video().map(Path::to_owned),
                 output: named.to_owned(),
             },
-            _pipe: pipe,
             warnings: Vec::new(),
             drawn,
             heard,

@@ -5,6 +5,7 @@
 // A command-line program speaks on its standard streams.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod console;
 mod film;
 mod jobs;
 mod message;
@@ -74,7 +75,7 @@ struct Args {
     /// Where the models run: auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
-    /// CPU threads of the models, 0 = libtorch's own choice
+    /// CPU threads of the models, 0 = one
     #[arg(long, default_value_t = 0)]
     num_threads: u32,
     /// Name or folder of a model pack
@@ -258,13 +259,12 @@ fn run(args: &Args) -> Result<()> {
     for warning in &made.warnings {
         eprintln!("warning: {warning}");
     }
-    println!(
+    console::say(format_args!(
         "{}: {:.2} s in {wall:.2} s ({:.2} × real time)",
         args.output.display(),
         made.length.as_secs_f64(),
         made.length.as_secs_f64() / wall
-    );
-    Ok(())
+    ))
 }
 
 fn main() -> ExitCode {

@@ -117,12 +117,24 @@ pub fn check_video(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a pipe open for reading. GStreamer opens it, closes it and opens it again, and a program that writes in between
-/// is ended by a signal.
-pub fn hold_pipe(file: &Path) -> Result<Option<File>> {
+/// Keeps a pipe open until the first of it was read. Who writes into it may have gone before GStreamer opens it, which would wait
+/// for another; or would be ended by a signal while GStreamer opens it, closes it and opens it again.
+pub fn hold_pipe(file: &Path, source: &gst::Element) -> Result<()> {
     let named = || format!("cannot read {}", file.display());
-    let is_pipe = file.metadata().with_context(named)?.file_type().is_fifo();
-    is_pipe.then(|| File::open(file).with_context(named)).transpose()
+    if !file.metadata().with_context(named)?.file_type().is_fifo() {
+        return Ok(());
+    }
+    // For writing too: that waits for nobody.
+    let both = File::options().read(true).write(true).open(file);
+    let pipe = both.or_else(|_| File::open(file)).with_context(named)?;
+    if let Some(pad) = source.static_pad("src") {
+        // What is open for writing has no end: it closes with the probe.
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let _held = &pipe;
+            gst::PadProbeReturn::Remove
+        });
+    }
+    Ok(())
 }
 
 /// Links the first stream of a kind that the decoder finds; a file without any is an error. Where a file is several in a row,

@@ -342,6 +342,21 @@ fn a_stream_that_was_refused_is_not_called_empty() {
     assert_eq!(common::bus_error(&bus), None, "one error");
 }
 
+/// A live source that ends before anything came of it is no empty recording.
+#[test]
+fn a_live_source_that_ends_at_once_is_not_called_empty() {
+    for (live, said) in [(true, 0), (false, 1)] {
+        let mut harness = AUDIO_FEATURES.harness();
+        harness.set_live(live);
+        let bus = gst::Bus::new();
+        harness.element().unwrap().set_bus(Some(&bus));
+        harness.push_event(gst::event::Eos::new());
+        let errors: Vec<_> = std::iter::from_fn(|| common::bus_error(&bus)).collect();
+        assert_eq!(errors.len(), said, "{errors:?}");
+        assert!(errors.iter().all(|(text, _)| text.contains("audioconvert ! audioresample")), "{errors:?}");
+    }
+}
+
 /// A clock that jumps by an hour does not make an hour of idle frames.
 #[test]
 fn a_long_hole_is_left_out_with_one_warning() {

@@ -398,6 +398,8 @@ fn wrong_size(fixture: Fixture) {
         b.append_memory(nan.peek_memory(0).to_owned());
     }
     assert_eq!(harness.push(buffer), Err(gst::FlowError::Error));
+    let (text, _) = bus_error(&bus).unwrap();
+    assert!(text.contains("number 0 is NaN") && !text.contains("use a pack"), "{text}");
 }
 
 fn shared_input(fixture: Fixture) {

@@ -19,7 +19,7 @@ use report::{Outcome, Report, Status};
 pub use row::Shard;
 use row::{BadRow, Job};
 
-use crate::{film, output, properties};
+use crate::{console, film, output, properties};
 
 /// What the command line says.
 pub struct Jobs<'a> {
@@ -83,14 +83,14 @@ pub fn run(jobs: &Jobs) -> Result<()> {
     render(jobs, waiting, |outcome| tell(&mut report, &mut count, &bar, outcome))?;
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
-    println!(
+    console::say(format_args!(
         "{} films done, {} skipped, {} failed of {total} in {seconds:.1} s ({:.2} films a second, {:.2} × real time)",
         count.done,
         count.skipped,
         count.failed,
         count.done as f64 / seconds,
         count.film_seconds / seconds
-    );
+    ))?;
     if count.failed > 0 {
         bail!("{} of {total} rows have no film: {} says why", count.failed, report_path(jobs).display());
     }
@@ -101,10 +101,11 @@ pub fn run(jobs: &Jobs) -> Result<()> {
 fn print(all: &[Result<Job, BadRow>]) -> Result<()> {
     for one in all {
         match one {
-            Ok(job) => println!("{}", serde_json::to_string(job)?),
-            Err(BadRow { row, output, reason }) => {
-                println!("{}", serde_json::json!({ "row": row, "output": output, "error": reason }));
-            }
+            Ok(job) => console::say(format_args!("{}", serde_json::to_string(job)?))?,
+            Err(BadRow { row, output, reason }) => console::say(format_args!(
+                "{}",
+                serde_json::json!({ "row": row, "output": output, "error": reason })
+            ))?,
         }
     }
     Ok(())

@@ -11,9 +11,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::pickle::{self, Pickle};
+use super::quick::Quick;
 use super::scratch::{Scratch, Target};
 use super::script::{self, Program, Refusal};
-use super::quick::Quick;
 use super::{PackError, float16, int8, narrow};
 
 /// Most files in an archive.
@@ -102,7 +102,8 @@ fn check(
     let wrong = |reason: String| PackError::Model { path: path.to_owned(), reason };
     let mut program = Program::default();
     for (module, source) in &files.sources {
-        script::parse(source, module, changed, &mut program).map_err(|refusal| refused(path, module, refusal))?;
+        script::parse(source, module, changed, &mut program)
+            .map_err(|refusal| refused(path, module, refusal))?;
     }
     let [data_numbers, constant_numbers] = &files.numbers;
     let broken = |file: &str| {

@@ -102,9 +102,13 @@ impl<'s> Rewriter<'_, 's> {
             (0..DEFAULTS.len()).map(|i| others.get(1 + i).copied().unwrap_or(DEFAULTS[i])).collect();
         let geometry = geometry.join(", ");
         let (low, high) = (f64::from(low.min(0.0)), f64::from(high.max(0.0)));
-        let sound = (1e-6..1e6).contains(&(high - low)) && entry.shape.iter().all(|n| (1..=MAX_SIDE).contains(n));
+        let sound =
+            (1e-6..1e6).contains(&(high - low)) && entry.shape.iter().all(|n| (1..=MAX_SIDE).contains(n));
         if !sound {
-            return Err(format!("a convolution of which pack.toml tells {:?} and {:?}", entry.range, entry.shape));
+            return Err(format!(
+                "a convolution of which pack.toml tells {:?} and {:?}",
+                entry.range, entry.shape
+            ));
         }
         let top = f64::from(self.top);
         let scale = (high - low) / top;
@@ -198,13 +202,25 @@ mod tests {
         for (code, ranges, word) in [
             (source(one), vec![range, range], "1 convolutions where pack.toml tells 2"),
             (source("return x"), vec![range], "0 convolutions"),
-            (source(&format!("y = torch.conv2d(x, CONSTANTS.c0)\n    {one}")), vec![range], "more convolutions"),
+            (
+                source(&format!("y = torch.conv2d(x, CONSTANTS.c0)\n    {one}")),
+                vec![range],
+                "more convolutions",
+            ),
             (source("return torch.conv2d(x, weight, None)"), vec![range], "does not go"),
-            (source("return torch.conv2d(x, CONSTANTS.c0, None, [1, 1], \"same\")"), vec![range], "does not go"),
+            (
+                source("return torch.conv2d(x, CONSTANTS.c0, None, [1, 1], \"same\")"),
+                vec![range],
+                "does not go",
+            ),
             (source("return torch.conv2d(x)"), vec![range], "without weights"),
             (source("return torch.conv2d(x"), vec![range], "without an end"),
             (source("int8_ordered = torch.conv2d(x, CONSTANTS.c0)"), vec![range], "not frozen"),
-            (source(one) + "  def other(self: __torch__.m.M) -> int:\n    return 1\n", vec![range], "not frozen"),
+            (
+                source(one) + "  def other(self: __torch__.m.M) -> int:\n    return 1\n",
+                vec![range],
+                "not frozen",
+            ),
         ] {
             let error = rewrite(&code, &entries(&ranges), 255).unwrap_err();
             assert!(error.contains(word), "{error}");

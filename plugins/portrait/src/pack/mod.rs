@@ -252,7 +252,9 @@ impl Pack {
         for &quick in ways.iter().filter(|_| precision == Precision::Fp32) {
             match load(Some(quick)) {
                 Ok(stage) => return Ok(stage),
-                Err(error) => gst::warning!(CAT, "stage {name} does not compute in {}: {error}", quick.name()),
+                Err(error) => {
+                    gst::warning!(CAT, "stage {name} does not compute in {}: {error}", quick.name())
+                }
             }
         }
         load(None)

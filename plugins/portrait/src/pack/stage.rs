@@ -8,8 +8,8 @@ use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 use super::calloff::is_called_off;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
 use super::passes::Passes;
-use super::scratch::Scratch;
 use super::quick::Quick;
+use super::scratch::Scratch;
 use super::{PackError, gate, int8, profile};
 
 /// A stage of a pack on a device.

@@ -62,6 +62,8 @@ pub struct Framer {
     sound_end: u64,
     /// The frame that comes out next; `None` before the first sample.
     next: Option<u64>,
+    /// Grid position of the first sample.
+    begin: u64,
     /// A hole was left out before it.
     skipped: bool,
     /// Timestamps lag behind the sound.
@@ -82,6 +84,7 @@ impl Framer {
             end: 0,
             sound_end: 0,
             next: None,
+            begin: 0,
             skipped: false,
             lags: false,
             live: None,
@@ -270,6 +273,9 @@ impl Framer {
 
     /// Whether samples are those that were placed at a position before, as far as that is still known.
     fn repeats(&self, position: u64, samples: &[f32]) -> bool {
+        if position < self.begin {
+            return false;
+        }
         let known = position.checked_sub(self.first).and_then(|at| self.samples.get(at as usize..));
         known.is_none_or(|known| known.iter().zip(samples).all(|(known, sample)| known == sample))
     }
@@ -283,6 +289,7 @@ impl Framer {
         };
         if self.next.is_none() {
             self.clear(position);
+            self.begin = position;
             self.next = Some(self.clock.frame_of(position));
             return (0, None);
         }

@@ -72,6 +72,21 @@ fn gaps_become_silence_and_overlaps_are_dropped() {
 }
 
 /// A container that tells a wrong rate: its timestamps go back, its sound does not.
+/// What is put before all that was heard repeats nothing.
+#[test]
+fn a_sentence_that_is_put_before_the_first_one_is_heard_behind_it() {
+    let mut framer = Framer::new(pal(), WINDOW, LOOK_AHEAD);
+    for (position, level) in [(16_000, 0.1), (0, 0.2)] {
+        for at in (position..position + 16_000).step_by(640) {
+            framer.place(Some(at), false, None, &[level; 640]);
+        }
+    }
+    framer.finish();
+    let frames = drain(&mut framer);
+    assert_eq!(frames.iter().map(|(n, _)| *n).collect::<Vec<_>>(), (25..75).collect::<Vec<_>>());
+    assert_eq!((frames[10].1[WINDOW - 1], frames[40].1[WINDOW - 1]), (0.1, 0.2));
+}
+
 #[test]
 fn sound_whose_timestamps_lag_is_heard_on() {
     let window = 4 * WINDOW;

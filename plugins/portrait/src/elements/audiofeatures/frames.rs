@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::state::{FrameSpan, Ready, State};
 use super::task::LiveTask;
 use crate::pack::Pack;
-use crate::stream::element::lock;
+use crate::stream::element::{is_live, lock};
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, buffer, meta};
 
@@ -147,11 +147,14 @@ impl AudioFeatures {
     /// At the end of a stream that is not live: without a sample there is no picture, and what is behind writes a file
     /// that nothing plays.
     pub(super) fn complain_of_nothing(&self) {
-        if lock(&self.state).as_ref().is_some_and(|state| !state.heard && state.live.is_none()) {
+        let nothing = lock(&self.state).as_ref().is_some_and(|state| !state.heard && state.live.is_none());
+        // A live source that ends at once was not asked yet what it is.
+        if nothing && !is_live(self.obj().sink_pad()) {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::WrongType,
-                ("no audio came before the end of the stream: the recording is empty, or has more than {MAX_CHANNELS} channels")
+                ("no audio came before the end of the stream: unless an error before this one says why, the recording is empty, has \
+                     more than {MAX_CHANNELS} channels, or lacks `audioconvert ! audioresample` before this element")
             );
         }
     }

@@ -13,6 +13,7 @@ mod imp;
 pub(crate) mod measure;
 mod scene;
 pub(crate) mod settings;
+pub(crate) mod square;
 pub(crate) mod tracker;
 pub(crate) mod watch;
 

@@ -8,6 +8,7 @@ use gst_video::prelude::*;
 use super::CAT;
 use super::absence::{Absence, Missing, Without};
 use super::measure::Tracked;
+use super::square::{self, Square};
 use super::tracker::{Tracker, orientation};
 use crate::face::find::{FaceChoice, RgbView};
 use crate::pack::PackError;
@@ -22,6 +23,8 @@ pub struct Watch {
     presentation: Presentation,
     /// Geometry of the frames, from the caps.
     info: Option<gst_video::VideoInfo>,
+    /// The frame with square pixels.
+    square: Square,
     /// Whether the last frame showed a face, for the log.
     seen: bool,
     /// How long no face was seen.
@@ -33,7 +36,7 @@ pub struct Watch {
 /// What a frame shows.
 pub struct Sight<'a> {
     pub tracked: &'a Tracked,
-    /// The frame as it stands upright; none of one that is a gap.
+    /// The frame as it stands upright, with square pixels; none of one that is a gap.
     pub view: Option<RgbView<'a>>,
     /// Another presentation begins with it.
     pub begins: bool,
@@ -72,6 +75,7 @@ impl Watch {
             tracker,
             presentation: Presentation::default(),
             info: None,
+            square: Square::default(),
             seen: false,
             absence: Absence::new(Without::Still),
             told_turn: false,
@@ -141,15 +145,20 @@ impl Watch {
             Some(frame) => {
                 let stride = frame.plane_stride().first().and_then(|&stride| usize::try_from(stride).ok());
                 let data = frame.plane_data(0).ok();
-                let view =
-                    stride.zip(data).and_then(|(stride, data)| RgbView::new(data, stride, width, height));
+                let (square, ratio) = (&mut self.square, square::ratio(&info));
+                let view = stride
+                    .zip(data)
+                    .and_then(|(stride, data)| square.of(data, stride, (width, height), ratio));
                 Some(view.ok_or(Blind::NoFrame { bytes: buffer.size(), width, height })?)
             }
             None => None,
         };
         let found = match &stored {
             Some(view) => self.tracker.track(view, choice, time.map(seconds))?.found,
-            None => self.tracker.hold(width, height).found,
+            None => {
+                let (width, height) = square::size((width, height), square::ratio(&info));
+                self.tracker.hold(width, height).found
+            }
         };
         let upright = self.tracker.upright();
         let tracked = self.tracker.last().ok_or(Blind::NotNegotiated)?;

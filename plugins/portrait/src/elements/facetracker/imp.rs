@@ -35,6 +35,7 @@ use super::reduced::{Colours, Reduced, Samples};
 use crate::elements::facelandmarks::absence::{Absence, Without};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
+use crate::elements::facelandmarks::square::{self, Square};
 use crate::elements::facelandmarks::tracker::Tracker;
 use crate::face::find::{FaceChoice, RgbView};
 use crate::face::landmark::COUNT;
@@ -68,6 +69,8 @@ struct State {
     presentation: Presentation,
     info: Option<gst_video::VideoInfo>,
     reduced: Reduced,
+    /// The same with square pixels.
+    square: Square,
     /// Restarts of the tracker: they are turns too.
     restarts: u64,
     covered: Covered,
@@ -225,6 +228,7 @@ impl BaseTransformImpl for FaceTracker {
             presentation: Presentation::default(),
             info: None,
             reduced: Reduced::default(),
+            square: Square::default(),
             restarts: 0,
             covered: Covered::default(),
             further: Vec::new(),
@@ -246,7 +250,7 @@ impl BaseTransformImpl for FaceTracker {
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         state.tracker.set_live(live);
         // Where the face was is in pixels of the old size.
-        let size = |info: &gst_video::VideoInfo| (info.width(), info.height());
+        let size = |info: &gst_video::VideoInfo| (info.width(), info.height(), info.par());
         if state.info.as_ref().map(size) != Some(size(&info)) {
             state.restart();
         }
@@ -310,7 +314,7 @@ impl BaseTransformImpl for FaceTracker {
             );
             return Err(gst::FlowError::Error);
         }
-        let State { tracker, reduced, restarts, covered, further, absence, .. } = state;
+        let State { tracker, reduced, square, restarts, covered, further, absence, .. } = state;
         further.retain(|one| wanted.iter().any(|(number, _)| *number == one.number));
         for (number, _) in &wanted {
             if !further.iter().any(|one| one.number == *number) {
@@ -319,22 +323,23 @@ impl BaseTransformImpl for FaceTracker {
             }
         }
         let gap = buffer.flags().contains(gst::BufferFlags::GAP);
-        let tracked = match reduced.view().filter(|_| !gap) {
+        let view = if gap { None } else { reduced.view(square, square::ratio(&info)) };
+        let tracked = match &view {
             Some(view) => {
                 let time = time.map(|t| std::time::Duration::from(t).as_secs_f64());
                 tracker.claim(self.claims.load(Ordering::Relaxed));
-                tracker.track_several(&view, choice, &wanted, time)
+                tracker.track_several(view, choice, &wanted, time)
             }
             None => Ok(tracker.hold(1, 1)),
         };
         let found = tracked.map(|tracked| {
-            let seen = reduced.view().filter(|_| tracked.found);
+            let seen = view.filter(|_| tracked.found);
             covered.step(seen.map(|view| is_covered(&view, &tracked.picture)));
             write(tracked, buffer)
         });
         for Further { number, meta, covered } in further.iter_mut() {
             let of = tracker.last_of(*number).filter(|(tracked, _)| tracked.found);
-            let seen = reduced.view().zip(of);
+            let seen = view.zip(of);
             covered.step(seen.map(|(view, (tracked, _))| is_covered(&view, &tracked.picture)));
             let turn = tracker.last_of(*number).map_or(0, |(_, turns)| turns) + *restarts;
             let mark = TrackMark { found: of.is_some(), covered: covered.is_covered(), turn };

@@ -3,6 +3,7 @@
 
 use multiversion::multiversion;
 
+use crate::elements::facelandmarks::square::Square;
 use crate::face::find::RgbView;
 
 /// Longest side of what the tracker sees, in pixels: a face of a tenth of it fills the mesh's input.
@@ -84,9 +85,9 @@ impl Reduced {
         }
     }
 
-    /// What was taken; `None` before the first frame.
-    pub fn view(&self) -> Option<RgbView<'_>> {
-        RgbView::new(&self.rgb, self.width * 3, self.width, self.height)
+    /// What was taken, with square pixels where those of the frame have that `ratio`; `None` before the first frame.
+    pub fn view<'a>(&'a self, square: &'a mut Square, ratio: f32) -> Option<RgbView<'a>> {
+        square.of(&self.rgb, self.width * 3, (self.width, self.height), ratio)
     }
 }
 

@@ -110,6 +110,7 @@ impl Landmarks2Latents {
             state.reset().map_err(|e| e.to_string())?;
         }
         buffer::read_f32(inbuf, &mut state.landmarks).map_err(|e| e.to_string())?;
+        buffer::check_finite(&state.landmarks)?;
         let (pose, notices) =
             state.step(&input, driving.as_ref(), &settings.controls).map_err(|e| e.to_string())?;
         state.write(pose, outbuf).map_err(|e| e.to_string())?;

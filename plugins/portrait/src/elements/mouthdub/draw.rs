@@ -5,6 +5,7 @@ use super::amount::Amount;
 use super::settings::Controls;
 use super::voice::Said;
 use super::whose::Whose;
+use crate::elements::facelandmarks::square;
 use crate::face::landmark::neutral::close_mouth;
 use crate::face::landmark::pose::decompose;
 use crate::face::landmark::{COUNT, Pose};
@@ -159,7 +160,7 @@ impl State {
 
     /// The video's format and size.
     pub fn set_info(&mut self, info: gst_video::VideoInfo) {
-        let format = |info: &gst_video::VideoInfo| (info.format(), info.width(), info.height());
+        let format = |info: &gst_video::VideoInfo| (info.format(), info.width(), info.height(), info.par());
         let same = self.info.as_ref().is_some_and(|old| format(old) == format(&info));
         self.info = Some(info);
         if !same {
@@ -220,6 +221,11 @@ impl State {
                 self.amplitude.look_at_person(gap(&self.normal));
             }
             self.speak(&pose, said, controls.gain, amount);
+            let wide = self.ratio();
+            for point in self.source.iter_mut().chain(&mut self.driving) {
+                point[0] /= wide;
+                point[2] /= wide;
+            }
             let task = Task {
                 source: &self.source,
                 driving: &self.driving,
@@ -255,8 +261,11 @@ impl State {
         }
         let [width, height] = size.map(|v| v as f32);
         self.source.clear();
-        // Pixel centres lie on whole numbers here.
-        self.source.extend(points.iter().map(|p| [p[0] * width - 0.5, p[1] * height - 0.5, p[2] * width]));
+        // Pixel centres lie on whole numbers here, and pixels are square: as wide as they are high.
+        let wide = self.ratio();
+        self.source.extend(
+            points.iter().map(|p| [wide * (p[0] * width - 0.5), p[1] * height - 0.5, wide * p[2] * width]),
+        );
         let pose = decompose(&self.source, &self.mean_face);
         if !(pose.scale.is_finite() && pose.scale > 1.0) {
             return None;
@@ -264,6 +273,11 @@ impl State {
         self.normal.resize(COUNT, [0.0; 3]);
         pose.remove(&self.source, &mut self.normal);
         Some(pose)
+    }
+
+    /// Width of a pixel in heights of it.
+    fn ratio(&self) -> f32 {
+        self.info.as_ref().map_or(1.0, square::ratio)
     }
 
     fn is_turned(&mut self, yaw: f32) -> bool {

@@ -436,6 +436,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         let blink = self.blink.swap(false, Ordering::Relaxed);
         let result = buffer::read_f32(inbuf, &mut state.features)
             .map_err(|e| e.to_string())
+            .and_then(|()| buffer::check_finite(&state.features))
             .and_then(|()| {
                 newcomer.map_or(Ok(()), |(person, leads)| {
                     state.go_on_as(person, leads).map_err(|e| e.to_string())

@@ -36,6 +36,21 @@ pub fn read_f32(buffer: &gst::BufferRef, out: &mut [f32]) -> Result<(), SizeErro
     Ok(())
 }
 
+/// Says of numbers that came from elsewhere whether they can be computed with.
+///
+/// # Errors
+/// The first that is none.
+pub fn check_finite(values: &[f32]) -> Result<(), String> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(format!(
+            "the buffer that came in cannot be used: its number {at} is {}; whatever made or changed it before this element has to mend \
+             that",
+            values[at]
+        )),
+    }
+}
+
 /// Writes a float32 tensor into a buffer of its size.
 pub fn write_f32(buffer: &mut gst::BufferRef, values: &[f32]) -> Result<(), SizeError> {
     let expected = size_of_val(values);
