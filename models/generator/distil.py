@@ -105,7 +105,7 @@ class Distiller(Trainer):
             + 5 * wrong.square().mean()
             + 0.2 * edges.abs().mean()
             + 0.1 * (alpha - taught[1]).abs().mean()
-            + (fine(paint) - fine(wanted)).abs().mean()
+            + 3 * (fine(paint) - fine(wanted)).abs().mean()
             + 20 * ((flow - taught[2]).abs() * seen).mean()
         )
         self.opt.zero_grad(set_to_none=True)

@@ -125,6 +125,16 @@ pub enum PackError {
         /// libtorch's words, first line.
         reason: String,
     },
+    /// There is not enough memory for it.
+    #[error(
+        "the model pack's stage {stage:?} failed for want of memory: {reason}; end other programs, or give this one more"
+    )]
+    Memory {
+        /// The stage.
+        stage: String,
+        /// libtorch's words, first line.
+        reason: String,
+    },
     /// The environment asks for a precision that is none.
     #[error("GST_PORTRAIT_PRECISION is {0:?}: it may be auto, bf16 or fp32")]
     Precision(String),

@@ -464,11 +464,18 @@ pub fn parse_device(text: &str, prefer: Preference) -> Result<Device, PackError>
     }
 }
 
+/// How libtorch says that it got no memory: on the CPU, anywhere in C++, on a CUDA device.
+const NO_MEMORY: [&str; 3] = ["allocate memory", "bad_alloc", "out of memory"];
+
 /// libtorch's messages carry a C++ back-trace: the first lines say what happened.
 pub(super) fn torch(stage: &str, error: &TchError) -> PackError {
     let text = error.to_string();
     let reason = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("unknown error").trim().to_owned();
-    PackError::Torch { stage: stage.to_owned(), reason }
+    let stage = stage.to_owned();
+    if NO_MEMORY.iter().any(|words| reason.contains(words)) {
+        return PackError::Memory { stage, reason };
+    }
+    PackError::Torch { stage, reason }
 }
 
 /// While it lives, this thread runs models as they are written. On a CPU libtorch's optimizer does not make a frozen model
@@ -486,5 +493,22 @@ impl Plain {
 impl Drop for Plain {
     fn drop(&mut self) {
         let _ = tch::jit::f_set_graph_executor_optimize(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_is_not_the_packs_fault() {
+        let error = Tensor::f_zeros([1 << 50], (Kind::Float, Device::Cpu)).unwrap_err();
+        let said = torch("mouth", &error).to_string();
+        assert!(
+            said.contains("want of memory") && said.contains("mouth") && !said.contains("use a pack"),
+            "{said}"
+        );
+        let error = Tensor::f_zeros([2, 3], (Kind::Float, Device::Cpu)).unwrap().f_reshape([5]).unwrap_err();
+        assert!(torch("mouth", &error).to_string().contains("use a pack"));
     }
 }
