@@ -128,6 +128,11 @@ class Films(unittest.TestCase):
                 head.push(voice)
                 head.finish()
                 self.assertEqual(len(list(head)), 10)
+                # Without an answer GStreamer would complain as well.
+                what = "portrait-utterance, state=started, running-time=(guint64)0, interrupted=false"
+                message = Gst.Message.new_element(head._source, Gst.Structure.new_from_string(what))
+                answer = head._sync(None, message)
+                self.assertEqual(answer, Gst.BusSyncReply.DROP)
         self.assertIn("of the listener", [str(call.args[1]) for call in hook.call_args_list])
 
     def test_in_asyncio_others_go_on(self) -> None:
