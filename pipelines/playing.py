@@ -23,42 +23,49 @@ __all__ = ["choices", "error_line", "set_property", "told", "watch", "write"]
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-#: What an element says when nobody takes what it gives.
-UNLINKED = "not-linked"
+#: Of the elements that read a file, by name, the file and what it lacks where nobody takes what it gives.
+Files = dict[str, tuple[str, str]]
 
 
-def error_line(message: Gst.Message, files: dict[str, tuple[str, str]] | None = None) -> str:
-    """An error in a line. `files`: of the elements that read one, by name, the file and what it lacks where nobody takes it."""
-    line, source = told(message), message.src
+def _fits_nowhere(message: Gst.Message) -> bool:
+    """Whether a file gives nothing that is asked for: GStreamer warns of it, and at times no error follows."""
+    if message.type == Gst.MessageType.WARNING:
+        return message.parse_warning()[0].matches(Gst.ParseError.quark(), Gst.ParseError.DELAYED_LINK)
+    return "reason not-linked" in told(message)
+
+
+def error_line(message: Gst.Message, files: Files) -> str | None:
+    """An error in a line; None where a message is none, but a warning."""
+    line, source, fits_nowhere = told(message), message.src, _fits_nowhere(message)
+    if message.type == Gst.MessageType.WARNING and not fits_nowhere:
+        return None
     while source is not None:
-        if (files or {}).get(source.get_name()):
+        if source.get_name() in files:
             path, lacks = files[source.get_name()]
-            return f"{path} {lacks}" if UNLINKED in line else line if path in line else f"{path}: {line}"
+            return f"{path} {lacks}" if fits_nowhere else line if path in line else f"{path}: {line}"
         source = source.get_parent()
     return line
 
 
-def watch(
-    pipeline: Gst.Pipeline, ended: Callable[[str | None], object], files: dict[str, tuple[str, str]] | None = None
-) -> None:
+def watch(pipeline: Gst.Pipeline, ended: Callable[[str | None], object], files: Files) -> None:
     """Prints what elements warn of, each text once; calls `ended` with an error, or with None at the end of the stream."""
     warned: set[str] = set()
 
-    def warning(_: Gst.Bus, message: Gst.Message) -> None:
-        # Of what does not fit together an error follows, which names the file.
-        unlinked = message.parse_warning()[0].matches(Gst.ParseError.quark(), Gst.ParseError.DELAYED_LINK)
-        if not unlinked and (text := told(message)) not in warned:
+    def heed(_: Gst.Bus, message: Gst.Message) -> None:
+        if problem := error_line(message, files):
+            ended(problem)
+        elif (text := told(message)) not in warned:
             warned.add(text)
             print(f"warning: {text}", file=sys.stderr, flush=True)
 
     bus = pipeline.get_bus()
     bus.add_signal_watch()
-    bus.connect("message::warning", warning)
-    bus.connect("message::error", lambda _, message: ended(error_line(message, files)))
+    bus.connect("message::warning", heed)
+    bus.connect("message::error", heed)
     bus.connect("message::eos", lambda *_: ended(None))
 
 
-def write(pipeline: Gst.Pipeline, sink: str, output: str, files: dict[str, tuple[str, str]] | None = None) -> int:
+def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files) -> int:
     """Plays a pipeline whose filesink `sink` writes the film `output`; returns the exit status.
 
     The film is written beside its place and moved there when it is whole, as `animate` does it. Ctrl-C and SIGTERM end

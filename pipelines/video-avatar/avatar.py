@@ -43,11 +43,11 @@ def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps, str]:
         # What shows no pictures gives neither one nor their end.
         sample = sink.emit("try-pull-sample", PATIENCE)
         if sample is None:
-            if message := bus.pop_filtered(Gst.MessageType.ERROR):
+            while message := bus.pop_filtered(Gst.MessageType.ERROR | Gst.MessageType.WARNING):
                 # Elements lose their places at the end.
-                problem = playing.error_line(message, files)
-                line.set_state(Gst.State.NULL)
-                sys.exit(f"error: {problem}")
+                if problem := playing.error_line(message, files):
+                    line.set_state(Gst.State.NULL)
+                    sys.exit(f"error: {problem}")
             if sink.get_property("eos"):
                 break
             continue
@@ -127,7 +127,7 @@ def main() -> None:
             failed.append(problem)
         loop.quit()
 
-    playing.watch(line, ended)
+    playing.watch(line, ended, {})
 
     def end() -> bool:
         # Whoever says it twice does not wait for the last pictures.

@@ -87,15 +87,31 @@ class Scripts(unittest.TestCase):
         ):
             self.assert_one_error(said, "video-avatar/run.sh", **clip | change)
         self.assert_one_error(f"{PHOTO} has no sound", "keyframes/run.py", SOURCE=PHOTO)
+        for intensity in ("2", "-.1", "half"):
+            said = f"INTENSITY={intensity} is no number from 0 to 1"
+            self.assert_one_error(said, "emotions/run.sh", SOURCE=self.voice, INTENSITY=intensity)
 
     def test_a_warning_is_printed_once(self) -> None:
-        said = "warning: facetracker finds no face in the video: "
-        for script, variables in (
-            ("dub/run.sh", {"FILM": self.empty, "SOURCE": self.voice, "OUTPUT": "out.mp4"}),
-            ("video-avatar/run.sh", {"CLIP": self.empty, "OUTPUT": "out.mkv", "SECONDS_LONG": "2"}),
+        tracker, landmarks = (f"warning: {name} finds no face in the video: " for name in ("facetracker", "facelandmarks0"))
+        for script, said, variables in (
+            # A language of the system's own does not hide it.
+            ("video-drives-photo/run.sh", landmarks, {"SOURCE": self.empty, "OUTPUT": "out.mp4", "LANGUAGE": "de"}),
+            ("dub/run.sh", tracker, {"FILM": self.empty, "SOURCE": self.voice, "OUTPUT": "out.mp4"}),
+            ("video-avatar/run.sh", tracker, {"CLIP": self.empty, "OUTPUT": "out.mkv", "SECONDS_LONG": "2"}),
         ):
             status, lines = self.run_script(script, **variables)
             self.assertEqual((0, [said]), (status, [line[: len(said)] for line in lines]), lines)
+
+    def test_ctrl_c_finishes_what_gst_launch_writes(self) -> None:
+        long, film = str(self.folder / "long.wav"), self.work / "film.mp4"
+        self.speak(long, 30)
+        with onair.running(onair.script("file-to-mp4"), SOURCE=long, OUTPUT=str(film)) as program:
+            onair.wait_for("film", lambda: film.exists() and film.stat().st_size > 20_000, program)
+            os.killpg(program.process.pid, signal.SIGINT)
+            self.assertEqual(0, program.process.wait(onair.PATIENCE_SECONDS))
+            self.assertEqual(f"wrote {film}\n", program.said())
+        # What plays has its table of contents.
+        self.assertIn(b"moov", film.read_bytes())
 
     def test_ctrl_c_leaves_no_half_film(self) -> None:
         long = str(self.folder / "long.wav")
