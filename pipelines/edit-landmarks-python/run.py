@@ -25,7 +25,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PORTRAIT = os.environ.get("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
 SOURCE = os.environ.get("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
 OUTPUT = os.environ.get("OUTPUT", "edit-landmarks.mp4")
-SMILE = float(os.environ.get("SMILE", "0.06"))
+try:
+    SMILE = float(os.environ.get("SMILE", "0.06"))
+except ValueError:
+    sys.exit(f"error: SMILE={os.environ['SMILE']} is no number")
 
 # All of a buffer but its payload.
 METADATA = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.META

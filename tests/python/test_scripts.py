@@ -87,6 +87,7 @@ class Scripts(unittest.TestCase):
         ):
             self.assert_one_error(said, "video-avatar/run.sh", **clip | change)
         self.assert_one_error(f"{PHOTO} has no sound", "keyframes/run.py", SOURCE=PHOTO)
+        self.assert_one_error("SMILE=wide is no number", "edit-landmarks-python/run.py", SOURCE=self.voice, SMILE="wide")
         for intensity in ("2", "-.1", "half"):
             said = f"INTENSITY={intensity} is no number from 0 to 1"
             self.assert_one_error(said, "emotions/run.sh", SOURCE=self.voice, INTENSITY=intensity)
