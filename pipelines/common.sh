@@ -44,6 +44,34 @@ readable() {
     [ -r "$1" ] || die "cannot read $1"
 }
 
+# between VARIABLE LEAST MOST: a number beyond its range would become another one without a word.
+between() {
+    awk -v "number=${!1}" -v "least=$2" -v "most=$3" \
+        'BEGIN { exit !(number ~ /^-?([0-9]+[.]?[0-9]*|[.][0-9]+)$/ && number >= least && number <= most) }' \
+        || die "$1=${!1} is no number from $2 to $3"
+}
+
+# play PIPELINE...: gst-launch-1.0 without its chatter. With --quiet it would hide what elements warn of as well.
+play() {
+    # Untranslated, so that warnings are found.
+    LANGUAGE=en gst-launch-1.0 --no-position "$@" | warnings
+}
+
+# Prints each warning of gst-launch's once. "Delayed linking failed" is followed by an error.
+warnings() {
+    # It reads on until gst-launch has ended: Ctrl-C lets that finish the film.
+    trap '' INT TERM
+    local line text
+    local -A told
+    while IFS= read -r line; do
+        [[ $line =~ ^WARNING:\ from\ element\ [^\ ]+:\ (.*) ]] || continue
+        text=${BASH_REMATCH[1]}
+        [ -z "${told[$text]:-}" ] && [[ $text != "Delayed linking failed."* ]] || continue
+        told[$text]=yes
+        echo "warning: $text" >&2
+    done
+}
+
 # A film that is decoded. GStreamer plays a GIF without an end, and without times.
 film() {
     readable "$1"
@@ -63,7 +91,7 @@ decode() {
     recording
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    gst-launch-1.0 --quiet filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
+    play filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
         ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! filesink location="$work/voice.raw"
 }
 

@@ -23,7 +23,13 @@ import sys
 import time
 from typing import Any
 
-import ray
+try:
+    import ray
+except ImportError as absent:
+    raise SystemExit(f"error: Python has no Ray ({absent}): pip install ray, or do without: animate --jobs") from absent
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from arguments import Parser, whole  # noqa: E402
 
 #: How often a row is begun whose worker dies.
 TRIES = 3
@@ -210,12 +216,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="A table of films on Ray")
+    parser = Parser(description="A table of films on Ray")
     parser.add_argument("table", type=pathlib.Path, help="CSV, JSON Lines or Parquet, as of animate --jobs")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="films side by side")
+    parser.add_argument("--workers", type=whole(1), default=os.cpu_count() or 1, help="films side by side")
     parser.add_argument("--cpus", type=float, default=1, help="cores that Ray reserves for each worker")
     parser.add_argument("--address", help="of a cluster, as in auto or ray://HOST:10001; none = this machine")
-    parser.add_argument("--patience", type=int, default=20, help="seconds without progress before a film is given up")
+    parser.add_argument("--patience", type=whole(1), default=20, help="seconds without progress before a film is given up")
     parser.add_argument("--report", type=pathlib.Path, help="file for a line of JSON a row; else beside the table")
     parser.add_argument("--again", action="store_true", help="make films anew that are there")
     return run(parser.parse_args())

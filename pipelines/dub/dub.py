@@ -17,6 +17,10 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstController", "1.0")
 from gi.repository import Gst, GstController  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import playing  # noqa: E402
+from arguments import Parser, seconds  # noqa: E402
+
 JPEG_QUALITY = 95
 
 # Of a picture whose film does not tell how long it is shown.
@@ -69,6 +73,16 @@ def let_through(gate: Gst.Element, times: list[tuple[float, float]]) -> None:
     gate.add_control_binding(GstController.DirectControlBinding.new_absolute(gate, "volume", curve))
 
 
+def choose(dub: Gst.Element, pad: str, face: str) -> None:
+    """Whose mouth says the voice of a pad; a face that is none is told."""
+    # The element looks at the text, and further pads take what it would.
+    before = dub.get_property("face")
+    playing.set_property(dub, "face", face)
+    if pad != "voice":
+        dub.set_property("face", before)
+        dub.get_static_pad(pad).set_property("face", face)
+
+
 class Dub:
     def __init__(self, o: argparse.Namespace) -> None:
         faces = speakers(o.speakers) if o.speakers else {o.face: None}
@@ -83,20 +97,24 @@ class Dub:
         self.pipeline = Gst.parse_launch(
             "filesrc name=film ! decodebin name=pictures ! deinterlace ! videoconvert ! video/x-raw,format=I420 "
             "! videoflip video-direction=auto ! tee name=f "
-            f"concat name=all ! identity single-segment=true ! facedub name=dub silence={o.silence} ! x264enc speed-preset=veryfast "
+            "concat name=all ! identity single-segment=true ! facedub name=dub ! x264enc speed-preset=veryfast "
             f"! mp4mux name=mux ! filesink name=out async=false  f. ! queue ! all. "
             f"appsrc name=again format=time block=true max-bytes=500000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
             "! capssetter name=colours ! queue ! all. "
             f"f. ! queue ! jpegenc name=jpegs quality={JPEG_QUALITY} ! appsink name=keep async=false sync=false emit-signals=true "
-            f"filesrc name=voice ! decodebin ! audioconvert ! audioresample ! tee name=v  {voices}  "
+            f"filesrc name=voice ! decodebin name=sound ! audioconvert ! audioresample ! tee name=v  {voices}  "
             f"v. ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! {queue} ! mux."
         )
         get = self.pipeline.get_by_name
-        for name, path in (("film", o.film), ("voice", o.voice), ("out", o.output)):
+        for name, path in (("film", o.film), ("voice", o.voice)):
             get(name).set_property("location", path)
+        self.output = o.output
+        self.files = dict.fromkeys(("film", "pictures"), (o.film, "shows no pictures"))
+        self.files |= dict.fromkeys(("voice", "sound"), (o.voice, "has no sound"))
         dub = get("dub")
+        playing.set_property(dub, "silence", o.silence)
         for pad, (face, times) in zip(pads, faces.items()):
-            (dub if pad == "voice" else dub.get_static_pad(pad)).set_property("face", face)
+            choose(dub, pad, face)
             if times:
                 let_through(get(f"{pad}_gate"), times)
         get("keep").connect("new-sample", self.keep)
@@ -172,27 +190,26 @@ class Dub:
                 picture, length = way[shown % len(way)]
         self.again.emit("end-of-stream")
 
-    def run(self) -> None:
-        self.pipeline.set_state(Gst.State.PLAYING)
-        bus = self.pipeline.get_bus()
-        message = bus.timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
-        self.pipeline.set_state(Gst.State.NULL)
-        if message.type == Gst.MessageType.ERROR:
-            error, debug = message.parse_error()
-            sys.exit(f"error: {message.src.get_name()}: {error.message}\n{debug}")
+    def run(self) -> int:
+        return playing.write(self.pipeline, "out", self.output, self.files)
 
 
-def main() -> None:
-    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> int:
+    a = Parser(description=__doc__.splitlines()[0])
     for name in ("film", "voice", "output"):
         a.add_argument(f"--{name}", required=True)
     a.add_argument("--face", default="largest")
     a.add_argument("--speakers", help="file of lines `FROM TO FACE`, in seconds of the voice, in the place of --face")
     a.add_argument("--silence", default="original")
-    a.add_argument("--tail", type=float, default=3.0)
+    a.add_argument("--tail", type=seconds, default=3.0)
+    o = a.parse_args()
     Gst.init(None)
-    Dub(a.parse_args()).run()
+    try:
+        dub = Dub(o)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    return dub.run()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,7 +21,7 @@ if [ -z "$FILM" ]; then
     # No film is bundled: the photo, made to speak, is one.
     FILM=$work/film.mp4
     echo "making a film"
-    gst-launch-1.0 --quiet --eos-on-shutdown \
+    play --eos-on-shutdown \
         filesrc location="$root/tests/data/speech-am_michael.wav" ! wavparse \
         ! talkinghead portrait="$PORTRAIT" seed=3 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \

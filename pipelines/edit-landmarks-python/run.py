@@ -18,11 +18,17 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 from gi.repository import Gst, GstApp  # noqa: E402, F401  (GstApp brings the methods of appsink and appsrc)
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import playing  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PORTRAIT = os.environ.get("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
 SOURCE = os.environ.get("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
 OUTPUT = os.environ.get("OUTPUT", "edit-landmarks.mp4")
-SMILE = float(os.environ.get("SMILE", "0.06"))
+try:
+    SMILE = float(os.environ.get("SMILE", "0.06"))
+except ValueError:
+    sys.exit(f"error: SMILE={os.environ['SMILE']} is no number")
 
 # All of a buffer but its payload.
 METADATA = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.META
@@ -35,7 +41,7 @@ CORNERS = {61: (-1, 1.0), 78: (-1, 1.0), 57: (-1, 0.7), 185: (-1, 0.7), 146: (-1
 # The upper line ends with the landmarks; the lower one begins with them. Their photo is that of facesynth. No sink waits
 # for its first buffer before playing: the second line has none before the first plays.
 LAUNCH = """
-    filesrc name=source ! decodebin ! audioconvert ! audioresample
+    filesrc name=source ! decodebin name=decoder ! audioconvert ! audioresample
     ! audiorate tolerance=3600000000000 ! tee name=t
     t. ! queue ! audioconvert ! audioresample ! audiofeatures ! speech2landmarks
     ! appsink name=out sync=false async=false emit-signals=true max-buffers=8
@@ -72,25 +78,16 @@ def main() -> int:
     Gst.init(None)
     pipeline = Gst.parse_launch(LAUNCH)
     pipeline.get_by_name("source").set_property("location", SOURCE)
-    pipeline.get_by_name("sink").set_property("location", OUTPUT)
     pipeline.get_by_name("synth").set_property("portrait", PORTRAIT)
     out, into = pipeline.get_by_name("out"), pipeline.get_by_name("in")
     out.connect("new-sample", edit, into)
     out.connect("eos", lambda _sink: into.end_of_stream())
 
-    pipeline.set_state(Gst.State.PLAYING)
-    try:
-        message = pipeline.get_bus().timed_pop_filtered(
-            Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR
-        )
-    finally:
-        pipeline.set_state(Gst.State.NULL)
-    if message.type == Gst.MessageType.ERROR:
-        error, _ = message.parse_error()
-        print(f"error: {error.message}", file=sys.stderr)
-        return 1
-    print(f"wrote {OUTPUT}")
-    return 0
+    files = dict.fromkeys(("source", "decoder"), (SOURCE, "has no sound"))
+    status = playing.write(pipeline, "sink", OUTPUT, files)
+    if status == 0:
+        print(f"wrote {OUTPUT}")
+    return status
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ source "$(dirname "$0")/../common.sh"
 OUTPUT=${OUTPUT:-emotions.mp4}
 INTENSITY=${INTENSITY:-1.0}
 SIZE=${SIZE:-256}
+between INTENSITY 0 1
+between SIZE 16 4096
 need compositor gstreamer1.0-plugins-base
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
@@ -26,7 +28,7 @@ for emotion in neutral happy sad surprise fear angry disgust contempt; do
     index=$((index + 1))
 done
 
-gst-launch-1.0 --quiet --eos-on-shutdown \
+play --eos-on-shutdown \
     compositor name=mix background=black "${places[@]}" \
     ! video/x-raw,framerate=25/1 ! videoconvert ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
     ! filesink location="$OUTPUT" \

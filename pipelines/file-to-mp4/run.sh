@@ -11,7 +11,7 @@ need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
 recording
 
-gst-launch-1.0 --quiet --eos-on-shutdown \
+play --eos-on-shutdown \
     filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! queue ! talkinghead portrait="$PORTRAIT" emotion="$EMOTION" framing="$FRAMING" \
     ! videoconvert ! videoscale ! 'video/x-raw,format=I420,width=[2,16384,2],height=[2,16384,2]' \

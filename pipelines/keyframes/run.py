@@ -17,6 +17,9 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstController", "1.0")
 from gi.repository import Gst, GstController  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import playing  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PORTRAIT = os.environ.get("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
 SOURCE = os.environ.get("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
@@ -31,7 +34,7 @@ KEYFRAMES: dict[str, list[tuple[float, float]]] = {
 }
 
 LAUNCH = """
-    filesrc name=source ! decodebin ! audioconvert ! audioresample
+    filesrc name=source ! decodebin name=decoder ! audioconvert ! audioresample
     ! audiorate tolerance=3600000000000 ! tee name=t
     t. ! queue ! talkinghead name=head emotion=happy ! videoconvert ! video/x-raw,format=I420
     ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink name=sink
@@ -55,25 +58,16 @@ def main() -> int:
     Gst.init(None)
     pipeline = Gst.parse_launch(LAUNCH)
     pipeline.get_by_name("source").set_property("location", SOURCE)
-    pipeline.get_by_name("sink").set_property("location", OUTPUT)
     head = pipeline.get_by_name("head")
     head.set_property("portrait", PORTRAIT)
     for name, curve in KEYFRAMES.items():
         keyframe(head, name, curve)
 
-    pipeline.set_state(Gst.State.PLAYING)
-    try:
-        message = pipeline.get_bus().timed_pop_filtered(
-            Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR
-        )
-    finally:
-        pipeline.set_state(Gst.State.NULL)
-    if message.type == Gst.MessageType.ERROR:
-        error, _ = message.parse_error()
-        print(f"error: {error.message}", file=sys.stderr)
-        return 1
-    print(f"wrote {OUTPUT}")
-    return 0
+    files = dict.fromkeys(("source", "decoder"), (SOURCE, "has no sound"))
+    status = playing.write(pipeline, "sink", OUTPUT, files)
+    if status == 0:
+        print(f"wrote {OUTPUT}")
+    return status
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ else
 fi
 
 # The layers from below: video, bar, head. The shoulders end where the picture ends.
-gst-launch-1.0 --quiet --eos-on-shutdown \
+play --eos-on-shutdown \
     compositor name=c background=black sink_0::zorder=0 \
     sink_1::zorder=1 sink_1::xpos=60 sink_1::ypos=560 sink_1::alpha=0.85 \
     sink_2::zorder=2 sink_2::xpos=860 sink_2::ypos=360 sink_2::width=360 sink_2::height=360 \

@@ -31,7 +31,7 @@ else
     file=()
 fi
 
-gst-launch-1.0 --quiet --eos-on-shutdown \
+play --eos-on-shutdown \
     "${voice[@]}" ! tee name=t \
     t. ! "${LIVE_QUEUE[@]}" ! talkinghead portrait="$PORTRAIT" ! queue ! "${picture[@]}" \
     t. ! "${sound[@]}" \

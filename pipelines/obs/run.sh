@@ -17,7 +17,7 @@ alpha)
     echo "waiting for OBS at tcp://$HOST:$PORT; its scene is \"Head with alpha\" of $root/pipelines/obs/scenes.json"
     # Every picture is a key frame, so that OBS may come and go. A reader that falls four seconds behind starts again
     # at the newest picture, and one that does not read at all is dropped.
-    gst-launch-1.0 --quiet \
+    play \
         "${voice[@]}" ! tee name=t \
         t. ! queue ! talkinghead portrait="$PORTRAIT" background=transparent ! queue \
         ! videoconvert ! video/x-raw,format=BGRA ! avenc_ffv1 gop-size=1 ! queue ! mux. \

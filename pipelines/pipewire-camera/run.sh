@@ -15,7 +15,7 @@ voice --loop
 # While nobody looks, the camera does not take pictures: old ones make room for new ones. drop-allocation: pipewiresink
 # lends out buffers that lose their memory when a reader comes or goes.
 echo "the camera is the PipeWire node $NODE; look with: gst-launch-1.0 pipewiresrc target-object=$NODE ! videoconvert ! autovideosink"
-gst-launch-1.0 --quiet \
+play \
     "${voice[@]}" ! queue ! talkinghead portrait="$PORTRAIT" ! videoconvert ! video/x-raw,format=YUY2 \
     ! queue leaky=downstream max-size-buffers=2 ! identity drop-allocation=true \
     ! pipewiresink mode=provide \

@@ -18,7 +18,7 @@ if [ -z "$DRIVER" ]; then
     # No video is bundled: the other photo, made to speak, is one.
     DRIVER=$work/driver.mp4
     echo "making a driving video"
-    gst-launch-1.0 --quiet --eos-on-shutdown \
+    play --eos-on-shutdown \
         filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
         ! talkinghead portrait="$root/tests/data/portrait-astronaut.png" seed=3 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
@@ -26,7 +26,7 @@ if [ -z "$DRIVER" ]; then
 fi
 readable "$DRIVER"
 
-gst-launch-1.0 --quiet --eos-on-shutdown \
+play --eos-on-shutdown \
     filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! queue ! talkinghead name=head portrait="$PORTRAIT" drive="$DRIVE" pose-loop="$LOOP" \
     ! videoconvert ! video/x-raw,format=I420 ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import json
 import os
 import pathlib
 import re
@@ -18,27 +17,22 @@ import signal
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from room import Room
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import serving  # noqa: E402
+from arguments import Parser, seconds, whole  # noqa: E402
+from serving import Refused  # noqa: E402
 
 WEBRTC = pathlib.Path(__file__).resolve().parents[1] / "webrtc" / "run.sh"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: What a request may say, and the variable of the room's program.
 WISHES = {"portrait": "PORTRAIT", "source": "SOURCE"}
-LONGEST_REQUEST = 1 << 20
 #: Rooms that have ended are told of so long.
 REMEMBERED_SECONDS = 600
 RETRY_SECONDS = "5"
-
-
-class Refused(Exception):
-    """A request that is not done, with its HTTP status."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 def free_megabytes() -> int:
@@ -51,10 +45,8 @@ def free_megabytes() -> int:
     return free
 
 
-class Dispatcher(ThreadingHTTPServer):
+class Dispatcher(serving.Server):
     """The HTTP server and its rooms."""
-
-    daemon_threads = True
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         super().__init__((arguments.host, arguments.port), Handler)
@@ -85,11 +77,12 @@ class Dispatcher(ThreadingHTTPServer):
 
     def open(self, wish: Any) -> tuple[int, dict[str, Any]]:
         """Opens a room, or finds the one of that name; waits until it listens."""
-        if not isinstance(wish, dict) or not NAME.fullmatch(str(wish.get("room", ""))):
+        name = wish.get("room") if isinstance(wish, dict) else None
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Refused(400, "say a room: letters, digits, _ and -, at most 64")
         if unknown := wish.keys() - WISHES.keys() - {"room"}:
             raise Refused(400, f"a room takes {', '.join(WISHES)}, not {', '.join(sorted(unknown))}")
-        name, memory = str(wish["room"]), self.arguments.memory
+        memory = self.arguments.memory
         variables = {WISHES[key]: self._file(key, value) for key, value in wish.items() if key in WISHES}
         with self.lock:
             room = self.rooms.get(name)
@@ -115,10 +108,12 @@ class Dispatcher(ThreadingHTTPServer):
         if self.arguments.files is None:
             raise Refused(400, f"{key} is not taken: the dispatcher was started without --files")
         folder = self.arguments.files.resolve()
-        path = (folder / str(value)).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            raise Refused(400, f"{key}: there is no file {value} in the folder of --files")
-        return str(path)
+        # Names that no file can have are errors of the system's.
+        with contextlib.suppress(OSError, ValueError):
+            path = (folder / value).resolve() if isinstance(value, str) else folder
+            if path.is_relative_to(folder) and path.is_file():
+                return str(path)
+        raise Refused(400, f"{key}: there is no file {value} in the folder of --files")
 
     @staticmethod
     def _forgotten(room: Room) -> bool:
@@ -142,37 +137,21 @@ class Dispatcher(ThreadingHTTPServer):
             thread.join()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler):
     """One request."""
 
     server: Dispatcher
-    #: Seconds that a client may be silent in the middle of a request.
-    timeout = 30
+    more = {503: {"Retry-After": RETRY_SECONDS}}
 
-    def do_GET(self) -> None:
-        self._answer()
+    def answer(self, path: str, query: str, body: bytes) -> None:
+        route = re.fullmatch(r"/rooms/([^/]+)(/.*)?", path)
+        if route and route[2]:
+            self._forward(self.server.find(route[1]), route[2] + (f"?{query}" if query else ""), body)
+        else:
+            self.json(*self._do(path, route[1] if route else None, body))
 
-    do_POST = do_DELETE = do_GET
-
-    def _answer(self) -> None:
-        try:
-            length = int(self.headers.get("Content-Length") or 0)
-            if not 0 <= length <= LONGEST_REQUEST:
-                raise Refused(413, f"a request has at most {LONGEST_REQUEST} bytes")
-            body = self.rfile.read(length)
-            route = re.fullmatch(r"/rooms/([^/?]+)(/.*)?", self.path)
-            if route and route[2]:
-                self._forward(self.server.find(route[1]), route[2], body)
-                return
-            status, told = self._do(route[1] if route else None, body)
-            self._json(status, told)
-        except Refused as refused:
-            self._json(refused.status, {"error": str(refused)})
-        except (OSError, ValueError) as error:
-            self._json(400 if isinstance(error, ValueError) else 502, {"error": str(error)})
-
-    def _do(self, name: str | None, body: bytes) -> tuple[int, Any]:
-        match (self.command, self.path, name):
+    def _do(self, path: str, name: str | None, body: bytes) -> tuple[int, Any]:
+        match ("GET" if self.command == "HEAD" else self.command, path, name):
             case ("GET", "/health", _):
                 return 503 if self.server.draining else 200, self.server.health()
             case ("GET", "/rooms", _):
@@ -181,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
                 # A page of another origin cannot send this type without asking first, and is not answered then.
                 if self.headers.get_content_type() != "application/json":
                     raise Refused(415, "send application/json")
-                return self.server.open(json.loads(body))
+                return self.server.open(serving.read_json(body))
             case ("GET", _, str()):
                 return 200, self.server.describe(self.server.find(name))
             case ("DELETE", _, str()):
@@ -200,45 +179,38 @@ class Handler(BaseHTTPRequestHandler):
             connection.request(self.command, path, body or None, headers)
             reply = connection.getresponse()
             data, more = reply.read(), {}
-            if place := reply.headers.get("Location"):
-                more["Location"] = f"/rooms/{room.name}{place}"
-            self._reply(reply.status, reply.headers.get("Content-Type", "application/octet-stream"), data, more)
-        except http.client.HTTPException as error:
+        except http.client.InvalidURL as error:
+            raise Refused(400, str(error)) from error
+        except (http.client.HTTPException, OSError) as error:
             raise Refused(502, f"room {room.name}: {error!r}") from error
         finally:
             connection.close()
-
-    def _json(self, status: int, value: object) -> None:
-        self._reply(status, "application/json", json.dumps(value).encode(), {"Retry-After": RETRY_SECONDS} if status == 503 else {})
-
-    def _reply(self, status: int, kind: str, body: bytes, more: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **more}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Health checks would fill the log."""
+        if place := reply.headers.get("Location"):
+            more["Location"] = f"/rooms/{room.name}{place}"
+        if self.command == "HEAD" and (length := reply.headers.get("Content-Length")):
+            more["Content-Length"] = length
+        self.reply(reply.status, reply.headers.get("Content-Type", "application/octet-stream"), data, more)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Opens rooms with a live head each")
+    parser = Parser(description="Opens rooms with a live head each")
     parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"), help="address that is listened on")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8090")), help="TCP port; 0 = any")
+    parser.add_argument("--port", type=whole(0, 65535), default=os.environ.get("PORT", "8090"), help="TCP port; 0 = any")
     parser.add_argument("--url", help="how browsers reach this dispatcher, as in https://heads.example.org")
-    parser.add_argument("--rooms", type=int, default=os.cpu_count() or 1, help="most rooms at a time; one a core unless said")
-    parser.add_argument("--memory", type=int, default=1500, help="most MB of a room; a room that takes more is ended")
-    parser.add_argument("--idle", type=float, default=300, help="seconds without viewers that end a room; 0 = never")
-    parser.add_argument("--patience", type=float, default=60, help="seconds that a room may take to start")
-    parser.add_argument("--drain", type=float, default=60, help="seconds that rooms with viewers go on after SIGTERM")
+    parser.add_argument("--rooms", type=whole(1), default=os.cpu_count() or 1, help="most rooms at a time; one a core unless said")
+    parser.add_argument("--memory", type=whole(1), default=1500, help="most MB of a room; a room that takes more is ended")
+    parser.add_argument("--idle", type=seconds, default=300, help="seconds without viewers that end a room; 0 = never")
+    parser.add_argument("--patience", type=seconds, default=60, help="seconds that a room may take to start")
+    parser.add_argument("--drain", type=seconds, default=60, help="seconds that rooms with viewers go on after SIGTERM")
     parser.add_argument("--files", type=pathlib.Path, help="folder of the photos and recordings that rooms may ask for")
     parser.add_argument("program", nargs="*", default=[str(WEBRTC)], help="what a room runs; else the head for browsers")
     arguments = parser.parse_args()
+    if arguments.files is not None and not arguments.files.is_dir():
+        parser.error(f"--files: there is no folder {arguments.files}")
     try:
         server = Dispatcher(arguments)
-    except OSError as error:
-        print(f"error: cannot listen on {arguments.host}:{arguments.port}: {error.strerror}", file=sys.stderr)
+    except (OSError, UnicodeError) as error:
+        print(f"error: cannot listen on {arguments.host}:{arguments.port}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
     told, hurry, polite = threading.Event(), threading.Event(), threading.Event()
 

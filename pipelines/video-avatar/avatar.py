@@ -4,19 +4,25 @@
 The clip is kept as JPEG pictures: a minute costs some fifty megabytes.
 """
 
-import argparse
 import shlex
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import gi
 
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import playing  # noqa: E402
+from arguments import Parser, seconds  # noqa: E402
+
 QUEUE = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"
 LONGEST = 60 * Gst.SECOND
+# How long a picture of the clip is waited for before errors are looked for.
+PATIENCE = Gst.SECOND // 10
 
 # Of a picture whose clip does not tell how long it is shown.
 FRAME = Gst.SECOND // 25
@@ -29,10 +35,22 @@ def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps, str]:
         "! videoflip video-direction=auto ! jpegenc name=jpegs quality=95 ! appsink name=sink sync=false"
     )
     line.get_by_name("file").set_property("location", clip)
-    sink = line.get_by_name("sink")
+    sink, bus = line.get_by_name("sink"), line.get_bus()
+    files = dict.fromkeys(("file", "d"), (clip, "shows no pictures"))
     line.set_state(Gst.State.PLAYING)
     kept, caps, colours = [], None, "video/x-raw"
-    while sample := sink.emit("pull-sample"):
+    while True:
+        # What shows no pictures gives neither one nor their end.
+        sample = sink.emit("try-pull-sample", PATIENCE)
+        if sample is None:
+            while message := bus.pop_filtered(Gst.MessageType.ERROR | Gst.MessageType.WARNING):
+                # Elements lose their places at the end.
+                if problem := playing.error_line(message, files):
+                    line.set_state(Gst.State.NULL)
+                    sys.exit(f"error: {problem}")
+            if sink.get_property("eos"):
+                break
+            continue
         kept.append(sample.get_buffer())
         if caps is None:
             caps = sample.get_caps()
@@ -74,12 +92,12 @@ def push(source: Gst.Element, way: list[Gst.Buffer], stop: threading.Event) -> N
 
 
 def main() -> None:
-    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    a = Parser(description=__doc__.splitlines()[0])
     a.add_argument("--clip", required=True)
     a.add_argument("--face", default="largest")
     a.add_argument("--silence", default="shut")
     a.add_argument("--output", default="screen")
-    a.add_argument("--seconds", type=float, default=0)
+    a.add_argument("--seconds", type=seconds, default=0)
     a.add_argument("voice", nargs="+", help="elements of a live source of sound")
     o = a.parse_args()
     Gst.init(None)
@@ -89,28 +107,40 @@ def main() -> None:
     voice = " ".join(part if part == "!" else shlex.quote(part) for part in o.voice)
     line = Gst.parse_launch(
         f"appsrc name=clip format=time block=true max-bytes=2000000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
-        f"! capssetter caps={colours} ! facedub name=dub face={o.face} silence={o.silence} ! {output(o.output)}  "
+        f"! capssetter caps={colours} ! facedub name=dub ! {output(o.output)}  "
         f"{voice} ! audioconvert ! audioresample ! tee name=v ! {QUEUE} ! dub.voice"
     )
+    try:
+        for name in ("face", "silence"):
+            playing.set_property(line.get_by_name("dub"), name, getattr(o, name))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     clip = line.get_by_name("clip")
     clip.set_property("caps", caps)
     stop = threading.Event()
     threading.Thread(target=push, args=(clip, way, stop), daemon=True).start()
     loop = GLib.MainLoop()
-    bus = line.get_bus()
-    bus.add_signal_watch()
     failed = []
-    bus.connect("message::error", lambda _bus, m: (failed.append(m.parse_error()[0].message), loop.quit()))
-    bus.connect("message::eos", lambda _bus, _m: loop.quit())
+
+    def ended(problem: str | None) -> None:
+        if problem:
+            failed.append(problem)
+        loop.quit()
+
+    playing.watch(line, ended, {})
 
     def end() -> bool:
+        # Whoever says it twice does not wait for the last pictures.
+        if stop.is_set():
+            loop.quit()
         stop.set()
         line.send_event(Gst.Event.new_eos())
-        return False
+        return GLib.SOURCE_CONTINUE
 
     if o.seconds:
-        GLib.timeout_add(int(o.seconds * 1000), end)
-    GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, signal.SIGINT, end)
+        GLib.timeout_add(int(o.seconds * 1000), lambda: end() and GLib.SOURCE_REMOVE)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, end)
     line.set_state(Gst.State.PLAYING)
     loop.run()
     line.set_state(Gst.State.NULL)

@@ -20,7 +20,7 @@ if [ -z "$CLIP" ]; then
     # No clip is bundled: the photo, made to move, is one.
     CLIP=$clips/clip.mp4
     echo "making a clip"
-    gst-launch-1.0 --quiet --eos-on-shutdown audiotestsrc wave=silence num-buffers=200 \
+    play --eos-on-shutdown audiotestsrc wave=silence num-buffers=200 \
         ! audio/x-raw,rate=44100 ! talkinghead portrait="$PORTRAIT" seed=3 pose-style=1 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
         ! filesink location="$CLIP"

@@ -2,33 +2,27 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # A webcam drives the photo, or its head while a voice moves the mouth. See README.md for the variables.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-
-PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
+# shellcheck source=pipelines/common.sh
+source "$(dirname "$0")/../common.sh"
 CAMERA=${CAMERA:-/dev/video0}
-SOURCE=${SOURCE:-}
 VOICE=${VOICE:-}
 DRIVE=${DRIVE:-auto}
 OUTPUT=${OUTPUT:-}
-export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-${CARGO_TARGET_DIR:-$root/target}/debug}
-
-[ -r "$PORTRAIT" ] || { echo "error: cannot read $PORTRAIT" >&2; exit 1; }
-[ -z "$VOICE" ] || [ "$VOICE" = microphone ] || [ -r "$VOICE" ] || { echo "error: cannot read $VOICE" >&2; exit 1; }
+[ -z "$VOICE" ] || [ "$VOICE" = microphone ] || readable "$VOICE"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ -z "$SOURCE" ] && [ ! -c "$CAMERA" ]; then
     echo "no camera at $CAMERA: the other bundled photo, made to speak, stands for one"
     SOURCE=$work/camera.mp4
-    gst-launch-1.0 --quiet --eos-on-shutdown \
+    play --eos-on-shutdown \
         filesrc location="$root/tests/data/speech-am_michael.wav" ! wavparse \
         ! talkinghead portrait="$root/tests/data/portrait-astronaut.png" seed=3 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
         ! filesink location="$SOURCE"
 fi
 if [ -n "$SOURCE" ]; then
-    [ -r "$SOURCE" ] || { echo "error: cannot read $SOURCE" >&2; exit 1; }
+    film "$SOURCE"
     # At the speed of a camera.
     camera=(filesrc "location=$SOURCE" ! decodebin ! videoconvert ! identity sync=true)
 else
@@ -57,6 +51,6 @@ else
     echo "no display: the pictures are timed and thrown away"
     sink=(fakesink sync=true)
 fi
-gst-launch-1.0 --quiet --eos-on-shutdown \
+play --eos-on-shutdown \
     "${portrait[@]}" ! queue ! videoconvert ! video/x-raw,format=I420 ! "${sink[@]}"
 [ -z "$OUTPUT" ] || echo "wrote $OUTPUT"

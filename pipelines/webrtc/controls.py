@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import pathlib
+import sys
 from typing import Any
 
 import gi
 
 gi.require_version("Gst", "1.0")
 from gi.repository import GObject, Gst  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from playing import choices, set_property  # noqa: E402
 
 NUMBERS = (GObject.TYPE_FLOAT, GObject.TYPE_DOUBLE, GObject.TYPE_INT, GObject.TYPE_UINT)
 
@@ -22,13 +27,6 @@ def _is_control(spec: GObject.ParamSpec) -> bool:
         or spec.value_type == GObject.TYPE_BOOLEAN
         or spec.value_type.is_a(GObject.TYPE_ENUM)
     )
-
-
-def _choices(element: Gst.Element, spec: GObject.ParamSpec) -> list[Any]:
-    """The values of a choice. What `enum_class` and `default_value` are differs between releases of PyGObject; a value has its type."""
-    kind = type(element.get_property(spec.name))
-    # Newer releases make enumerations of Python's.
-    return list(kind.__enum_values__.values() if hasattr(kind, "__enum_values__") else kind)
 
 
 def _value(element: Gst.Element, spec: GObject.ParamSpec) -> Any:
@@ -48,9 +46,9 @@ def describe(element: Gst.Element) -> list[dict[str, Any]]:
         elif spec.value_type == GObject.TYPE_BOOLEAN:
             control |= {"kind": "switch", "default": spec.default_value}
         else:
-            choices = _choices(element, spec)
-            default = next((choice.value_nick for choice in choices if int(choice) == int(spec.default_value)), None)
-            control |= {"kind": "choice", "choices": [choice.value_nick for choice in choices], "default": default}
+            found = choices(element, spec.name)
+            default = next((choice.value_nick for choice in found if int(choice) == int(spec.default_value)), None)
+            control |= {"kind": "choice", "choices": [choice.value_nick for choice in found], "default": default}
         controls.append(control)
     return controls
 
@@ -66,7 +64,7 @@ def change(element: Gst.Element, name: str, value: Any) -> Any:
     elif spec.value_type == GObject.TYPE_BOOLEAN:
         if not isinstance(value, bool):
             raise ValueError(f"{name} takes true or false, not {value!r}")
-    elif value not in (choices := [choice.value_nick for choice in _choices(element, spec)]):
-        raise ValueError(f"{name} takes one of {', '.join(choices)}, not {value!r}")
-    Gst.util_set_object_arg(element, name, str(value))
+    elif value not in (nicks := [choice.value_nick for choice in choices(element, name)]):
+        raise ValueError(f"{name} takes one of {', '.join(nicks)}, not {value!r}")
+    set_property(element, name, value)
     return _value(element, spec)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
+import sys
 import threading
 from collections.abc import Callable
 
@@ -14,7 +16,12 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import playing  # noqa: E402
+
 GATHERING_SECONDS = 10
+#: A browser that has not connected by then does not come any more: its page was closed, and nothing tells so.
+CONNECTING_SECONDS = 30
 QUEUE = "max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0"
 # Both are encoded once, for all viewers; fakesinks keep the pipeline going while there is none.
 HEAD = f"""
@@ -36,10 +43,7 @@ class Head:
         self.pipeline = Gst.parse_launchv([*voice, "!", *HEAD.split()])
         self.element = self.pipeline.get_by_name("head")
         self.element.set_property("portrait", portrait)
-        bus = self.pipeline.get_bus()
-        bus.add_signal_watch()
-        bus.connect("message::error", lambda _, message: failed(message.parse_error()[0].message))
-        bus.connect("message::eos", lambda *_: failed("the voice has ended"))
+        playing.watch(self.pipeline, lambda problem: failed(problem or "the voice has ended"), {})
 
     def play(self) -> None:
         """Starts the head; what goes wrong is told to `failed`."""
@@ -73,6 +77,8 @@ class Viewer:
             found = re.search(rf"^a=rtpmap:(\d+) {encoding}\s*$", offer, re.MULTILINE | re.IGNORECASE)
             if found:
                 types[kind] = int(found[1])
+                if types[kind] > 127:
+                    raise ValueError(f"the offer gives {encoding} the number {found[1]}, where 127 is the largest")
         if "video" not in types:
             raise ValueError("the browser does not offer to receive VP8")
         self.pipeline.add(self.webrtc)
@@ -94,6 +100,7 @@ class Viewer:
         self._ask("set-local-description", answer)
         if not gathered.wait(GATHERING_SECONDS):
             raise TimeoutError("no address was found where the browser could connect")
+        GLib.timeout_add_seconds(CONNECTING_SECONDS, self._give_up)
         return self.webrtc.props.local_description.sdp.as_text()
 
     @staticmethod
@@ -130,6 +137,11 @@ class Viewer:
         if webrtc.props.connection_state in (states.FAILED, states.CLOSED, states.DISCONNECTED):
             # Not here: an element cannot be stopped by its own thread.
             GLib.idle_add(self.leave)
+
+    def _give_up(self) -> bool:
+        if self.webrtc.props.connection_state != GstWebRTC.WebRTCPeerConnectionState.CONNECTED:
+            self.leave()
+        return GLib.SOURCE_REMOVE
 
     def leave(self) -> bool:
         """Takes the viewer out of the pipeline, which goes on. May be called more than once."""

@@ -9,31 +9,31 @@ watch as well. GET /health counts the viewers.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import pathlib
 import signal
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import gi
 
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import controls  # noqa: E402
+import serving  # noqa: E402
+from arguments import Parser, whole  # noqa: E402
 from head import Head, Viewer  # noqa: E402
+from serving import Refused  # noqa: E402
 
 PAGE = pathlib.Path(__file__).with_name("page.html")
-LONGEST_REQUEST = 1 << 20
+#: What is posted where. A page of another origin cannot send these types without asking first, and is not answered then.
+POSTED = {"/properties": "application/json", "/whep": "application/sdp"}
 
 
-class Server(ThreadingHTTPServer):
+class Server(serving.Server):
     """The HTTP server with the head and its viewers."""
-
-    daemon_threads = True
 
     def __init__(self, address: tuple[str, int], head: Head) -> None:
         super().__init__(address, Handler)
@@ -42,81 +42,52 @@ class Server(ThreadingHTTPServer):
         self.numbers = itertools.count(1)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler):
     """One request."""
 
     server: Server
 
-    def do_GET(self) -> None:
-        if self.path == "/":
-            self._reply(200, "text/html; charset=utf-8", PAGE.read_bytes())
-        elif self.path == "/properties":
-            self._json(200, controls.describe(self.server.head.element))
-        elif self.path == "/health":
-            self._json(200, {"viewers": sum(not viewer.left for viewer in list(self.server.viewers.values()))})
-        else:
-            self._json(404, {"error": "not here"})
+    def answer(self, path: str, query: str, body: bytes) -> None:
+        match ("GET" if self.command == "HEAD" else self.command, path):
+            case ("GET", "/"):
+                self.reply(200, "text/html; charset=utf-8", PAGE.read_bytes())
+            case ("GET", "/properties"):
+                self.json(200, controls.describe(self.server.head.element))
+            case ("GET", "/health"):
+                self.json(200, {"viewers": sum(not viewer.left for viewer in list(self.server.viewers.values()))})
+            case ("POST", place) if place in POSTED:
+                if self.headers.get_content_type() != POSTED[place] or not body:
+                    raise Refused(415, f"send {POSTED[place]}")
+                self._watch(body.decode()) if place == "/whep" else self._change(serving.read_json(body))
+            case ("DELETE", place) if viewer := self.server.viewers.pop(place, None):
+                viewer.leave()
+                self.json(200, {})
+            case _:
+                raise Refused(404, "not here")
 
-    def do_POST(self) -> None:
-        # A page of another origin cannot send these types without asking first, and is not answered then.
-        expected = {"/properties": "application/json", "/whep": "application/sdp"}.get(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        if expected is None:
-            self._json(404, {"error": "not here"})
-        elif self.headers.get_content_type() != expected or not 0 < length <= LONGEST_REQUEST:
-            self._json(415, {"error": f"send {expected}"})
-        else:
-            body = self.rfile.read(length)
-            try:
-                if self.path == "/whep":
-                    self._watch(body.decode())
-                else:
-                    wanted = json.loads(body)
-                    value = controls.change(self.server.head.element, wanted["name"], wanted["value"])
-                    self._json(200, {"name": wanted["name"], "value": value})
-            except (ValueError, KeyError, TypeError) as error:
-                self._json(400, {"error": str(error)})
-            except (GLib.Error, TimeoutError) as error:
-                self._json(503, {"error": str(error)})
-
-    def do_DELETE(self) -> None:
-        viewer = self.server.viewers.pop(self.path, None)
-        if viewer is None:
-            self._json(404, {"error": "not here"})
-        else:
-            viewer.leave()
-            self._json(200, {})
+    def _change(self, wanted: object) -> None:
+        if not isinstance(wanted, dict) or not {"name", "value"} <= wanted.keys():
+            raise Refused(400, 'send {"name": NAME, "value": VALUE}')
+        value = controls.change(self.server.head.element, wanted["name"], wanted["value"])
+        self.json(200, {"name": wanted["name"], "value": value})
 
     def _watch(self, offer: str) -> None:
         viewer = Viewer(self.server.head)
         try:
             answer = viewer.answer(offer)
-        except (ValueError, GLib.Error, TimeoutError):
+        except (ValueError, GLib.Error, TimeoutError) as error:
             viewer.leave()
-            raise
+            raise Refused(400 if isinstance(error, ValueError) else 503, str(error)) from error
         place = f"/whep/{next(self.server.numbers)}"
         # Who has gone without DELETE is forgotten here.
         self.server.viewers = {at: v for at, v in self.server.viewers.items() if not v.left} | {place: viewer}
-        self._reply(201, "application/sdp", answer.encode(), {"Location": place})
-
-    def _json(self, status: int, value: object) -> None:
-        self._reply(status, "application/json", json.dumps(value).encode())
-
-    def _reply(self, status: int, kind: str, body: bytes, more: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(more or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """A slider would fill the terminal."""
+        self.reply(201, "application/sdp", answer.encode(), {"Location": place})
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=whole(0, 65535), default=8080)
     parser.add_argument("--portrait", required=True)
     parser.add_argument("voice", nargs="+", help="live source of audio/x-raw, word by word as for gst-launch-1.0")
     arguments = parser.parse_args()

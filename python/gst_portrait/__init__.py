@@ -13,13 +13,14 @@ from ._plugin import MissingError, plugin_folder, program, setup
 from .film import FilmError, animate
 
 if TYPE_CHECKING:
-    from .head import Head, HeadError, Picture, Utterance
+    from .head import Head, HeadError, HeadWarning, Picture, Utterance
 
 __version__ = "0.1.0"
 __all__ = [
     "FilmError",
     "Head",
     "HeadError",
+    "HeadWarning",
     "MissingError",
     "Picture",
     "Utterance",
@@ -32,7 +33,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # numpy and GStreamer are loaded by whoever wants a head, not by `doctor`, which tells of their absence.
-    if name in ("Head", "HeadError", "Picture", "Utterance"):
+    if name in ("Head", "HeadError", "HeadWarning", "Picture", "Utterance"):
         from . import head
 
         return getattr(head, name)

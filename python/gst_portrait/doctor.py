@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -12,15 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._plugin import MissingError, gstreamer, plugin_folder, program
+from ._plugin import MissingError, find_program, gstreamer, plugin_folder
 from .packages import install_line
 
 #: Elements without which no film is written.
 FILM = ("decodebin", "audioconvert", "audioresample", "audiorate", "videoconvert", "mp4mux", "x264enc", "avenc_aac")
 #: Elements that a head needs.
 HEAD = ("appsrc", "appsink")
+_BROWSER = "live in a browser"
 #: Elements for some uses, and which.
-USES = {"espeak": "text instead of a recording", "webrtcbin": "live in a browser", "srtsink": "live over a network"}
+USES = {
+    "espeak": "text instead of a recording",
+    "webrtcbin": _BROWSER,
+    "nicesink": _BROWSER,
+    "srtsink": "live over a network",
+}
+#: GStreamer's bindings for some uses, and which.
+BINDINGS = {"GstWebRTC": _BROWSER}
+#: Folders that hold model packs, before those of the plugin.
+_PACK_PATH = "GST_PORTRAIT_PACK_PATH"
 
 
 @dataclass(frozen=True)
@@ -92,11 +103,23 @@ def _pack(gst: Any) -> Finding:
     # Without a photo READY is as far as it goes: models are loaded on the way to PAUSED, so the file is looked at.
     plugin = gst.Registry.get().find_plugin("portrait")
     file = Path(plugin.get_filename()).resolve() if plugin and plugin.get_filename() else None
-    roots = [folder / "share/gst-portrait/packs" for folder in list(file.parents)[2:4]] if file else []
+    roots = [Path(folder) for folder in os.environ.get(_PACK_PATH, "").split(os.pathsep) if folder]
+    roots += [folder / "share/gst-portrait/packs" for folder in list(file.parents)[2:4]] if file else []
     for root in roots:
         if (root / "lite" / "pack.toml").is_file():
             return Finding("model pack", True, str(root / "lite"))
-    return Finding("model pack", None, "lite is not beside the plugin; GST_PORTRAIT_PACK_PATH may name its folder")
+    return Finding("model pack", None, f"lite is neither beside the plugin nor in a folder of {_PACK_PATH}")
+
+
+def _bindings(namespace: str, use: str) -> Finding:
+    import gi
+
+    what = f"{namespace} for Python ({use})"
+    try:
+        gi.require_version(namespace, "1.0")
+    except ValueError:
+        return Finding(what, None, install_line(namespace))
+    return Finding(what, True, "1.0")
 
 
 def findings() -> Iterator[Finding]:
@@ -119,13 +142,16 @@ def findings() -> Iterator[Finding]:
         yield _element(gst, name, False)
     for name, use in USES.items():
         yield _element(gst, name, None, use)
+    for name, use in BINDINGS.items():
+        yield _bindings(name, use)
     try:
         ctypes.CDLL("libheif.so.1")
         yield Finding("photos in HEIC and AVIF", True, "libheif")
     except OSError:
         yield Finding("photos in HEIC and AVIF", None, install_line("libheif.so.1"))
-    animate = program()
-    yield Finding("portrait-animate", True if animate else None, str(animate or "not in this package"))
+    animate = find_program()
+    detail = str(animate or "neither in this package nor on the PATH")
+    yield Finding("portrait-animate", True if animate else None, detail)
 
 
 def run() -> int:

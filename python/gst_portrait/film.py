@@ -9,10 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ._elements import Value
 from ._plugin import MissingError, find_program, setup
-
-#: Of a property.
-Value = str | int | float | bool
 
 
 class FilmError(RuntimeError):
@@ -35,7 +33,11 @@ def animate(
         raise MissingError("portrait-animate is neither in this package nor on the PATH: install gst-portrait's package")
     setup()
     # A table of one row: rows take any property, and what became of them is reported.
-    row = {name.replace("_", "-"): value for name, value in properties.items()}
+    row = {
+        name.replace("_", "-"): os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in properties.items()
+        if value is not None
+    }
     for name, file in (("photo", photo), ("voice", voice), ("output", output)):
         row[name] = str(Path(file).absolute())
     with tempfile.TemporaryDirectory(prefix="gst-portrait-") as folder:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,8 +16,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ._elements import Value, set_property, told
 from ._plugin import MissingError, gstreamer
-from .film import Value
 from .packages import install_line
 
 #: Bytes of a pixel in each format.
@@ -33,6 +36,8 @@ _TENSORS = {
 _PATIENCE = 50_000_000
 #: Silence behind an utterance that is over, where no clock makes it, in seconds: more than any pack looks ahead.
 _PADDING = 1.0
+#: Steps a second in which the elements look at sound.
+_STEPS = 25
 #: Pictures that wait for whoever takes them.
 _WAITING = 4
 
@@ -41,6 +46,10 @@ Format = Literal["RGB", "RGBA", "BGRA"]
 
 class HeadError(RuntimeError):
     """What an element of the head says of a failure."""
+
+
+class HeadWarning(UserWarning):
+    """What an element of the head warns of while it goes on, such as a photo that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,13 @@ class _Track:
 
 def _samples(pcm: bytes | NDArray[Any], channels: int) -> NDArray[np.int16]:
     """16-bit samples in rows of channels, of bytes, of 16-bit or of floating-point numbers."""
-    array: NDArray[Any] = np.frombuffer(pcm, np.int16) if isinstance(pcm, bytes | bytearray | memoryview) else pcm
+    if isinstance(pcm, bytes | bytearray | memoryview):
+        if (size := memoryview(pcm).nbytes) % 2:
+            raise ValueError(f"{size} bytes are no whole number of 16-bit samples")
+        pcm = np.frombuffer(pcm, np.int16)
+    if not isinstance(pcm, np.ndarray):
+        raise TypeError(f"sound must be bytes or an array of numpy's, not {type(pcm).__name__}")
+    array: NDArray[Any] = pcm
     if array.dtype.kind == "f":
         array = (np.clip(np.nan_to_num(array), -1.0, 1.0) * 32767.0).astype(np.int16)
     if array.dtype != np.int16:
@@ -125,13 +140,14 @@ class Head:
         for picture in head:
             ...
 
-    `properties` are those of the element `talkinghead`, with `_` for `-`. `on_utterance` is called from a thread of
-    GStreamer's; it must not block.
+    `properties` are those of the element `talkinghead`, with `_` for `-`; what they cannot be is a ValueError. What the
+    element warns of is a HeadWarning, when pictures are taken. `on_utterance` is called from a thread of GStreamer's; it
+    must not block.
     """
 
     def __init__(
         self,
-        portrait: str,
+        portrait: str | os.PathLike[str],
         *,
         rate: int = 16_000,
         channels: int = 1,
@@ -145,15 +161,24 @@ class Head:
     ) -> None:
         if format not in _PIXEL:
             raise ValueError(f"format {format!r} is none of {', '.join(_PIXEL)}")
+        counts = {"rate": rate, "channels": channels, "width": width, "height": height, "framerate": framerate}
+        for name, count in counts.items():
+            if isinstance(count, bool) or count != int(count) or count < 1:
+                raise ValueError(f"{name}={count} is no whole number above 0")
         self._gst = gst = gstreamer()
         self._format: Format = format
         self._live = live
         self._track = _Track(rate, channels)
         #: Where the next sound goes, in samples of running time.
         self._next = 0
+        #: Where the pictures that were taken end, in the same.
+        self._shown = 0
         self._lock = threading.Lock()
+        #: Held while a picture is taken; whoever waits for that holds the other one, before which the next taker waits.
+        self._taking, self._next_taking = threading.Lock(), threading.Lock()
         self._on_utterance = on_utterance
         self._closed = False
+        self._failure: HeadError | None = None
         self._pipeline = gst.Pipeline.new(None)
         self._source = self._make("appsrc")
         head = self._make("talkinghead")
@@ -168,9 +193,8 @@ class Head:
                 f"audio/x-raw,format=S16LE,layout=interleaved,rate={rate},channels={channels}"
             ),
         )
-        self._set(head, "portrait", portrait)
-        for name, value in properties.items():
-            self._set(head, name.replace("_", "-"), value)
+        for name, value in {"portrait": portrait, **properties}.items():
+            set_property(head, name.replace("_", "-"), value)
         self._sink.set_property(
             "caps",
             gst.Caps.from_string(
@@ -201,21 +225,14 @@ class Head:
         self._pipeline.add(element)
         return element
 
-    def _set(self, head: Any, name: str, value: Value) -> None:
-        if head.find_property(name) is None:
-            raise ValueError(f"talkinghead has no property {name}")
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if head.find_property(name).value_type == str:
-            head.set_property(name, text)
-        else:
-            # Choices by their names, numbers of any type.
-            self._gst.util_set_object_arg(head, name, text)
-
     def set(self, **properties: Value) -> None:
-        """Sets properties of the element `talkinghead` while it speaks, such as emotion="happy"."""
+        """Sets properties of the element `talkinghead` while it speaks, such as emotion="happy".
+
+        A photo is analysed beside the stream: one that cannot be used is a HeadWarning later, and the old one stays.
+        """
         head = next(e for e in self._elements() if e.get_factory().get_name() == "talkinghead")
         for name, value in properties.items():
-            self._set(head, name.replace("_", "-"), value)
+            set_property(head, name.replace("_", "-"), value, plays=True)
 
     def _elements(self) -> Iterator[Any]:
         iterator = self._pipeline.iterate_elements()
@@ -228,13 +245,17 @@ class Head:
     def _sync(self, _bus: Any, message: Any) -> Any:
         structure = message.get_structure()
         if structure is not None and structure.get_name() == "portrait-utterance":
-            told = Utterance(
+            turn = Utterance(
                 "started" if structure.get_string("state") == "started" else "ended",
                 structure.get_value("running-time") / 1e9,
                 bool(structure.get_value("interrupted")),
             )
-            if self._on_utterance is not None:
-                self._on_utterance(told)
+            try:
+                if self._on_utterance is not None:
+                    self._on_utterance(turn)
+            except Exception:
+                # Nobody is there to catch it, and GStreamer must have its answer: it is printed as in any thread.
+                sys.excepthook(*sys.exc_info())
             return self._gst.BusSyncReply.DROP
         return self._gst.BusSyncReply.PASS
 
@@ -271,14 +292,17 @@ class Head:
             self.push(np.zeros((int(_PADDING * self._track.rate), self._track.channels), np.int16))
 
     def interrupt(self) -> None:
-        """Forgets what has not been spoken; the mouth closes, and the head goes on."""
+        """Forgets what has not been spoken; the mouth closes, and the head goes on.
+
+        Not live, what is pushed next follows the last picture that was taken, within 40 ms where the frame rate is not 25.
+        """
         gst = self._gst
-        with self._lock:
+        # A picture that is being taken counts as shown.
+        with self._next_taking, self._taking, self._lock:
             self._source.send_event(gst.Event.new_flush_start())
             self._source.send_event(gst.Event.new_flush_stop(False))
-            if self._live:
-                self._next = self._now()
-                self._track.cut(self._next)
+            self._next = self._now() if self._live else self._after_pictures()
+            self._track.cut(self._next)
 
     def finish(self) -> None:
         """Ends the sound; pictures end when all of it was spoken."""
@@ -288,8 +312,12 @@ class Head:
         """Ends everything at once. May be called from any thread, and again."""
         if not self._closed:
             self._closed = True
-            self._pipeline.set_state(self._gst.State.NULL)
-            self._bus.set_sync_handler(None)
+            try:
+                # The bus forgets all at the end.
+                self._error()
+            finally:
+                self._pipeline.set_state(self._gst.State.NULL)
+                self._bus.set_sync_handler(None)
 
     def _now(self) -> int:
         """Running time in samples, with what sound needs on its way to be in time."""
@@ -297,19 +325,27 @@ class Head:
         if clock is None:
             return 0
         running = max(0, clock.get_time() - self._pipeline.get_base_time())
-        return int(running * self._track.rate // self._gst.SECOND) + self._track.rate // 25
+        return int(running * self._track.rate // self._gst.SECOND) + self._track.rate // _STEPS
+
+    def _after_pictures(self) -> int:
+        """Where sound goes behind the pictures that were taken: the elements count it in steps, whatever the frame rate."""
+        rate = self._track.rate
+        # Ends of pictures are rounded down.
+        steps = -(-max(0, self._shown - rate // 1000) * _STEPS // rate)
+        return steps * rate // _STEPS
 
     def _nanoseconds(self, samples: int) -> int:
         return int(samples * 1_000_000_000 // self._track.rate)
 
     def _error(self) -> HeadError | None:
-        message = self._bus.pop_filtered(self._gst.MessageType.ERROR)
-        if message is None:
-            return None
-        error, debug = message.parse_error()
-        # Behind the place in the source stands what is to be told, such as a file's name.
-        detail = " ".join((debug or "").split("\n", 1)[1:]).strip()
-        return HeadError(f"{error.message} ({detail})" if detail and detail not in error.message else error.message)
+        """The first error that an element told; warnings are told on the way."""
+        kinds = self._gst.MessageType.ERROR | self._gst.MessageType.WARNING
+        while (message := self._bus.pop_filtered(kinds)) is not None:
+            if message.type == self._gst.MessageType.WARNING:
+                _warn(told(message))
+            elif self._failure is None:
+                self._failure = HeadError(told(message))
+        return self._failure
 
     def __iter__(self) -> Iterator[Picture]:
         while (picture := self._pull()) is not None:
@@ -322,10 +358,17 @@ class Head:
     def _pull(self) -> Picture | None:
         """The next picture; None at the end."""
         while not self._closed:
-            sample = self._sink.emit("try-pull-sample", _PATIENCE)
-            if sample is not None:
-                return self._picture(sample)
-            if error := self._error():
+            with self._next_taking:
+                self._taking.acquire()
+            try:
+                sample = self._sink.emit("try-pull-sample", _PATIENCE)
+                picture = self._picture(sample) if sample is not None else None
+            finally:
+                self._taking.release()
+            error = self._error()
+            if picture is not None:
+                return picture
+            if error:
                 raise error
             if self._sink.get_property("eos"):
                 return None
@@ -342,7 +385,8 @@ class Head:
         image = rows.reshape(height, width, pixel)
         start = sample.get_segment().to_running_time(gst.Format.TIME, buffer.pts)
         rate = self._track.rate
-        sound = self._track.take(start * rate // gst.SECOND, (start + buffer.duration) * rate // gst.SECOND)
+        self._shown = (start + buffer.duration) * rate // gst.SECOND
+        sound = self._track.take(start * rate // gst.SECOND, self._shown)
         return Picture(
             image=image,
             time=start / gst.SECOND,
@@ -372,6 +416,14 @@ class Head:
         trace: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
+
+
+def _warn(text: str) -> None:
+    """Warns whoever called the head: at their line Python tells it once."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, HeadWarning, stacklevel=level)
 
 
 def _metadata(buffer: Any) -> dict[str, NDArray[np.float32]]:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 import unittest
 import wave
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -17,6 +19,9 @@ sys.path.insert(0, str(ROOT / "python"))
 
 import gst_portrait  # noqa: E402
 from gst_portrait.head import _samples, _Track  # noqa: E402
+
+Gst = gst_portrait._plugin.gstreamer()
+from gi.repository import GLib  # noqa: E402
 
 DATA = ROOT / "tests" / "data"
 PHOTO = str(DATA / "portrait-grace-hopper.jpg")
@@ -50,6 +55,10 @@ class Sound(unittest.TestCase):
             _samples(np.zeros(5, np.int16), 2)
         with self.assertRaises(TypeError):
             _samples(np.zeros(5, np.int32), 1)
+        with self.assertRaisesRegex(TypeError, "bytes or an array of numpy's, not list"):
+            _samples([0] * 9, 1)  # type: ignore[arg-type]
+        with self.assertRaisesRegex(ValueError, "3 bytes are no whole number of 16-bit samples"):
+            _samples(b"abc", 1)
 
 
 class Films(unittest.TestCase):
@@ -91,6 +100,40 @@ class Films(unittest.TestCase):
             pictures = iter(head)
             heard = b"".join(next(pictures).audio.tobytes() for _ in range(10))
         self.assertEqual(heard, voice)
+
+    def test_an_interrupted_voice_leaves_no_hole(self) -> None:
+        # The elements' steps are 40 ms: other pictures begin with the next one.
+        for rate, framerate, hole in ((16_000, 25, 0.0), (22_050, 25, 0.0), (22_050, 30, 0.04)):
+            with gst_portrait.Head(PHOTO, rate=rate, framerate=framerate) as head:
+                head.push(np.full(4 * rate, 9, np.int16))
+                pictures = iter(head)
+                before = [next(pictures) for _ in range(5)]
+                head.interrupt()
+                head.push(np.full(rate // 2, 7, np.int16))
+                head.finish()
+                after = list(pictures)
+            end = before[-1].time + before[-1].duration
+            self.assertTrue(-1e-6 <= after[0].time - end <= hole + 1e-6, (end, after[0].time))
+            self.assertEqual({9}, set(np.concatenate([picture.audio for picture in before]).ravel().tolist()))
+            heard = np.concatenate([picture.audio for picture in after]).ravel().tolist()
+            self.assertEqual([7] * (rate // 2), heard[: rate // 2])
+
+    def test_a_listener_that_fails_is_told_and_the_head_goes_on(self) -> None:
+        def turn(_: gst_portrait.Utterance) -> None:
+            raise RuntimeError("of the listener")
+
+        rate, voice = speech(0.4)
+        with mock.patch.object(sys, "excepthook") as hook:
+            with gst_portrait.Head(PHOTO, rate=rate, on_utterance=turn) as head:
+                head.push(voice)
+                head.finish()
+                self.assertEqual(len(list(head)), 10)
+                # Without an answer GStreamer would complain as well.
+                what = "portrait-utterance, state=started, running-time=(guint64)0, interrupted=false"
+                message = Gst.Message.new_element(head._source, Gst.Structure.new_from_string(what))
+                answer = head._sync(None, message)
+                self.assertEqual(answer, Gst.BusSyncReply.DROP)
+        self.assertIn("of the listener", [str(call.args[1]) for call in hook.call_args_list])
 
     def test_in_asyncio_others_go_on(self) -> None:
         async def film() -> tuple[int, int]:
@@ -154,6 +197,61 @@ class Failures(unittest.TestCase):
             gst_portrait.Head(PHOTO, colour="red")
         with self.assertRaisesRegex(ValueError, "format"):
             gst_portrait.Head(PHOTO, format="YUV")  # type: ignore[arg-type]
+
+    def test_what_a_property_cannot_be_is_refused_with_what_it_takes(self) -> None:
+        for properties, said in (
+            ({"emotion": "joy"}, "emotion=joy is none of neutral, happy, "),
+            ({"emotion": 17}, "emotion=17 is none of neutral, happy, "),
+            ({"look_ahead": "fast"}, "look-ahead=fast is none of quality, low, minimal"),
+            ({"drive": "pose+nose"}, "drive=nose is none of auto, pose, "),
+            ({"emotion_intensity": "half"}, "emotion-intensity=half is no number from 0 to 1"),
+            ({"yaw": 200}, "yaw=200 is beyond its range, -90 to 90"),
+            ({"yaw": float("nan")}, "yaw=nan is beyond its range"),
+            ({"pose_style": 1.5}, "pose-style=1.5 is no whole number from 0 to 63"),
+            ({"look_away": "maybe"}, "look-away=maybe is neither true nor false"),
+            ({"face": "middle"}, "face=middle names no face: write largest, left, "),
+            ({"emotion_mix": "joy=1"}, "emotion-mix=joy=1 is no mix: "),
+            ({"stats": 1}, "talkinghead has no property stats"),
+            ({"rate": 0}, "rate=0 is no whole number above 0"),
+            ({"width": 0.5}, "width=0.5 is no whole number above 0"),
+        ):
+            with self.assertRaisesRegex(ValueError, f"^{re.escape(said)}"):
+                gst_portrait.Head(PHOTO, **properties).close()  # type: ignore[arg-type]
+        with gst_portrait.Head(
+            Path(PHOTO), reference=None, drive="pose+mouth", emotion=1, look_away=True, face=1
+        ) as head:
+            for properties, said in (
+                ({"emotion": "joy"}, "emotion=joy is none of neutral, happy, "),
+                ({"yaw": 200}, "yaw=200 is beyond its range, -90 to 90"),
+                ({"face": "left"}, "face cannot change while talkinghead plays: give it at the start"),
+            ):
+                with self.assertRaisesRegex(ValueError, f"^{re.escape(said)}"):
+                    head.set(**properties)  # type: ignore[arg-type]
+
+    def test_what_an_element_warns_of_is_a_warning(self) -> None:
+        rate, voice = speech(0.6)
+        with self.assertWarnsRegex(gst_portrait.HeadWarning, "fewer styles of head motion") as told:
+            with gst_portrait.Head(PHOTO, rate=rate, pose_style=63) as head:
+                head.push(voice)
+                head.finish()
+                self.assertEqual(len(list(head)), 15)
+        # It is told of the line that took the pictures.
+        self.assertEqual(Path(told.filename).name, Path(__file__).name)
+        with self.assertWarnsRegex(gst_portrait.HeadWarning, "/no/such.jpg"):
+            with gst_portrait.Head(PHOTO, rate=rate) as head:
+                head.set(portrait="/no/such.jpg")
+                # The photo is looked at beside the stream.
+                for _ in range(50):
+                    head.push(voice)
+                    next(iter(head))
+
+    def test_an_error_stays(self) -> None:
+        with gst_portrait.Head(PHOTO) as head:
+            error = Gst.Message.new_error(head._source, GLib.Error("broken"), "at.c(1): f ():\nby a test")
+            head._bus.post(error)
+            for _ in range(2):
+                with self.assertRaisesRegex(gst_portrait.HeadError, r"^broken \(by a test\)$"):
+                    next(iter(head))
 
     def test_after_the_end_there_is_nothing(self) -> None:
         head = gst_portrait.Head(PHOTO)

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -43,7 +44,7 @@ class Packages(unittest.TestCase):
         )
 
     def test_all_that_is_looked_for_has_a_package(self) -> None:
-        for thing in (*doctor.FILM, *doctor.HEAD, *doctor.USES, "gi", "libheif.so.1"):
+        for thing in (*doctor.FILM, *doctor.HEAD, *doctor.USES, *doctor.BINDINGS, "gi", "libheif.so.1"):
             for name in ("debian", "fedora", "arch"):
                 self.assertTrue(packages.package(thing, name), thing)
 
@@ -81,6 +82,34 @@ class Doctor(unittest.TestCase):
             self.assertIs(doctor._processor("").there, True)
         with mock.patch.object(doctor.platform, "machine", return_value="aarch64"):
             self.assertIs(doctor._processor("").there, False)
+
+    def test_a_pack_is_found_where_the_plugin_finds_it(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            plugin = types.SimpleNamespace(get_filename=lambda: str(folder / "lib" / "gstreamer-1.0" / "libgstportrait.so"))
+            registry = types.SimpleNamespace(find_plugin=lambda _: plugin)
+            gst = types.SimpleNamespace(
+                ElementFactory=types.SimpleNamespace(make=lambda *_: object()),
+                Registry=types.SimpleNamespace(get=lambda: registry),
+            )
+            for root in (folder / "share" / "gst-portrait" / "packs", folder / "mine"):
+                with mock.patch.dict(os.environ, {"GST_PORTRAIT_PACK_PATH": f"/no/such:{folder / 'mine'}"}):
+                    if root.name == "packs":
+                        absent = doctor._pack(gst)
+                        self.assertIsNone(absent.there)
+                        self.assertIn("GST_PORTRAIT_PACK_PATH", absent.detail)
+                    (root / "lite").mkdir(parents=True)
+                    (root / "lite" / "pack.toml").touch()
+                    self.assertEqual(doctor._pack(gst), doctor.Finding("model pack", True, str(root / "lite")))
+
+    def test_a_browser_needs_more_than_webrtcbin(self) -> None:
+        def require(namespace: str, _: str) -> None:
+            raise ValueError(f"Namespace {namespace} not available")
+
+        with mock.patch.dict(sys.modules, {"gi": types.SimpleNamespace(require_version=require)}):
+            line = doctor._bindings("GstWebRTC", doctor.BINDINGS["GstWebRTC"]).line()
+        self.assertRegex(line, r"^absent   GstWebRTC for Python \(live in a browser\): install ")
+        self.assertIn("nicesink", doctor.USES)
 
     def test_without_bindings_it_says_how_to_have_them(self) -> None:
         out = io.StringIO()

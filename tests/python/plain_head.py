@@ -31,7 +31,20 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def do_PUT(self) -> None:
+        # What came, for tests of the way here.
+        body = f'{{"method": "{self.command}", "path": "{self.path}"}}'.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
         self.wfile.write(body)
+
+    do_PATCH = do_OPTIONS = do_PUT
 
     def do_POST(self) -> None:
         number = int(self.rfile.read(int(self.headers["Content-Length"])))

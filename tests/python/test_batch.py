@@ -10,6 +10,8 @@ import io
 import json
 import os
 import pathlib
+import re
+import subprocess
 import sys
 import tempfile
 import types
@@ -183,6 +185,20 @@ class Batch(unittest.TestCase):
             status, report, _ = self.run_on(Cluster([{"start": None, "make": death}]), 3)
             self.assertEqual((1, ["failed"] * 3), (status, [line["status"] for line in report]))
             self.assertIn(said, report[0]["error"])
+
+    def test_without_ray_and_with_options_that_are_none_it_says_so_in_a_line(self) -> None:
+        script = onair.ROOT / "pipelines" / "batch" / "run.py"
+        with tempfile.TemporaryDirectory() as folder:
+            for there, said in (
+                ("raise ImportError('No module named ray')", "Python has no Ray (No module named ray): pip install ray, "),
+                ("remote = lambda **_: lambda worker: worker", "--workers: 0 is no whole number from 1 on"),
+            ):
+                pathlib.Path(folder, "ray.py").write_text(there)
+                environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+                command = [sys.executable, script, "jobs.csv", "--workers", "0"]
+                done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+                self.assertTrue(done.returncode)
+                self.assertRegex(done.stderr, f"^error: {re.escape(said)}.*\n$")
 
     def test_this_machine_has_a_core_for_each_worker(self) -> None:
         cluster = Cluster([{"start": None, "make": "done"}])

@@ -12,6 +12,8 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -24,6 +26,33 @@ PLAIN_HEAD = str(pathlib.Path(__file__).with_name("plain_head.py"))
 PHOTO = str(onair.ROOT / "tests" / "data" / "portrait-grace-hopper.jpg")
 # Of a room: a debug build's head takes some 250.
 MEGABYTES = 900
+
+
+# Watches with a browser whose page was closed before it connected, and tells whether it was forgotten.
+NEVER_CONNECTS = f"""
+import sys, threading, time
+sys.path.insert(0, {str(onair.ROOT / "pipelines" / "webrtc")!r})
+import head
+from gi.repository import GLib, Gst
+Gst.init(None)
+head.CONNECTING_SECONDS = 1
+loop = GLib.MainLoop()
+threading.Thread(target=loop.run, daemon=True).start()
+one = head.Head("audiotestsrc is-live=true wave=silence ! audioconvert".split(), sys.argv[1], print)
+one.play()
+viewer = head.Viewer(one)
+viewer.answer("\\r\\n".join([
+    "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0", "m=video 9 UDP/TLS/RTP/SAVPF 96",
+    "c=IN IP4 0.0.0.0", "a=rtpmap:96 VP8/90000", "a=mid:0", "a=recvonly", "a=ice-ufrag:abcd",
+    "a=ice-pwd:abcdefghijklmnopqrstuvwx", "a=fingerprint:sha-256 " + ":".join(["AA"] * 32), "a=setup:actpass",
+    "a=rtcp-mux", "",
+]))
+end = time.monotonic() + 20
+while not viewer.left and time.monotonic() < end:
+    time.sleep(0.1)
+print(viewer.left)
+one.stop()
+"""
 
 
 class Room(unittest.TestCase):
@@ -138,6 +167,11 @@ class Room(unittest.TestCase):
                 ({}, 400, "say a room"),
                 ({"room": "../a"}, 400, "say a room"),
                 ([], 400, "say a room"),
+                ({"room": None}, 400, "say a room"),
+                ({"room": 5}, 400, "say a room"),
+                ({"room": "a", "portrait": None}, 400, "no file None in the folder"),
+                ({"room": "a", "portrait": "a\0"}, 400, "in the folder"),
+                ({"room": "a", "portrait": "a" * 5000}, 400, "in the folder"),
                 ({"room": "a", "photo": "b.jpg"}, 400, "a room takes portrait, source, not photo"),
                 ({"room": "a", "portrait": "/etc/passwd"}, 400, "no file /etc/passwd in the folder"),
                 ({"room": "a", "source": "../b.wav"}, 400, "no file ../b.wav in the folder"),
@@ -149,6 +183,64 @@ class Room(unittest.TestCase):
         self.assertEqual(415, self.call("POST", "/rooms", {"room": "a"}, "text/plain")[0])
         self.assertEqual(404, self.call("GET", "/rooms/nobody/health")[0])
         self.assertEqual(502, self.call("GET", "/rooms/a/health")[0])
+
+    def test_any_method_goes_to_the_room_and_a_query_is_no_part_of_the_path(self) -> None:
+        self.start("--rooms", "1")
+        self.open("a")
+        for method in ("PUT", "PATCH", "OPTIONS"):
+            told = self.call(method, "/rooms/a/x/y?z=1")[:2]
+            self.assertEqual((200, {"method": method, "path": "/x/y?z=1"}), told)
+        status, body, headers = self.call("HEAD", "/rooms/a/health")
+        self.assertEqual((200, b""), (status, body))
+        self.assertGreater(int(headers["Content-Length"]), 0)
+        for path in ("/health?x", "/rooms?x", "/rooms/a?x"):
+            self.assertEqual(200, self.call("GET", path)[0], path)
+            self.assertEqual((200, b""), self.call("HEAD", path)[:2], path)
+        self.assertEqual(404, self.call("PUT", "/rooms")[0])
+
+    def raw(self, request: bytes, answered: bool = True) -> str:
+        """What is answered to bytes of any kind; or nothing, and the client is gone before."""
+        with socket.create_connection(("127.0.0.1", self.port), 20) as client:
+            client.sendall(request)
+            if not answered:
+                # It ends with a reset.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return ""
+            return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+
+    def test_requests_that_are_none_and_clients_that_vanish_leave_no_trace(self) -> None:
+        dispatcher = self.start("--rooms", "1")
+        post = b"POST /rooms HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n"
+        nested = b"[" * 100_000
+        for request, said in (
+            (post % b"abc", "Content-Length: abc is no number of bytes"),
+            (post % b"-5", "Content-Length: -5 is no number of bytes"),
+            (post % str(len(nested)).encode() + nested, "it is nested too deeply"),
+            (post % b"1" + b"{", "the body is no JSON"),
+            (post.replace(b"Content-Length: %s", b"Transfer-Encoding: chunked"), "say a Content-Length"),
+        ):
+            answer = self.raw(request)
+            self.assertRegex(answer, "^HTTP/1.0 4")
+            self.assertIn(said, json.loads(answer.partition("\r\n\r\n")[2])["error"])
+        for _ in range(10):
+            self.raw(post % b"100" + b"abc", answered=False)
+            self.raw(b"GET /rooms HTTP/1.1\r\n\r\n", answered=False)
+        self.assertEqual(200, self.call("GET", "/health")[0])
+        self.assertEqual(1, len(dispatcher.said().splitlines()), dispatcher.said())
+
+    def test_options_that_are_none_are_told_in_a_line(self) -> None:
+        for arguments, said in (
+            (("--port", "99999"), "--port: 99999 is no whole number from 0 to 65535"),
+            (("--rooms", "0"), "--rooms: 0 is no whole number from 1 on"),
+            (("--idle", "never"), "--idle: never is no number of seconds from 0 on"),
+            (("--files", "/no/such"), "--files: there is no folder /no/such"),
+        ):
+            done = subprocess.run(["/usr/bin/python3", DISPATCHER, *arguments], capture_output=True, text=True, timeout=20)
+            self.assertEqual((2, f"error: {said}\n"), (done.returncode, done.stderr))
+        done = subprocess.run(
+            ["/usr/bin/python3", DISPATCHER], env={**os.environ, "PORT": "abc"}, capture_output=True, text=True, timeout=20
+        )
+        self.assertEqual((2, "error: --port: abc is no whole number from 0 to 65535\n"), (done.returncode, done.stderr))
 
     def test_no_room_is_opened_that_memory_has_no_place_for(self) -> None:
         self.start("--rooms", "9", "--memory", "99999999")
@@ -170,6 +262,20 @@ class Room(unittest.TestCase):
         self.assertEqual((200, change), self.call("POST", "/rooms/a/properties", change)[:2])
         self.assertEqual({"viewers": 0}, self.call("GET", "/rooms/a/health")[1])
         self.assertEqual(400, self.call("POST", "/rooms/a/whep", "hello", "application/sdp")[0])
+        for body in ([], "a", {"value": 1}):
+            status, told, _ = self.call("POST", "/rooms/a/properties", body)
+            self.assertEqual((400, 'send {"name": NAME, "value": VALUE}'), (status, told["error"]))
+        status, told, _ = self.call("POST", "/rooms/a/properties", {"name": "pose-style", "value": 1.5})
+        self.assertEqual((400, "pose-style=1.5 is no whole number from 0 to 63"), (status, told["error"]))
+        for path in ("", "?x", "health?x"):
+            self.assertEqual((200, b""), self.call("HEAD", f"/rooms/a/{path}")[:2])
+
+    def test_a_viewer_that_never_connects_is_forgotten(self) -> None:
+        onair.need_element("nicesink")
+        bindings = ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstWebRTC', '1.0')"]
+        onair.need(subprocess.run(bindings, stderr=subprocess.DEVNULL).returncode == 0, "gir1.2-gst-plugins-bad-1.0")
+        done = subprocess.run(["/usr/bin/python3", "-c", NEVER_CONNECTS, PHOTO], capture_output=True, text=True, timeout=60)
+        self.assertEqual((0, "True"), (done.returncode, done.stdout.strip()), done.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the scripts in Python share: what elements say is told, and a film is whole or not there."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Callable
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+from gst_portrait._elements import choices, set_property, told  # noqa: E402
+
+__all__ = ["choices", "error_line", "set_property", "told", "watch", "write"]
+
+# Until something plays there is nothing to clean up, and nothing to tell of where Ctrl-C came.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+#: Of the elements that read a file, by name, the file and what it lacks where nobody takes what it gives.
+Files = dict[str, tuple[str, str]]
+
+
+def _fits_nowhere(message: Gst.Message) -> bool:
+    """Whether a file gives nothing that is asked for: GStreamer warns of it, and at times no error follows."""
+    if message.type == Gst.MessageType.WARNING:
+        return message.parse_warning()[0].matches(Gst.ParseError.quark(), Gst.ParseError.DELAYED_LINK)
+    return "reason not-linked" in told(message)
+
+
+def error_line(message: Gst.Message, files: Files) -> str | None:
+    """An error in a line; None where a message is none, but a warning."""
+    line, source, fits_nowhere = told(message), message.src, _fits_nowhere(message)
+    if message.type == Gst.MessageType.WARNING and not fits_nowhere:
+        return None
+    while source is not None:
+        if source.get_name() in files:
+            path, lacks = files[source.get_name()]
+            return f"{path} {lacks}" if fits_nowhere else line if path in line else f"{path}: {line}"
+        source = source.get_parent()
+    return line
+
+
+def watch(pipeline: Gst.Pipeline, ended: Callable[[str | None], object], files: Files) -> None:
+    """Prints what elements warn of, each text once; calls `ended` with an error, or with None at the end of the stream."""
+    warned: set[str] = set()
+
+    def heed(_: Gst.Bus, message: Gst.Message) -> None:
+        if problem := error_line(message, files):
+            ended(problem)
+        elif (text := told(message)) not in warned:
+            warned.add(text)
+            print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    bus = pipeline.get_bus()
+    bus.add_signal_watch()
+    bus.connect("message::warning", heed)
+    bus.connect("message::error", heed)
+    bus.connect("message::eos", lambda *_: ended(None))
+
+
+def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files) -> int:
+    """Plays a pipeline whose filesink `sink` writes the film `output`; returns the exit status.
+
+    The film is written beside its place and moved there when it is whole, as `animate` does it. Ctrl-C and SIGTERM end
+    the program, and leave none.
+    """
+    target = pathlib.Path(output)
+    # What is no file, such as /dev/null, cannot be replaced.
+    part = target.with_name(f".{target.name}.part") if target.is_file() or not target.exists() else target
+    pipeline.get_by_name(sink).set_property("location", str(part))
+    loop = GLib.MainLoop()
+    problems: list[str] = []
+    signals: list[int] = []
+
+    def ended(problem: str | None) -> None:
+        if problem:
+            problems.append(problem.replace(str(part), output))
+        loop.quit()
+
+    def told_to_end(number: int) -> bool:
+        signals.append(number)
+        loop.quit()
+        return GLib.SOURCE_CONTINUE
+
+    watch(pipeline, ended, files)
+    watched = [
+        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, told_to_end, number) for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        pipeline.set_state(Gst.State.PLAYING)
+        loop.run()
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+        for one in watched:
+            GLib.source_remove(one)
+        if (problems or signals) and part != target:
+            part.unlink(missing_ok=True)
+    if signals:
+        # As if it had not been watched, so that a shell knows of it.
+        signal.signal(signals[0], signal.SIG_DFL)
+        os.kill(os.getpid(), signals[0])
+    if problems:
+        # The first one is the cause of the others.
+        print(f"error: {problems[0]}", file=sys.stderr)
+        return 1
+    if part != target:
+        part.replace(target)
+    return 0
