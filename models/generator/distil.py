@@ -67,7 +67,7 @@ def narrowed(part: Part, width: list[int]) -> Part:
             value = value if gives is None else value[gives]
             value = value if takes is None or what == "bias" else value[:, takes]
         elif name == "film.2":
-            rows = torch.cat([part[kept[3 - k]] for k, part in enumerate(torch.arange(len(value)).split(net.cuts))])
+            rows = torch.cat([own[kept[3 - k]] for k, own in enumerate(torch.arange(len(value)).split(net.cuts))])
             value = value[rows]
         state[f"painter.net.{key}"] = value.clone()
     small.load_state_dict(state)

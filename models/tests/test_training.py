@@ -4,6 +4,7 @@ python -m pytest models
 """
 
 import argparse
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from conftest import PACK
 
-from models.generator import recover
+from models.generator import distil, ranges, recover
 from models.generator.data import mouth_closed
 from models.generator.train import Trainer, options
 from models.generator.weights import load_part
@@ -91,3 +92,35 @@ def test_runs_are_mixed_with_what_they_started_from() -> None:
     runs = [{"w": torch.tensor([3.0, 2.0]), "index": torch.tensor([3])}, {"w": torch.tensor([5.0, 6.0]), "index": torch.tensor([3])}]
     out = mixed(own, runs, 0.5)
     assert out["w"].tolist() == [2.5, 3.0] and out["index"].tolist() == [3]
+
+
+def test_a_student_of_the_same_width_is_its_teacher() -> None:
+    for kind, condition in (("mouth", (torch.rand(1, 12), torch.rand(1, 64))), ("eyes", (torch.rand(1, 32),))):
+        teacher = recover.recover(PACK, kind).eval()
+        width = teacher.painter.net.cuts[::-1]
+        x = (torch.rand(1, 3, teacher.n, teacher.n), torch.rand(1, 11, teacher.h, teacher.h), *condition)
+        with torch.no_grad():
+            want, got = teacher.painter(*x), distil.narrowed(teacher, width).eval().painter(*x)
+        assert all(torch.equal(a, b) for a, b in zip(want, got))
+
+
+def test_a_narrower_student_learns_and_the_code_keeps_its_meaning(trained: argparse.Namespace) -> None:
+    trained.pack, trained.width, trained.smoke, trained.lips = PACK, [16, 24, 32, 48], True, 0.0
+    distiller = distil.Distiller(trained)
+    distiller.part.load_state_dict(torch.load(trained.out / "mouth.ckpt")["part"])
+    encoders = {k: v.clone() for k, v in distiller.part.state_dict().items() if not k.startswith("painter.")}
+    errors = [distiller.step(0.0, 1e-3)["error"] for _ in range(12)]
+    assert distiller.part.painter.net.cuts == [48, 32, 24, 16]
+    assert np.mean(errors[-4:]) < 0.9 * np.mean(errors[:4]), errors
+    assert all(torch.equal(v, distiller.part.state_dict()[k]) for k, v in encoders.items())
+
+
+def test_ranges_are_of_the_convolutions_that_ship(trained: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "BATCHES", 2)
+    with torch.no_grad():
+        rows = ranges.watched(Trainer(trained), recover.recover(PACK, "mouth").eval()).rows(1)
+    ships = tomllib.loads((PACK / "pack.toml").read_text())["stages"]["mouth"]["int8"]
+    assert [row["shape"] for row in rows] == [row["shape"] for row in ships]
+    # The filter of the restoration stays as it is.
+    assert ["range" in row for row in rows] == ["range" in row for row in ships] == [True] * 23 + [False]
+    assert all(low <= 0 < high for low, high in (row["range"] for row in rows[:-1]))
