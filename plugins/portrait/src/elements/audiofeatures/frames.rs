@@ -153,8 +153,8 @@ impl AudioFeatures {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::WrongType,
-                ("no audio came before the end of the stream: unless an error before this one says why, the recording is empty, has \
-                     more than {MAX_CHANNELS} channels, or lacks `audioconvert ! audioresample` before this element")
+                ("no audio came before the end of the stream: the recording is empty, or has more than {MAX_CHANNELS} channels (in a \
+                     pipeline: or `audioconvert ! audioresample` is missing before this element, or an error before this one says why)")
             );
         }
     }
