@@ -137,39 +137,6 @@ fn landmarks_pose_and_picture_fit_together_and_lie_on_the_face() {
     );
 }
 
-/// A frame that is stored squeezed, as anamorphic video is, or drawn out, shows the same face.
-#[test]
-fn pixels_that_are_not_square_show_the_same_face() {
-    let shown = frame(0);
-    let face = |image: &RgbImage, ratio: &str| {
-        let (width, height) = image.dimensions();
-        let mut h = harness(&format!(
-            "video/x-raw,format=RGB,width={width},height={height},framerate=25/1,pixel-aspect-ratio={ratio}"
-        ));
-        let stride = (width as usize * 3).next_multiple_of(4);
-        let mut padded = vec![0; stride * height as usize];
-        for (line, row) in padded.chunks_exact_mut(stride).zip(image.chunks_exact(width as usize * 3)) {
-            line[..row.len()].copy_from_slice(row);
-        }
-        let out = h.push_and_pull(timed(gst::Buffer::from_slice(padded), 0)).unwrap();
-        assert!(!is_gap(&out), "{ratio}");
-        let pose = Pose::from_array(tensor(&out, FrameMeta::Pose).try_into().unwrap());
-        (payload(&out), pose, tensor(&out, FrameMeta::PictureLandmarks))
-    };
-    let (landmarks, pose, picture) = face(&shown, "1/1");
-    for (width, height, ratio) in [(225, 240, "64/45"), (160, 240, "2/1"), (320, 160, "2/3")] {
-        let stored = imageops::resize(&shown, width, height, imageops::FilterType::Triangle);
-        let (other, turned, seen) = face(&stored, ratio);
-        let off = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(off(landmarks.as_flattened(), other.as_flattened()) < 0.06, "{ratio}");
-        assert!(
-            (pose.yaw - turned.yaw).abs() < 2.0 && (pose.pitch - turned.pitch).abs() < 2.0,
-            "{ratio}: {turned:?}"
-        );
-        assert!(off(&picture, &seen) < 0.02, "{ratio}");
-    }
-}
-
 #[test]
 fn caps_carry_the_rate_of_the_video_and_the_pack() {
     for ((n, d), width) in [((25, 1), 320), ((30000, 1001), 64), ((0, 1), 5000)] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Driving videos that lie on their side, stand on their head or are mirrored.
+//! Driving videos that lie on their side, stand on their head or are mirrored, and those whose pixels are not square.
 
 mod common;
 
@@ -41,10 +41,10 @@ struct Seen {
 }
 
 fn watch(frames: &[RgbImage], tag: Option<&str>) -> Seen {
-    watch_as(false, frames, tag)
+    watch_as(false, "1/1", frames, tag)
 }
 
-fn watch_as(live: bool, frames: &[RgbImage], tag: Option<&str>) -> Seen {
+fn watch_as(live: bool, ratio: &str, frames: &[RgbImage], tag: Option<&str>) -> Seen {
     init();
     let element = gst::ElementFactory::make("facelandmarks").build().unwrap();
     let bus = gst::Bus::new();
@@ -52,7 +52,9 @@ fn watch_as(live: bool, frames: &[RgbImage], tag: Option<&str>) -> Seen {
     let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
     harness.set_live(live);
     let (width, height) = frames[0].dimensions();
-    harness.set_src_caps_str(&format!("video/x-raw,format=RGB,width={width},height={height},framerate=25/1"));
+    harness.set_src_caps_str(&format!(
+        "video/x-raw,format=RGB,width={width},height={height},framerate=25/1,pixel-aspect-ratio={ratio}"
+    ));
     if let Some(tag) = tag {
         let mut tags = gst::TagList::new();
         let list = tags.make_mut();
@@ -161,9 +163,9 @@ fn a_live_video_on_its_side_and_a_shot_that_lies_otherwise_than_the_one_before_a
     imageops::replace(&mut shown, &frame(0), 0, 40);
     let upright = watch(std::slice::from_ref(&shown), None);
     for degrees in [90, 180, 270] {
-        let first = watch_as(true, &[stored(&shown, degrees)], None);
+        let first = watch_as(true, "1/1", &[stored(&shown, degrees)], None);
         assert_eq!(first.infos, [""; 0], "all turns were asked in the first frame");
-        let live = watch_as(true, &vec![stored(&shown, degrees); 12], None);
+        let live = watch_as(true, "1/1", &vec![stored(&shown, degrees); 12], None);
         same(live.poses.last().unwrap(), &upright.poses[0]);
         assert_eq!(live.infos.len(), 1, "{degrees}: {:?}", live.infos);
         let shots = [(0, 4), (degrees, 13)];
@@ -198,4 +200,34 @@ fn a_tilted_head_stays_tilted() {
     });
     let seen = watch(&[tilted], None);
     assert!(seen.infos.is_empty() && (25.0..45.0).contains(&seen.poses[0].roll), "{:?}", seen.poses);
+}
+
+/// A frame that is stored squeezed, as anamorphic video is, or drawn out, shows the same face; on its side as well.
+#[test]
+fn pixels_that_are_not_square_show_the_same_face() {
+    let shown = frame(0);
+    let square = watch(std::slice::from_ref(&shown), None);
+    let far = |a: &[f32; 2], b: &[f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    for (width, height, ratio, degrees) in
+        [(225, 240, "64/45", 0), (160, 240, "2/1", 0), (320, 160, "2/3", 0), (160, 240, "2/1", 180)]
+    {
+        let squeezed = imageops::resize(&shown, width, height, imageops::FilterType::Triangle);
+        let tag = format!("rotate-{degrees}");
+        let seen = watch_as(false, ratio, &[stored(&squeezed, degrees)], Some(&tag));
+        assert!(seen.found[0], "{ratio}");
+        let (pose, other) = (&square.poses[0], &seen.poses[0]);
+        assert!(
+            (pose.yaw - other.yaw).abs() < 2.0 && (pose.pitch - other.pitch).abs() < 2.0,
+            "{ratio}: {other:?}"
+        );
+        if degrees == 0 {
+            let scale = [320.0 / width as f32, 240.0 / height as f32];
+            let off = square
+                .points
+                .iter()
+                .zip(&seen.points)
+                .map(|(a, b)| far(a, &[b[0] * scale[0], b[1] * scale[1]]));
+            assert!(off.fold(0.0, f32::max) < 6.0, "{ratio}");
+        }
+    }
 }

@@ -7,11 +7,13 @@
 //! oneDNN wants weights in an order of its own, which a file cannot hold: a method of the model brings them into it, once, and
 //! what it gives goes in beside the other inputs.
 
+use tch::{CModule, IValue, TchError};
+
 use super::calls::arguments;
 use super::manifest::ConvolutionEntry;
 
 /// The method that orders the weights, and the input that takes them: names that no other code has.
-pub const METHOD: &str = "int8_weights";
+const METHOD: &str = "int8_weights";
 const INPUT: &str = "int8_ordered";
 
 /// Tensors of a convolution in that input: weights, their scales, their zeros.
@@ -152,6 +154,35 @@ fn weights(convolutions: &[Convolution<'_>], source: &str) -> Result<String, Str
         );
     }
     Ok(out + "    return out\n")
+}
+
+/// Weights in oneDNN's order: a list of tensors.
+#[derive(Debug)]
+pub struct Ordered(IValue);
+
+// SAFETY: it is a list of tensors (`new`), which nothing changes once they are made; threads only count references to them, which
+// libtorch does atomically, and read their numbers.
+unsafe impl Send for Ordered {}
+// SAFETY: as above.
+unsafe impl Sync for Ordered {}
+
+impl Ordered {
+    /// Those of a model whose code was rewritten.
+    ///
+    /// # Errors
+    /// What libtorch says of them.
+    pub fn new(module: &CModule) -> Result<Self, TchError> {
+        let _no_grad = tch::no_grad_guard();
+        match module.method_is::<IValue>(METHOD, &[])? {
+            list @ IValue::TensorList(_) => Ok(Self(list)),
+            other => Err(TchError::Kind(format!("{METHOD} gave {other:?}"))),
+        }
+    }
+
+    /// The input that takes them.
+    pub fn value(&self) -> &IValue {
+        &self.0
+    }
 }
 
 #[cfg(test)]

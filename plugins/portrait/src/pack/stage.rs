@@ -6,11 +6,12 @@ use rand_chacha::ChaCha8Rng;
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::calloff::is_called_off;
+use super::int8::Ordered;
 use super::manifest::{Precision, Preference, StageEntry, TensorEntry};
 use super::passes::Passes;
 use super::quick::Quick;
 use super::scratch::Scratch;
-use super::{PackError, gate, int8, profile};
+use super::{PackError, gate, profile};
 
 /// A stage of a pack on a device.
 #[derive(Debug)]
@@ -71,30 +72,6 @@ impl Computing {
     }
 }
 
-/// Weights in oneDNN's order: a list of tensors.
-#[derive(Debug)]
-struct Ordered(IValue);
-
-// SAFETY: it is a list of tensors (`new`), which nothing changes once they are made; threads only count references to them, which
-// libtorch does atomically, and read their numbers.
-unsafe impl Send for Ordered {}
-// SAFETY: as above.
-unsafe impl Sync for Ordered {}
-
-impl Ordered {
-    fn new(stage: &str, module: &CModule) -> Result<Self, PackError> {
-        let _no_grad = tch::no_grad_guard();
-        match module.method_is::<IValue>(int8::METHOD, &[]).map_err(|e| torch(stage, &e))? {
-            list @ IValue::TensorList(_) => Ok(Self(list)),
-            _ => Err(PackError::Torch { stage: stage.to_owned(), reason: "gave no weights".to_owned() }),
-        }
-    }
-
-    fn value(&self) -> &IValue {
-        &self.0
-    }
-}
-
 /// What a stage gave for a frame.
 pub struct Outputs<'s> {
     stage: &'s Stage,
@@ -141,7 +118,10 @@ impl Stage {
             Some(Quick::Bf16) => Computing::Narrow,
             Some(Quick::Int8 { .. }) => Computing::Int8,
         };
-        let ordered = (compute == Computing::Int8).then(|| Ordered::new(name, &module)).transpose()?;
+        let ordered = (compute == Computing::Int8)
+            .then(|| Ordered::new(&module))
+            .transpose()
+            .map_err(|e| torch(name, &e))?;
         if let Computing::Whole(kind) = compute {
             // tch has no variant that returns an error.
             let convert = std::panic::AssertUnwindSafe(|| module.to(device, kind, false));
