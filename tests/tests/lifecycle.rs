@@ -15,8 +15,8 @@ const SETTLED: usize = 60;
 /// The least of so many cycles counts: what is not freed stays in all of them.
 const MEASURED: usize = 10;
 
-/// What resident memory may grow by from then on: an allocator's noise, not a leak of 140 cycles.
-const MAX_GROWTH_KIB: i64 = 4 << 10;
+/// What resident memory may grow by from then on: an allocator's noise (-1.4 to 4.1 MiB in nine runs), not a leak of 140 cycles.
+const MAX_GROWTH_KIB: i64 = 6 << 10;
 
 /// Both tests measure the process that they share under `cargo test`.
 static ALONE: Mutex<()> = Mutex::new(());
