@@ -22,7 +22,7 @@ from .metrics import psnr
 from .model import Part
 from .painters import anchors
 from .recover import begin, recover
-from .train import LAPLACE, Trainer, options, prepare
+from .train import LAPLACE, Trainer, energy, options, prepare
 from .weights import load_part
 
 NOISE = 0.15
@@ -93,8 +93,6 @@ class Distiller(Trainer):
             taught = self.teacher(*inputs, look)
         delta, alpha, flow = self.part.painter.eval()(*inputs, look)
         paint, wanted = (d * a for d, a in ((delta, alpha), (taught[0], taught[1])))
-        # as much fine detail as the teacher's, wherever exactly it lies
-        fine = lambda x: (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
         edges = F.conv2d(paint - wanted, LAPLACE, groups=3)
         # the flow is seen where the photo has detail that is not painted over
         detail = (patch[..., 1:, 1:] - patch[..., :-1, :-1]).abs().mean(1, keepdim=True)
@@ -105,7 +103,7 @@ class Distiller(Trainer):
             + 5 * wrong.square().mean()
             + 0.2 * edges.abs().mean()
             + 0.1 * (alpha - taught[1]).abs().mean()
-            + 3 * (fine(paint) - fine(wanted)).abs().mean()
+            + 3 * (energy(paint) - energy(wanted)).abs().mean()
             + 20 * ((flow - taught[2]).abs() * seen).mean()
         )
         self.opt.zero_grad(set_to_none=True)

@@ -70,6 +70,11 @@ def jitter(L: torch.Tensor, amount: float) -> torch.Tensor:
     return torch.cat([L[:, :, :2] + e, L[:, :, 2:]], 2)
 
 
+def energy(x: torch.Tensor) -> torch.Tensor:
+    """How much fine detail there is around each place of pictures [B,3,h,w], wherever exactly it lies."""
+    return (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
+
+
 class Average:
     """Running mean of a module's weights: single checkpoints of a training with a critic differ by some tenths of a
     decibel, their mean by less, and it is better than most of them.
@@ -247,7 +252,6 @@ class Trainer:
         seen = self.perceptual(leaf[self.box], gt[self.box]) if phase == 0 or self.it % 2 == 0 else leaf.new_zeros(())
         grain = leaf.new_zeros(())
         if phase > 0:  # as much fine detail as the truth, wherever exactly it lies
-            energy = lambda x: (F.avg_pool2d(F.conv2d(x, LAPLACE, padding=1, groups=3) ** 2, 8, 4) + 1e-5).sqrt()
             grain = ((energy(leaf) - energy(gt)).abs() * F.avg_pool2d(b["focus"], 8, 4)).mean()
         lips = leaf.new_zeros(())
         if self.reads:

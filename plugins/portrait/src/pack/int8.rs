@@ -57,9 +57,9 @@ pub fn rewrite(source: &str, convolutions: &[ConvolutionEntry], top: u8) -> Resu
     if rewriter.next != convolutions.len() {
         return Err(format!("{} convolutions where pack.toml tells {}", rewriter.next, convolutions.len()));
     }
-    let method = weights(&rewriter.found, source)?;
     let (before, behind) = code.split_once("def forward(").ok_or("no forward")?;
     let (parameters, rest) = arguments(behind).ok_or("no parameters")?;
+    let method = weights(&rewriter.found, parameters.first().ok_or("no parameters")?);
     let parameters = parameters.join(",\n    ");
     Ok(format!("{before}def forward({parameters},\n    {INPUT}: List[Tensor]){rest}{method}"))
 }
@@ -137,14 +137,11 @@ impl<'s> Rewriter<'_, 's> {
     }
 }
 
-/// The method that rounds the weights and brings them into oneDNN's order.
-fn weights(convolutions: &[Convolution<'_>], source: &str) -> Result<String, String> {
-    let (_, behind) = source.split_once("def forward(").ok_or("no forward")?;
-    let (parameters, _) = arguments(behind).ok_or("no parameters")?;
-    let own = parameters.first().ok_or("no parameters")?;
+/// The method that rounds the weights and brings them into oneDNN's order; `own` is its parameter `self` with its type.
+fn weights(convolutions: &[Convolution<'_>], own: &str) -> String {
     let mut out = format!("  def {METHOD}({own}) -> List[Tensor]:\n    out = annotate(List[Tensor], [])\n");
     for (i, Convolution { weight, geometry, scale, zero, shape }) in convolutions.iter().enumerate() {
-        let [a, b, c] = std::array::from_fn(|k| 3 * i + k);
+        let [a, b, c] = std::array::from_fn(|k| TENSORS * i + k);
         out += &format!(
             "    s{i} = torch.clamp_min(torch.div(torch.amax(torch.abs({weight}), [1, 2, 3]), 127.), 1e-20)\n    \
              w{i} = torch.to(torch.round(torch.div({weight}, torch.view(s{i}, [-1, 1, 1, 1]))), {INT8})\n    \
@@ -153,7 +150,7 @@ fn weights(convolutions: &[Convolution<'_>], source: &str) -> Result<String, Str
              _{c} = torch.append(out, torch.zeros_like(s{i}, dtype={INT32}))\n"
         );
     }
-    Ok(out + "    return out\n")
+    out + "    return out\n"
 }
 
 /// Weights in oneDNN's order: a list of tensors.

@@ -3,6 +3,7 @@
 //! squeezed looks turned, and its mouth has another width.
 
 use crate::face::find::RgbView;
+use crate::face::pixel::{Tap, tap};
 
 /// Ratios that are heeded: beyond them the frame would have no end.
 const RATIOS: std::ops::RangeInclusive<f32> = 0.1..=10.0;
@@ -17,7 +18,8 @@ const BITS: u32 = 8;
 #[derive(Debug, Default)]
 pub struct Square {
     rgb: Vec<u8>,
-    size: (usize, usize),
+    /// Where the pixels of the side that is drawn out lie.
+    taps: Vec<Tap>,
 }
 
 /// Width of a pixel in heights of it.
@@ -46,26 +48,27 @@ impl Square {
         ratio: f32,
     ) -> Option<RgbView<'a>> {
         let view = RgbView::new(data, stride, width, height)?;
-        self.size = size((width, height), ratio);
-        if self.size == (width, height) {
+        let (columns, rows) = size((width, height), ratio);
+        if (columns, rows) == (width, height) {
             return Some(view);
         }
-        let (columns, rows) = self.size;
+        let (longer, shorter) = if columns == width { (rows, height) } else { (columns, width) };
+        let place = |at: usize| (at as f32 + 0.5) * shorter as f32 / longer as f32 - 0.5;
+        self.taps.clear();
+        self.taps.extend((0..longer).map(|at| tap(place(at), shorter)));
         self.rgb.resize(columns * rows * 3, 0);
+        let line = |y: usize| data[y * stride..][..width * 3].as_chunks::<3>().0;
         for (y, out) in self.rgb.chunks_exact_mut(columns * 3).enumerate() {
             let out = out.as_chunks_mut::<3>().0;
-            let (y, below) = place(y, rows, height);
-            let line = |y: usize| data[y * stride..][..width * 3].as_chunks::<3>().0;
             if columns == width {
-                let (line, next) = (line(y), line((y + 1).min(height - 1)));
-                for ((out, a), b) in out.iter_mut().zip(line).zip(next) {
-                    *out = mixed(*a, *b, below);
+                let Tap { a, b, t } = self.taps[y];
+                for ((out, upper), lower) in out.iter_mut().zip(line(a)).zip(line(b)) {
+                    *out = mixed(*upper, *lower, t);
                 }
             } else {
                 let line = line(y);
-                for (x, out) in out.iter_mut().enumerate() {
-                    let (x, beside) = place(x, columns, width);
-                    *out = mixed(line[x], line[(x + 1).min(width - 1)], beside);
+                for (out, &Tap { a, b, t }) in out.iter_mut().zip(&self.taps) {
+                    *out = mixed(line[a], line[b], t);
                 }
             }
         }
@@ -73,13 +76,8 @@ impl Square {
     }
 }
 
-/// Where a pixel of a line that is drawn out lies in the shorter one: the pixel before it, and how much of the next one.
-fn place(at: usize, longer: usize, shorter: usize) -> (usize, u32) {
-    let at = ((at as f32 + 0.5) * shorter as f32 / longer as f32 - 0.5).clamp(0.0, (shorter - 1) as f32);
-    (at as usize, (at.fract() * (1 << BITS) as f32) as u32)
-}
-
-fn mixed(a: [u8; 3], b: [u8; 3], share: u32) -> [u8; 3] {
+fn mixed(a: [u8; 3], b: [u8; 3], t: f32) -> [u8; 3] {
+    let share = (t * (1 << BITS) as f32) as u32;
     std::array::from_fn(|c| {
         ((u32::from(a[c]) * ((1 << BITS) - share) + u32::from(b[c]) * share) >> BITS) as u8
     })
