@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from models.frozen import frozen
 from models.generator.geometry import KPS
 from models.generator.golden import crop, driven
 from models.generator.painters import CODE_ROWS
@@ -34,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     net = Landmarks2Latents()
     net.load_state_dict(checkpoint(a.weights, "landmarks2latents", "models.landmarks2latents.train")["net"])
-    script = torch.jit.freeze(torch.jit.script(net.eval().requires_grad_(False)))
+    script = frozen(net)
 
     photo, S = crop(a.samples / "portrait-grace-hopper.jpg")
     with torch.no_grad():

@@ -17,4 +17,4 @@ class Film(nn.Module):
 
     def forward(self, x: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
         a, b = self.table(emotion).chunk(2, -1)
-        return x * (1 + a) + b
+        return torch.addcmul(x + b, x, a)

@@ -23,7 +23,7 @@ from models.generator.recover import pairs, take, weights
 from models.generator.train import Average, Trainer, options, prepare
 from models.generator.weights import keep
 
-from .model import HIDDEN, SHAPE, Landmarks2Latents
+from .model import HIDDEN, SEEN, SHAPE, Landmarks2Latents
 
 SETTLE = 6
 """Frames of the same landmarks after which the net's state has settled."""
@@ -32,11 +32,11 @@ KEEP = 0.3
 
 
 def recover(stage: Path) -> Landmarks2Latents:
-    """The net of a pack's stage."""
+    """The net of a pack's stage, which moves no lips (`residual`)."""
     net = Landmarks2Latents()
     state = net.state_dict()
-    gru = [f"gru.{k}_{w}_l0" for k in ("weight", "bias") for w in ("ih", "hh")]
-    names = gru + pairs("look.0") + ["film.table.weight"] + pairs("audio.0", "audio.2", "code.0", "code.2", "residual")
+    names = ["measures", "turn", "anchoring", *pairs("look.0"), "film.table.weight", *pairs("audio.0", "audio.2")]
+    names += [f"gru.{k}_{w}_l0" for w in ("ih", "hh") for k in ("weight", "bias")] + pairs("code.0", "code.2")
     take(state, names, weights(stage))
     net.load_state_dict(state)
     return net
@@ -64,9 +64,10 @@ class Together(Trainer):
         with torch.no_grad():
             source = affine_inverse(b["Ts"], b["S"][:, :, :2])
             own = self.part.learned_code(b["own"], self.geo.shape_maps(source, 0, self.h))
-        silence, state = torch.zeros(SETTLE, n, 320), torch.zeros(1, n, HIDDEN)
+        silence, state = torch.zeros(SETTLE, n, 320), torch.zeros(n, HIDDEN)
         posed = b["D"].repeat(SETTLE, 1, 1)
-        _, said, _, _ = net.core(posed, silence, source[:, SHAPE].flatten(1), own, torch.zeros(n, 8), state)
+        shape, anchors = net.look_at(posed[:, SEEN, :2])
+        said, _, _ = net.core(shape, anchors, silence, source[:, SHAPE].flatten(1), own, torch.zeros(n, 8), state)
         guess = (net.code_gain * said.view(SETTLE, n, -1)[-1]).clamp(-1, 1)
         return guess, KEEP * F.mse_loss(guess, code)
 

@@ -22,10 +22,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from models.data.labels import EMOTIONS
 from models.generator.data import manifest
-from models.generator.geometry import INNER, OUTER, affine_inverse
+from models.generator.geometry import INNER, OUTER, Geo
 from models.generator.weights import keep
 
-from .model import HIDDEN, LIPS, SHAPE, Landmarks2Latents
+from .model import HIDDEN, LIPS, SEEN, Landmarks2Latents
 from .sound import features_of, wave_of
 
 BAD_SOUND = {"o239", "o042", "o270", "o272", "o024"}
@@ -120,12 +120,13 @@ def run(net: Landmarks2Latents, b: dict[str, torch.Tensor]) -> tuple[torch.Tenso
     B = b["posed"].shape[0]
     t = lambda x: x.transpose(0, 1).contiguous()
 
-    T = net.geo.roi(b["S"], 0)
-    sp = affine_inverse(T, b["S"][:, :, :2])[:, SHAPE].flatten(1)
-    posed = t(b["posed"]).flatten(0, 1)
-    _, code, move, _ = net.core(posed, t(b["features"]), sp, b["scode"], b["emotion"], torch.zeros(1, B, HIDDEN))
+    sp, _ = net.look_at(b["S"][:, SEEN, :2])
+    posed, features = t(b["posed"]).flatten(0, 1), t(b["features"])
+    shape, anchors = net.look_at(posed[:, SEEN, :2])
+    code, hidden, _ = net.core(shape, anchors, features, sp, b["scode"], b["emotion"], torch.zeros(B, HIDDEN))
+    move = net.residual_gain * net.move(hidden, features)
     d = t(b["truth"]).flatten(0, 1)[:, OUTER + INNER, :2] - posed[:, OUTER + INNER, :2]
-    s = T[:, 0, :2].norm(dim=-1).repeat(WINDOW)[:, None, None]
+    s = Geo().roi(b["S"], 0)[:, 0, :2].norm(dim=-1).repeat(WINDOW)[:, None, None]
     return ((code - t(b["code"]).flatten(0, 1)) ** 2), ((move - d) / s) ** 2, (d / s) ** 2
 
 

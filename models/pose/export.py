@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from models.frozen import frozen
 from models.speech2landmarks.checkpoint import load
 from models.speech2landmarks.dataset import wave
 from models.speech2landmarks.model import Level
@@ -28,7 +29,7 @@ def main() -> None:
     drive = m.Drive()
     drive.load_state_dict(z["drive"])
     whole = m.Pose(Level(), drive, z["tables"]).eval()
-    net = torch.jit.freeze(torch.jit.script(whole))
+    net = frozen(whole)
     out = o.build / "pose"
     out.mkdir(parents=True, exist_ok=True)
     net.save(str(out / "pose.part"))

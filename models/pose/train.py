@@ -64,10 +64,11 @@ def cluster(x: np.ndarray, names: list[str], rng: np.random.Generator) -> np.nda
 
 def recover(path: Path) -> tuple[m.Drive, dict[str, torch.Tensor]]:
     """Net and tables of a pack's stage, in the order of their use."""
-    names = "rnn.weight_ih_l0 rnn.weight_hh_l0 rnn.bias_ih_l0 rnn.bias_hh_l0 out.weight out.bias styles k c push nod unwhiten gain"
+    names = "means rnn.weight_ih_l0 rnn.bias_ih_l0 rnn.weight_hh_l0 rnn.bias_hh_l0 out.weight out.bias styles k c push nod unwhiten gain"
     found = dict(zip(names.split(), constants(path), strict=True))
     drive = m.Drive()
     drive.load_state_dict({k: found.pop(k) for k in drive.state_dict()})
+    del found["means"]
     return drive.eval(), found
 
 
@@ -129,7 +130,7 @@ def main() -> None:
     with torch.no_grad():
         for c in clips:
             rows, _ = lev(torch.from_numpy(c.mel).reshape(1, -1, 4, 80), torch.zeros(1, 2))
-            loud[c.name] = m.loudness(rows[0], torch.zeros(2))[0]
+            loud[c.name] = m.loudness(rows[0], torch.zeros(2), torch.tensor(m.MEANS))[0]
     vels = {
         k: torch.from_numpy((np.diff(x, axis=0, prepend=x[:1]) @ whiten).astype(np.float32)) for k, x in moves.items()
     }

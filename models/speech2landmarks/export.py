@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from models.frozen import frozen
 from models.speech2landmarks.calm import fit
 from models.speech2landmarks.dataset import IDS, LIPS, PAIRS, prepare, wave
 from models.speech2landmarks.listen import attach
@@ -64,7 +65,6 @@ def assemble(work: Path, names: list[str], gain: float, width: float, brows: flo
             mean=f(t["mean"]),
             ids=f(t["ids"]),
             rest=f(t["rest"]),
-            basis_rest=basis,
             calm=f(calm),
             basis_calm=f(basis_calm),
             strength=torch.tensor(STRENGTH),
@@ -76,7 +76,7 @@ def assemble(work: Path, names: list[str], gain: float, width: float, brows: flo
 
 def leave(net: Speech2Landmarks, k: str, rows: torch.Tensor, face: torch.Tensor, build: Path) -> None:
     """Write the stage `k` to its folder, its golden tensors from features of speech [n,4,128] and a face [478,3]."""
-    stage = torch.jit.freeze(torch.jit.script(net))
+    stage = frozen(net)
     out = build / k
     out.mkdir(parents=True, exist_ok=True)
     stage.save(str(out / f"{k}.part"))

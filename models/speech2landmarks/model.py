@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.cell import step
 from models.features.model import LOOK_AHEAD
 
 BANDS, ROWS, PAST, HIDDEN, CODE = 80, 4, 8, 192, 16
@@ -43,18 +44,18 @@ class Level(nn.Module):
     def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """x [B,T,4,80], state [B,2] -> rows [B,T,4,80], state. Energy is the loudest of a frame's four rows."""
         energy = torch.logsumexp(x, 3).amax(2) - 4.38
-        off, weight = state[:, 0], state[:, 1]
+        # audible but far below the level: a quiet talker; walk down
+        audible = 0.25 * torch.sigmoid(2.0 * energy + 17.0)
+        off, weight = state.unbind(1)
         levels = []
-        for i in range(x.shape[1]):
-            over = energy[:, i] - (self.level0 + off)
-            gate = torch.sigmoid(2.0 * (over + self.active))
-            # audible but far below the level: a quiet talker; walk down
-            gate = torch.maximum(gate, 0.25 * torch.sigmoid(2.0 * (energy[:, i] + 8.5)))
+        for above, least in zip((energy - self.level0).unbind(1), audible.unbind(1)):
+            over = above - off
+            gate = torch.maximum(torch.sigmoid(2.0 * over + 2.0 * self.active), least)
             weight = torch.clamp(weight + gate, 0.0, 60.0)
-            off = torch.clamp(off + gate * over / (weight + 8.0), -self.range, self.range)
+            off = torch.clamp(torch.addcdiv(off, gate * over, weight + 8.0), -self.range, self.range)
             levels.append(off)
-        level = torch.stack(levels, 1) + self.level0
-        return torch.relu(x - level[:, :, None, None] + self.floor) / self.scale, torch.stack([off, weight], 1)
+        zero = torch.stack(levels, 1) + (self.level0 - self.floor)
+        return torch.relu(x - zero.view(x.shape[0], -1, 1, 1)) / self.scale, torch.stack([off, weight], 1)
 
 
 class Pause(nn.Module):
@@ -72,16 +73,24 @@ class Pause(nn.Module):
 
     def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Level-free rows [B,T,4,80], state [B,2] -> share that is shown [B,T], that is kept before a frame [B,T], state."""
-        loud = (torch.logsumexp(x * self.scale, 3) - 4.38).amax(2)
-        silent, shut = state[:, 0], state[:, 1]
-        shown, keep = [], []
-        for i in range(x.shape[1]):
-            quiet = torch.clamp(5.0 * (self.floor + self.more * shut - loud[:, i]) + 0.5, 0.0, 1.0)
-            silent = torch.clamp((silent + 1.0) * quiet, max=100.0)
-            shut = torch.clamp(shut + self.shutting * torch.clamp(2.0 * (silent - self.pause), -1.0, 1.0), 0.0, 1.0)
-            shown.append(1.0 - shut)
-            keep.append(1.0 - 0.5 * torch.clamp(silent - self.forget, 0.0, 1.0))
-        return torch.stack(shown, 1), torch.stack(keep, 1), torch.stack([silent, shut], 1)
+        loud = torch.logsumexp(x * self.scale, 3).amax(2) - 4.38
+        silent, shut = state.unbind(1)
+        silents, shuts = [], []
+        for below in (5.0 * (self.floor - loud) + 0.5).unbind(1):
+            quiet = torch.clamp(torch.add(below, shut, alpha=5.0 * self.more), 0.0, 1.0)
+            silent = torch.clamp(torch.addcmul(quiet, silent, quiet), max=100.0)
+            late = torch.clamp(silent - self.pause, -0.5, 0.5)
+            shut = torch.clamp(torch.add(shut, late, alpha=2.0 * self.shutting), 0.0, 1.0)
+            silents.append(silent)
+            shuts.append(shut)
+        keep = 1.0 - 0.5 * torch.clamp(torch.stack(silents, 1) - self.forget, 0.0, 1.0)
+        return 1.0 - torch.stack(shuts, 1), keep, torch.stack([silent, shut], 1)
+
+
+def halved(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """A convolution of stride 2 over the rows of [B,R,C] as one product: a frame has so few windows that what a convolution does
+    around it takes longer."""
+    return F.relu(F.linear(x.unfold(1, weight.shape[2], 2).flatten(2), weight.flatten(1), bias))
 
 
 class Net(nn.Module):
@@ -103,6 +112,33 @@ class Net(nn.Module):
         self.drop = nn.Dropout(0.25)
         self.haste: float = 0.0
 
+    def taken(
+        self, rows: torch.Tensor, tokens: torch.Tensor, ident: torch.Tensor, emotion: torch.Tensor
+    ) -> torch.Tensor:
+        """rows [B,8+4T,80], tokens [B,T,192], ident [B,I], emotion [B,8] -> what goes into the recurrent part [B,T,336]."""
+        x = halved(halved(rows, self.c1.weight, self.c1.bias), self.c2.weight, self.c2.bias)
+        i = torch.tanh(self.ident(ident))
+        gain, bias = torch.chunk(self.film2(F.relu(self.film1(emotion[:, 1:]))), 2, 1)  # no biases: linear in the intensity
+        y = F.relu(self.heard(self.drop(tokens)))
+        x = torch.cat([self.drop(x), self.drop(y), i[:, None].expand(-1, x.shape[1], -1)], 2)
+        return torch.addcmul(x + bias[:, None], x, gain[:, None])
+
+    def given(self, x: torch.Tensor) -> torch.Tensor:
+        """The recurrent part's products [B,T,3H] with what goes into it."""
+        return F.linear(x, self.rnn.weight_ih_l0, self.rnn.bias_ih_l0)
+
+    def shown(self, y: torch.Tensor, given: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+        """A share [B,T] of what the net says; the rest is what one says that has heard nothing before."""
+        n, width = shown.numel(), y.shape[2]
+        nothing = torch.zeros_like(y).view(n, width)
+        rest = step(given.view(n, -1), self.rnn.bias_hh_l0.expand(n, -1), nothing)
+        return torch.lerp(rest.view(y.shape), y, shown[:, :, None])
+
+    def face(self, y: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
+        """Coefficients [B,T,K] of what the net says [B,T,H]."""
+        return self.out(self.drop(y)) + self.emo(emotion[:, 1:])[:, None]
+
+    @torch.jit.unused
     def forward(
         self,
         rows: torch.Tensor,
@@ -111,33 +147,32 @@ class Net(nn.Module):
         emotion: torch.Tensor,
         h: torch.Tensor,
         shown: torch.Tensor | None = None,
-        keep: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """rows [B,8+4T,80], tokens [B,T,192], ident [B,I], emotion [B,8], h [1,B,H] -> coefficients [B,T,K], hidden
-        [B,T,H], h. `shown` [B,T]: the rest is what a net says that has heard nothing before; `keep` [B,T]: share of h that
-        is kept before a frame, as a stage runs (all, as training does).
-        """
-        x = F.relu(self.c2(F.relu(self.c1(rows.transpose(1, 2))))).transpose(1, 2)
-        i = torch.tanh(self.ident(ident))
-        e = emotion[:, 1:]
-        gain, bias = torch.chunk(self.film2(F.relu(self.film1(e))), 2, 1)  # no biases: linear in the intensity
-        y = F.relu(self.heard(self.drop(tokens)))
-        x = torch.cat([self.drop(x), self.drop(y), i[:, None].expand(-1, x.shape[1], -1)], 2)
-        x = x * (1 + gain[:, None]) + bias[:, None]
-        if keep is None:
-            y, h = self.rnn(x, h)
-        else:
-            said = []
-            for n in range(x.shape[1]):
-                before = h * keep[:, n : n + 1]
-                y, h = self.rnn(x[:, n : n + 1], before)
-                said.append(y + self.haste * (y - before[0][:, None]))
-            y = torch.cat(said, 1)
+        """Many frames at once, for training: coefficients [B,T,K], hidden [B,T,H], h [1,B,H]. `shown` [B,T] as a stage has it."""
+        x = self.taken(rows, tokens, ident, emotion)
+        y, h = self.rnn(x, h)
         if shown is not None:
-            b, t = x.shape[0], x.shape[1]
-            rest = self.rnn(x.reshape(b * t, 1, -1), torch.zeros_like(y).reshape(1, b * t, -1))[0].reshape(b, t, -1)
-            y = rest + (y - rest) * shown[:, :, None]
-        return self.out(self.drop(y)) + self.emo(e)[:, None], y, h
+            y = self.shown(y, self.given(x), shown)
+        return self.face(y, emotion), y, h
+
+    def frames(
+        self,
+        rows: torch.Tensor,
+        tokens: torch.Tensor,
+        ident: torch.Tensor,
+        emotion: torch.Tensor,
+        h: torch.Tensor,
+        shown: torch.Tensor,
+        keep: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Frame by frame, as a stage runs: coefficients [B,T,K], h [B,H]. `keep` [B,T]: share of h that is kept before a frame."""
+        given = self.given(self.taken(rows, tokens, ident, emotion))
+        said = []
+        for one, kept in zip(given.unbind(1), keep.split(1, 1)):
+            before = h * kept
+            h = step(one, F.linear(before, self.rnn.weight_hh_l0, self.rnn.bias_hh_l0), before)
+            said.append(torch.lerp(before, h, 1.0 + self.haste))
+        return self.face(self.shown(torch.stack(said, 1), given, shown), emotion), h
 
 
 class Speech2Landmarks(nn.Module):
@@ -148,46 +183,46 @@ class Speech2Landmarks(nn.Module):
         super().__init__()
         self.level, self.pause, self.net = Level(), Pause(AHEAD[name] // FRAME), net
         net.haste = HASTE[name]
-        # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K0], basis_rest [K0,1434], calm [81,K],
-        # basis_calm [K,1434], up, low, lips, strength, pull
+        # basis [K,1434], mean [1434], ids [I,1434], rest [R+1,K], calm [81,K], basis_calm [K,1434], up, low, lips, strength, pull
         for k, v in tables.items():
             self.register_buffer(k, v)
         self.touch: float = 0.002
         self.past: int = PAST * BANDS
+        self.hidden: int = HIDDEN
+        self.register_buffer("one", torch.ones(1))
+        self.register_buffer("seam", torch.cat([tables["up"], tables["low"]]))
 
     def gaps(self, identity: torch.Tensor) -> torch.Tensor:
         """Lip gaps and mouth width of a face, and a constant: inputs of the rest-pose regression."""
-        g = identity[self.low] - identity[self.up]
-        return torch.cat(
-            [g[:, 1], g[:, 2], torch.linalg.vector_norm(identity[291:292] - identity[61:62], dim=1), torch.ones(1)]
-        )
+        up, low = torch.chunk(identity.index_select(0, self.seam), 2)
+        gaps = low - up
+        width = torch.linalg.vector_norm(identity[291:292] - identity[61:62], dim=[1])
+        return torch.cat([gaps[:, 1], gaps[:, 2], width, self.one])
 
-    def mouth(self, identity: torch.Tensor) -> torch.Tensor:
-        """Outline of the lips against the mean face, and a constant: inputs of the regression of calm.py."""
-        away = identity - self.mean.reshape(478, 3)
-        return torch.cat([torch.clamp(away[self.lips][:, :2], -0.1, 0.1).reshape(-1), torch.ones(1)])
+    def mouth(self, away: torch.Tensor) -> torch.Tensor:
+        """Outline of the lips against the mean face [478,3], and a constant: inputs of the regression of calm.py."""
+        return torch.cat([torch.clamp(away.index_select(0, self.lips)[:, :2], -0.1, 0.1).reshape(-1), self.one])
 
     def forward(
         self, features: torch.Tensor, identity: torch.Tensor, emotion: torch.Tensor, state: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n = features.shape[0]
-        past, h, lev, silent = state[: self.past], state[self.past : -4], state[-4:-2], state[-2:]
-        x, lev = self.level(features[None, :, :, :80], lev[None])
+        past, h, lev, silent = torch.split(state, [self.past, self.hidden, 2, 2])
+        mel, tokens = torch.split(features[None], [80, features.shape[2] - 80], 3)
+        x, lev = self.level(mel, lev[None])
         shown, keep, silent = self.pause(x, silent[None])
-        tokens = features[:, :, 80:].reshape(1, n, -1)
-        rows = torch.cat([past.reshape(1, -1, 80), x.reshape(1, n * 4, 80)], 1)
+        rows = torch.cat([past.view(1, -1, 80), x.view(1, n * 4, 80)], 1)
         flat = identity.reshape(-1)
-        code = torch.clamp(self.ids @ (flat - self.mean), -3.0, 3.0)
-        felt = (torch.clamp(emotion, 0.0, 1.5) * self.strength)[None]
-        c, _, h = self.net(rows, tokens, code[None], felt, h.reshape(1, 1, -1), shown, keep)
-        base = flat + (self.gaps(identity) @ self.rest) @ self.basis_rest
-        base = base + (self.mouth(identity) @ self.calm) @ self.basis_calm
-        face = (base + c[0] @ self.basis).reshape(n, 478, 3)
+        away = flat - self.mean
+        code = torch.clamp(self.ids @ away, -3.0, 3.0)
+        felt = torch.clamp(emotion, 0.0, 1.5) * self.strength
+        c, h = self.net.frames(rows, tokens.reshape(1, n, -1), code[None], felt[None], h[None], shown, keep)
+        own = flat + (self.mouth(away.view(478, 3)) @ self.calm) @ self.basis_calm
+        face = torch.addmm(own, c[0] + self.gaps(identity) @ self.rest, self.basis).view(n, 478, 3)
         # small gaps are drawn together (an almost closed p is a closed p), and lips touch but never cross
-        up, low = face.index_select(1, self.up), face.index_select(1, self.low)
-        gap = low[:, :, 1] - up[:, :, 1]
+        up, low = torch.chunk(face.index_select(1, self.seam).select(2, 1), 2, 1)
+        gap = low - up
         open_ = torch.relu(gap)
         move = (torch.clamp(open_ * open_ / (open_ + self.pull), min=self.touch) - gap) / 2
-        move = torch.stack([torch.zeros_like(move), move, torch.zeros_like(move)], 2)
-        face = face.index_add(1, self.up, -move).index_add(1, self.low, move)
-        return face, torch.cat([rows[0, -8:].reshape(-1), h.reshape(-1), lev[0], silent[0]])
+        face = face.index_add(1, self.seam, F.pad(torch.cat([-move, move], 1)[:, :, None], [1, 1]))
+        return face, torch.cat([rows[0, -8:].reshape(-1), h.view(-1), lev[0], silent[0]])

@@ -66,7 +66,7 @@ def test_a_recovered_stage_is_what_ships(stage):
     ins = [g[f"pose.in.{i}"] for i in range(5)]
     with torch.no_grad():
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(net(*ins), ships(*ins)))
-    assert len(constants(PACK / "pose.pt")) == 13
+    assert len(constants(PACK / "pose.pt")) == 14
 
 
 def test_the_response_is_that_of_the_stage():
