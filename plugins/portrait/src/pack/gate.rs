@@ -4,11 +4,14 @@
 //! Each stream runs its networks on its own streaming thread. Before a pass it takes as many places as the pass has threads
 //! from the [`Gate`] of the process and gives them back behind it. Where too few are left it waits its turn, in the order
 //! of arrival, so that streams get on alike however many there are. A pass that finds them free takes one lock and no more.
+//!
+//! When the process exits the gate is shut: what libtorch needs is destroyed then, while streams may play on.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crate::pack::sync::lock;
 
@@ -17,13 +20,34 @@ use crate::pack::sync::lock;
 /// than without a gate, with four about as many.
 const PLACES_PER_CORE: usize = 4;
 
+/// How long an exit waits for passes that run: longer than any takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often the exit's handler is put behind what libtorch has made by then.
+const HANDLERS: u32 = 64;
+
 static GATE: LazyLock<Gate> = LazyLock::new(Gate::of_machine);
 
-/// Waits until the process has places for a pass of that many threads; they are taken until the guard is dropped.
-pub fn enter(threads: usize) -> Pass<'static> {
+/// Waits until the process has places for a pass of that many threads; they are taken until the guard is dropped. `None` when the
+/// process exits.
+pub fn enter(threads: usize) -> Option<Pass<'static>> {
     #[cfg(test)]
     seen::LAST.set(threads);
     GATE.enter(threads)
+}
+
+/// Shuts the gate when the process exits. What libtorch makes when it is first used is destroyed before what was told earlier, so this
+/// is to be called whenever a network has run for the first time.
+pub fn shut_at_exit() {
+    static TOLD: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn shut() {
+        // A panic must not cross into the C library.
+        let _ = std::panic::catch_unwind(|| GATE.shut(PATIENCE));
+    }
+    if TOLD.fetch_add(1, Ordering::Relaxed) < HANDLERS {
+        // SAFETY: the function is there as long as the process, as GStreamer unloads no plugin.
+        unsafe { libc::atexit(shut) };
+    }
 }
 
 /// What tests see of the passes of elements.
@@ -51,13 +75,26 @@ struct Gate {
 struct Queue {
     free: usize,
     waiting: VecDeque<Arc<Waiter>>,
+    shut: bool,
 }
 
 /// A thread that waits for places.
 struct Waiter {
     thread: Thread,
     places: usize,
-    admitted: AtomicBool,
+    answer: AtomicU8,
+}
+
+/// What a waiter is told.
+const WAIT: u8 = 0;
+const COME: u8 = 1;
+const GO: u8 = 2;
+
+impl Waiter {
+    fn tell(&self, answer: u8) {
+        self.answer.store(answer, Ordering::Release);
+        self.thread.unpark();
+    }
 }
 
 /// Places that are taken; dropping it gives them back, after an error or a panic as well.
@@ -73,27 +110,47 @@ impl Gate {
     }
 
     fn new(places: usize) -> Self {
-        Self { places, queue: Mutex::new(Queue { free: places, waiting: VecDeque::new() }) }
+        Self { places, queue: Mutex::new(Queue { free: places, waiting: VecDeque::new(), shut: false }) }
     }
 
-    fn enter(&self, threads: usize) -> Pass<'_> {
+    fn enter(&self, threads: usize) -> Option<Pass<'_>> {
         // A pass of more threads than there are places runs alone.
         let places = threads.clamp(1, self.places);
         let mut queue = lock(&self.queue);
+        if queue.shut {
+            return None;
+        }
         // Nobody overtakes: many narrow passes would keep a wide one out for ever.
         if queue.waiting.is_empty() && queue.free >= places {
             queue.free -= places;
         } else {
             let waiter =
-                Arc::new(Waiter { thread: std::thread::current(), places, admitted: AtomicBool::new(false) });
+                Arc::new(Waiter { thread: std::thread::current(), places, answer: AtomicU8::new(WAIT) });
             queue.waiting.push_back(waiter.clone());
             drop(queue);
             // Others may unpark this thread as well.
-            while !waiter.admitted.load(Ordering::Acquire) {
+            while waiter.answer.load(Ordering::Acquire) == WAIT {
                 std::thread::park();
             }
+            if waiter.answer.load(Ordering::Acquire) == GO {
+                return None;
+            }
         }
-        Pass { gate: self, places }
+        Some(Pass { gate: self, places })
+    }
+
+    /// Lets nobody in any more and waits until all who are in have left, so long at most.
+    fn shut(&self, patience: Duration) {
+        let mut queue = lock(&self.queue);
+        queue.shut = true;
+        for waiter in queue.waiting.drain(..) {
+            waiter.tell(GO);
+        }
+        drop(queue);
+        let began = Instant::now();
+        while lock(&self.queue).free < self.places && began.elapsed() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -104,8 +161,7 @@ impl Queue {
             && first.places <= self.free
         {
             self.free -= first.places;
-            first.admitted.store(true, Ordering::Release);
-            first.thread.unpark();
+            first.tell(COME);
             self.waiting.pop_front();
         }
     }
@@ -122,8 +178,7 @@ impl Drop for Pass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     fn wait_until(what: impl Fn() -> bool) {
         while !what() {
@@ -222,7 +277,7 @@ mod tests {
     fn the_process_runs_four_threads_a_core_and_the_next_one_waits() {
         let gate = Gate::of_machine();
         let places = 4 * std::thread::available_parallelism().unwrap().get();
-        let mut held: Vec<Pass<'_>> = (0..places).map(|_| gate.enter(1)).collect();
+        let mut held: Vec<Pass<'_>> = (0..places).filter_map(|_| gate.enter(1)).collect();
         assert_eq!(waiting(&gate), 0);
         std::thread::scope(|scope| {
             let next = scope.spawn(|| drop(gate.enter(1)));
@@ -230,6 +285,30 @@ mod tests {
             assert_eq!(waiting(&gate), 1);
             held.pop();
         });
+    }
+
+    /// An exit destroys what they use.
+    #[test]
+    fn who_is_in_leaves_before_it_is_shut_and_nobody_comes_after() {
+        let gate = Gate::new(1);
+        let left = AtomicBool::new(false);
+        let pass = gate.enter(1).unwrap();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| gate.enter(1).is_none());
+            wait_until(|| waiting(&gate) == 1);
+            let exit = scope.spawn(|| {
+                gate.shut(Duration::from_secs(60));
+                left.load(Ordering::SeqCst)
+            });
+            assert!(waiter.join().unwrap(), "sent away");
+            assert!(gate.enter(1).is_none());
+            left.store(true, Ordering::SeqCst);
+            drop(pass);
+            assert!(exit.join().unwrap());
+        });
+        let gate = Gate::new(1);
+        let _stuck = gate.enter(1);
+        gate.shut(Duration::from_millis(5));
     }
 
     #[test]

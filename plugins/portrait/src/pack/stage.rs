@@ -111,6 +111,8 @@ impl Stage {
         precision: Precision,
         quick: Option<Quick<'_>>,
     ) -> Result<Self, PackError> {
+        let exits = || PackError::Torch { stage: name.to_owned(), reason: "called off".to_owned() };
+        let pass = gate::enter(1).ok_or_else(exits)?;
         let mut module = checked.load(device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
         let compute = match quick {
@@ -130,6 +132,8 @@ impl Stage {
                 reason: format!("its numbers cannot be converted to {kind:?}"),
             })?;
         }
+        // What follows runs the network, and enters by itself.
+        drop(pass);
         let mut stage = Self {
             name: name.to_owned(),
             module,
@@ -168,6 +172,7 @@ impl Stage {
         }
         stage.alone = stage.group > 1 && stage.mixes()?;
         stage.check_passes(&zeros)?;
+        gate::shut_at_exit();
         Ok(stage)
     }
 
@@ -202,8 +207,9 @@ impl Stage {
     /// # Errors
     /// What libtorch says, another count of outputs than the manifest's, or that the thread's work is called off.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, PackError> {
+        let called_off = || self.fail("called off".to_owned());
         if is_called_off() {
-            return Err(PackError::Torch { stage: self.name.clone(), reason: "called off".to_owned() });
+            return Err(called_off());
         }
         let _span = profile::span_of(|| format!("network {}", self.name).into());
         // Gradients are a per-thread setting; the guard restores it.
@@ -216,7 +222,8 @@ impl Stage {
         let given: Vec<IValue> =
             given.map(|tensor| value(tensor).map(IValue::Tensor)).collect::<Result<_, _>>()?;
         let values: Vec<&IValue> = given.iter().chain(self.ordered.as_ref().map(Ordered::value)).collect();
-        let pass = gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1));
+        let pass =
+            gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1)).ok_or_else(called_off)?;
         let _plain = self.plain.then(Plain::new);
         let forward = || self.module.forward_is(&values);
         let output = match self.compute {
