@@ -134,7 +134,7 @@ impl Watch {
         let info = self.info.clone().ok_or(Blind::NotNegotiated)?;
         let (width, height) = (info.width() as usize, info.height() as usize);
         let time = segment.to_running_time(buffer.pts());
-        let gap = buffer.flags().contains(gst::BufferFlags::GAP);
+        let gap = is_void(buffer);
         let frame = if gap {
             None
         } else {
@@ -232,4 +232,10 @@ pub fn forwarded(event: gst::Event) -> Option<gst::Event> {
 
 fn seconds(time: gst::ClockTime) -> f64 {
     std::time::Duration::from(time).as_secs_f64()
+}
+
+/// Whether a buffer fills a gap of a video without a picture. A picture that carries GAP repeats another one, as those of `videorate`
+/// do.
+pub fn is_void(buffer: &gst::BufferRef) -> bool {
+    buffer.flags().contains(gst::BufferFlags::GAP) && buffer.size() == 0
 }

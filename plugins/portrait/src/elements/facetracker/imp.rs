@@ -37,6 +37,7 @@ use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::square::{self, Square};
 use crate::elements::facelandmarks::tracker::Tracker;
+use crate::elements::facelandmarks::watch::is_void;
 use crate::face::find::{FaceChoice, RgbView};
 use crate::face::landmark::COUNT;
 use crate::pack::POSE_LEN;
@@ -299,7 +300,8 @@ impl BaseTransformImpl for FaceTracker {
         let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
         let _threads = state.settings.limit_threads();
         let time = segment.to_running_time(buffer.pts());
-        let taken = buffer.flags().contains(gst::BufferFlags::GAP) || state.take(buffer, &info);
+        let gap = is_void(buffer);
+        let taken = gap || state.take(buffer, &info);
         if !taken {
             drop(guard);
             gst::element_imp_error!(
@@ -322,7 +324,6 @@ impl BaseTransformImpl for FaceTracker {
                 further.push(Further { number: *number, meta, covered: Covered::default() });
             }
         }
-        let gap = buffer.flags().contains(gst::BufferFlags::GAP);
         let view = if gap { None } else { reduced.view(square, square::ratio(&info)) };
         let tracked = match &view {
             Some(view) => {
