@@ -92,7 +92,9 @@ impl<'s> Rewriter<'_, 's> {
         let input = self.text(input)?;
         let entry = self.entries.get(self.next).ok_or("more convolutions than pack.toml tells")?;
         self.next += 1;
-        let Some([low, high]) = entry.range else {
+        // The first one sees the photo itself: in half as many steps its detail would be lost.
+        let is_coarse = self.next == 1 && self.top < u8::MAX;
+        let Some([low, high]) = entry.range.filter(|_| !is_coarse) else {
             return Ok(format!("{CALL}{input}, {weight}, {})", others.join(", ")));
         };
         let is_plain = !others.iter().any(|other| other.starts_with(['"', '\'']));
@@ -220,6 +222,16 @@ mod tests {
             assert!(found.contains(part), "{part}\n{found}");
         }
         assert!(!found.contains("CONSTANTS.c3, [1, 2, 3]") && !found.contains("[6]"), "{found}");
+        // In half as many steps what sees the photo stays as it is.
+        let found = rewrite(&code, &entries(&[Some([-1.0, 1.55]), Some([0.5, 5.1]), None]), 127).unwrap();
+        for part in [
+            "torch.conv2d(x, CONSTANTS.c0, None, [2, 2])",
+            "int8_ordered[2], CONSTANTS.c2",
+            "torch.abs(CONSTANTS.c1)",
+        ] {
+            assert!(found.contains(part), "{part}\n{found}");
+        }
+        assert!(!found.contains("torch.abs(CONSTANTS.c0)") && !found.contains("[3]"), "{found}");
     }
 
     #[test]
