@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from ._elements import Value
 from ._plugin import MissingError, find_program, setup
+
+#: What names files, in the table's form.
+_PATHS = ("photo", "voice", "output", "portrait-open", "reference")
 
 
 class FilmError(RuntimeError):
@@ -33,13 +37,16 @@ def animate(
         raise MissingError("portrait-animate is neither in this package nor on the PATH: install gst-portrait's package")
     setup()
     # A table of one row: rows take any property, and what became of them is reported.
-    row = {
-        name.replace("_", "-"): os.fspath(value) if isinstance(value, os.PathLike) else value
-        for name, value in properties.items()
-        if value is not None
-    }
-    for name, file in (("photo", photo), ("voice", voice), ("output", output)):
-        row[name] = str(Path(file).absolute())
+    row = {name.replace("_", "-"): value for name, value in properties.items() if value is not None}
+    row |= {"photo": photo, "voice": voice, "output": output}
+    for name, value in row.items():
+        # The table lies elsewhere.
+        if name in _PATHS and isinstance(value, str | os.PathLike) and str(value):
+            row[name] = str(Path(value).absolute())
+        elif isinstance(value, os.PathLike):
+            row[name] = os.fspath(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}={value} is no number")
     with tempfile.TemporaryDirectory(prefix="gst-portrait-") as folder:
         table, report = Path(folder, "film.jsonl"), Path(folder, "report.jsonl")
         table.write_text(json.dumps(row) + "\n", encoding="utf-8")

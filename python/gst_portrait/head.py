@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -25,6 +27,7 @@ _PIXEL = {"RGB": 3, "RGBA": 4, "BGRA": 4}
 #: Tensors that ride on pictures, by the names that they have here.
 _TENSORS = {
     "audio_features": "PortraitAudioFeaturesMeta",
+    "loudness": "PortraitLoudnessMeta",
     "emotion": "PortraitEmotionMeta",
     "face": "PortraitFaceMeta",
     "landmarks": "PortraitLandmarksMeta",
@@ -32,6 +35,8 @@ _TENSORS = {
     "latents": "PortraitLatentsMeta",
     "picture_landmarks": "PortraitPictureLandmarksMeta",
 }
+#: A tensor's shape in the text of its metadata.
+_DIMS = re.compile(r"dims=[^<]*<([\d, ]+)>")
 #: How long a wait for a picture lasts before errors are looked for, in ns.
 _PATIENCE = 50_000_000
 #: Silence behind an utterance that is over, where no clock makes it, in seconds: more than any pack looks ahead.
@@ -74,7 +79,7 @@ class Picture:
     duration: float
     #: 16-bit samples that are heard while it is shown: samples, channels.
     audio: NDArray[np.int16]
-    #: Tensors of the stages: see the table of metadata in the documents.
+    #: Tensors of the stages, in their shapes: see the table of metadata in the documents.
     metadata: Mapping[str, NDArray[np.float32]] = field(repr=False)
 
 
@@ -120,12 +125,26 @@ def _samples(pcm: bytes | NDArray[Any], channels: int) -> NDArray[np.int16]:
         raise TypeError(f"sound must be bytes or an array of numpy's, not {type(pcm).__name__}")
     array: NDArray[Any] = pcm
     if array.dtype.kind == "f":
-        array = (np.clip(np.nan_to_num(array), -1.0, 1.0) * 32767.0).astype(np.int16)
+        # Half precision does not reach as far as samples do.
+        exact = np.nan_to_num(array.astype(np.float64))
+        array = (np.clip(exact, -1.0, 1.0) * 32767.0).astype(np.int16)
     if array.dtype != np.int16:
         raise TypeError(f"sound must be 16-bit or floating-point numbers, not {array.dtype}")
+    if array.ndim != 1 and (array.ndim != 2 or array.shape[1] != channels):
+        raise ValueError(
+            f"sound of shape {array.shape} is neither rows of {channels} channels, as in ({array.size // channels}, {channels}), "
+            "nor one row of all"
+        )
     if array.size % channels:
         raise ValueError(f"{array.size} samples are no whole number of moments of {channels} channels")
     return np.ascontiguousarray(array).reshape(-1, channels)
+
+
+def _count(name: str, number: int, most: int = 2**15 - 1) -> int:
+    """A whole number from 1 to `most`, also where it came as 512.0."""
+    if isinstance(number, bool) or number != int(number) or not 1 <= number <= most:
+        raise ValueError(f"{name}={number} is no whole number from 1 to {most}")
+    return int(number)
 
 
 class Head:
@@ -161,10 +180,9 @@ class Head:
     ) -> None:
         if format not in _PIXEL:
             raise ValueError(f"format {format!r} is none of {', '.join(_PIXEL)}")
-        counts = {"rate": rate, "channels": channels, "width": width, "height": height, "framerate": framerate}
-        for name, count in counts.items():
-            if isinstance(count, bool) or count != int(count) or count < 1:
-                raise ValueError(f"{name}={count} is no whole number above 0")
+        rate, channels = _count("rate", rate, 2**31 - 1), _count("channels", channels, 63)
+        width, height = _count("width", width), _count("height", height)
+        framerate = _count("framerate", framerate)
         self._gst = gst = gstreamer()
         self._format: Format = format
         self._live = live
@@ -209,7 +227,16 @@ class Head:
             if not one.link(other):
                 raise HeadError(f"{one.get_name()} and {other.get_name()} do not fit together")
         self._bus = self._pipeline.get_bus()
-        self._bus.set_sync_handler(self._sync)
+        # The bus keeps its handler, which must not keep the head.
+        sync = weakref.WeakMethod(self._sync)
+
+        def handle(bus: Any, message: Any) -> Any:
+            own = sync()
+            return own(bus, message) if own else gst.BusSyncReply.PASS
+
+        self._bus.set_sync_handler(handle)
+        #: Ends what plays, also where nobody closes the head.
+        self._end = weakref.finalize(self, _end, self._pipeline, self._bus, gst.State.NULL)
         if self._pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:
             error = self._error()
             self.close()
@@ -316,8 +343,8 @@ class Head:
                 # The bus forgets all at the end.
                 self._error()
             finally:
-                self._pipeline.set_state(self._gst.State.NULL)
-                self._bus.set_sync_handler(None)
+                if self._end.detach():
+                    _stop(self._pipeline, self._bus, self._gst.State.NULL)
 
     def _now(self) -> int:
         """Running time in samples, with what sound needs on its way to be in time."""
@@ -418,6 +445,19 @@ class Head:
         await asyncio.to_thread(self.close)
 
 
+def _stop(pipeline: Any, bus: Any, null: Any) -> None:
+    pipeline.set_state(null)
+    bus.set_sync_handler(None)
+
+
+def _end(pipeline: Any, bus: Any, null: Any) -> None:
+    """Ends a head that is gone. Whichever thread let go of it may be one of the pipeline's, which cannot wait for its own end."""
+    if threading.current_thread() is threading.main_thread():
+        _stop(pipeline, bus, null)
+    else:
+        threading.Thread(target=_stop, args=(pipeline, bus, null), daemon=True).start()
+
+
 def _warn(text: str) -> None:
     """Warns whoever called the head: at their line Python tells it once."""
     frame, level = sys._getframe(1), 2
@@ -431,6 +471,12 @@ def _metadata(buffer: Any) -> dict[str, NDArray[np.float32]]:
     for name, meta in _TENSORS.items():
         custom = buffer.get_custom_meta(meta)
         if custom is not None:
-            data = custom.get_structure().get_value("data")
-            found[name] = np.frombuffer(data.extract_dup(0, data.get_size()), "<f4").astype(np.float32)
+            structure = custom.get_structure()
+            data, rest = structure.get_value("data"), structure.copy()
+            # PyGObject reads no arrays of GStreamer's; the text of all else is short.
+            rest.remove_field("data")
+            dims = _DIMS.search(rest.to_string())
+            shape = [int(number) for number in dims[1].split(",")] if dims else [-1]
+            numbers = np.frombuffer(data.extract_dup(0, data.get_size()), "<f4")
+            found[name] = numbers.astype(np.float32).reshape(shape)
     return found

@@ -51,12 +51,18 @@ class Film(unittest.TestCase):
 
     def test_a_film_is_a_row_with_properties_of_the_head(self) -> None:
         self.answer({"status": "done", "error": None})
-        gst_portrait.animate("a.jpg", Path("b, c.wav"), "d.mp4", emotion_intensity=0.5, look_away=True)
+        gst_portrait.animate(
+            "a.jpg", Path("b, c.wav"), "d.mp4", emotion_intensity=0.5, look_away=True, portrait_open="e.png", reference=Path("f")
+        )
         row = json.loads((self.folder / "table.jsonl").read_text(encoding="utf-8"))
         self.assertEqual((row["emotion-intensity"], row["look-away"]), (0.5, True))
         # The table lies elsewhere: paths are whole.
         self.assertEqual(row["voice"], str(Path.cwd() / "b, c.wav"))
-        self.assertEqual(set(row), {"photo", "voice", "output", "emotion-intensity", "look-away"})
+        self.assertEqual((row["portrait-open"], row["reference"]), (str(Path.cwd() / "e.png"), str(Path.cwd() / "f")))
+        names = {"photo", "voice", "output", "emotion-intensity", "look-away", "portrait-open", "reference"}
+        self.assertEqual(set(row), names)
+        with self.assertRaisesRegex(ValueError, "yaw=nan is no number"):
+            gst_portrait.animate("a.jpg", "b.wav", "d.mp4", yaw=float("nan"))
 
     def test_why_there_is_no_film_is_told(self) -> None:
         self.answer({"status": "failed", "error": "a.jpg shows no face"})

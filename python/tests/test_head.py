@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import subprocess
 import sys
 import threading
 import unittest
@@ -50,7 +52,13 @@ class Sound(unittest.TestCase):
     def test_sound_of_any_kind_is_16_bit(self) -> None:
         self.assertEqual(_samples(b"\x01\x00\xff\xff", 1).ravel().tolist(), [1, -1])
         self.assertEqual(_samples(np.array([0.5, -2.0, np.nan]), 1).ravel().tolist(), [16383, -32767, 0])
-        self.assertEqual(_samples(np.zeros(6, np.int16), 2).shape, (3, 2))
+        self.assertEqual(_samples(np.array([1.0, -0.5], np.float16), 1).ravel().tolist(), [32767, -16383])
+        for array in (np.zeros(6, np.int16), np.zeros((3, 2), np.int16)):
+            self.assertEqual(_samples(array, 2).shape, (3, 2))
+        self.assertEqual(_samples(np.zeros((9, 1)), 1).shape, (9, 1))
+        for shape, channels in (((9, 2), 1), ((2, 9), 2), ((2, 3, 2), 2), ((), 1)):
+            with self.assertRaisesRegex(ValueError, rf"sound of shape {re.escape(str(shape))} is neither"):
+                _samples(np.zeros(shape, np.int16), channels)
         with self.assertRaises(ValueError):
             _samples(np.zeros(5, np.int16), 2)
         with self.assertRaises(TypeError):
@@ -212,8 +220,9 @@ class Failures(unittest.TestCase):
             ({"face": "middle"}, "face=middle names no face: write largest, left, "),
             ({"emotion_mix": "joy=1"}, "emotion-mix=joy=1 is no mix: "),
             ({"stats": 1}, "talkinghead has no property stats"),
-            ({"rate": 0}, "rate=0 is no whole number above 0"),
-            ({"width": 0.5}, "width=0.5 is no whole number above 0"),
+            ({"rate": 0}, "rate=0 is no whole number from 1 to 2147483647"),
+            ({"channels": 64}, "channels=64 is no whole number from 1 to 63"),
+            ({"width": 0.5}, "width=0.5 is no whole number from 1 to 32767"),
         ):
             with self.assertRaisesRegex(ValueError, f"^{re.escape(said)}"):
                 gst_portrait.Head(PHOTO, **properties).close()  # type: ignore[arg-type]
@@ -252,6 +261,45 @@ class Failures(unittest.TestCase):
             for _ in range(2):
                 with self.assertRaisesRegex(gst_portrait.HeadError, r"^broken \(by a test\)$"):
                     next(iter(head))
+
+    def test_tensors_have_their_shapes(self) -> None:
+        rate, voice = speech(0.5)
+        with gst_portrait.Head(PHOTO, rate=rate, width=128.0, height=128) as head:  # type: ignore[arg-type]
+            head.push(voice)
+            head.finish()
+            picture = next(iter(head))
+        found = {name: tensor.shape for name, tensor in picture.metadata.items()}
+        self.assertEqual((found["landmarks"], found["picture_landmarks"], found["pose"]), ((478, 3), (478, 3), (7,)))
+        self.assertEqual((found["latents"][1:], found["loudness"]), ((3,), (2,)))
+        # Row by row.
+        chin, forehead = picture.metadata["picture_landmarks"][[152, 10], 1]
+        self.assertGreater(chin, forehead)
+
+    def test_a_head_that_is_let_go_of_ends(self) -> None:
+        head = gst_portrait.Head(PHOTO)
+        head.push(speech(0.5)[1])
+        next(iter(head))
+        pipeline = head._pipeline
+        del head
+        gc.collect()
+        self.assertEqual(pipeline.get_state(0)[1], Gst.State.NULL)
+
+    def test_a_program_may_end_while_a_head_speaks(self) -> None:
+        program = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "python")!r})
+import gst_portrait
+head = gst_portrait.Head({PHOTO!r}, live=LIVE, on_utterance=print)
+head.push(bytes(64_000))
+pictures = iter(head)
+for _ in range(5):
+    next(pictures)
+"""
+        for live in ("False", "True"):
+            done = subprocess.run(
+                [sys.executable, "-c", program.replace("LIVE", live)], capture_output=True, text=True, timeout=120, check=False
+            )
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_after_the_end_there_is_nothing(self) -> None:
         head = gst_portrait.Head(PHOTO)
