@@ -181,6 +181,8 @@ fn row(spec: &glib::ParamSpec) -> String {
     let default = match spec.default_value().get::<u32>() {
         // A colour.
         Ok(number) if number > 0x00ff_ffff => format!("{number:#x}"),
+        // `none` would be read as a text like any.
+        _ if spec.default_value().get::<Option<String>>() == Ok(None) => "not set".to_owned(),
         _ => describe::written(spec.default_value()),
     };
     let default = if spec.flags().contains(glib::ParamFlags::WRITABLE) { default } else { String::new() };

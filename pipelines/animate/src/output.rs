@@ -142,7 +142,8 @@ impl Output {
             let _ = std::fs::set_permissions(&self.file, old.permissions());
         }
         let target = self.target.clone();
-        self.file.persist(&target).with_context(|| format!("cannot write {}", target.display()))?;
+        let written = self.file.persist(&target).map_err(|e| e.error);
+        written.with_context(|| format!("cannot write {}", target.display()))?;
         *unfinished = None;
         Ok(())
     }

@@ -39,7 +39,7 @@ pub fn read(head: &gst::Element, name: &str, text: &str) -> Result<glib::Value, 
         });
         match choices {
             Some(choices) => format!("{name}={text} is none of {choices}"),
-            None => format!("{name}={text} is no {}", spec.value_type().name()),
+            None => format!("{name}={text} is {}", misread(spec.value_type())),
         }
     })?;
     // Set like this it would be moved into its range without a word.
@@ -49,6 +49,19 @@ pub fn read(head: &gst::Element, name: &str, text: &str) -> Result<glib::Value, 
         return Err(format!("{name}={text} is beyond its range, which ends at {near}"));
     }
     Ok(value)
+}
+
+/// What a text is that is no value of that type.
+fn misread(as_type: glib::Type) -> String {
+    if [glib::Type::F32, glib::Type::F64].contains(&as_type) {
+        "no number".to_owned()
+    } else if [glib::Type::I32, glib::Type::U32, glib::Type::I64, glib::Type::U64].contains(&as_type) {
+        "no whole number that it takes".to_owned()
+    } else if as_type == glib::Type::BOOL {
+        "neither true nor false".to_owned()
+    } else {
+        format!("no {}", as_type.name())
+    }
 }
 
 /// Moves a value into the range of a property; whether it was outside.
@@ -113,7 +126,9 @@ mod tests {
                 .unwrap_err()
                 .starts_with("next-file=sometimes is none of buffer, ")
         );
-        assert!(read(&element, "max-files", "many").unwrap_err().contains("max-files=many is no guint"));
+        assert!(
+            read(&element, "max-files", "many").unwrap_err().contains("max-files=many is no whole number")
+        );
         assert!(read(&element, "max-filess", "1").unwrap_err().ends_with(": is max-files meant?"));
         assert!(read(&element, "name", "x").is_err(), "that is not the element's own");
         let blur = gst::ElementFactory::make("audioamplify").build();
