@@ -285,7 +285,7 @@ mod tests {
         let mut archive = ZipArchive::new(Cursor::new(&found)).unwrap();
         let mut names: Vec<String> = archive.file_names().map(str::to_owned).collect();
         names.sort();
-        let numbers = (0..13).map(|i| format!("model/constants/{i}"));
+        let numbers = (0..27).map(|i| format!("model/constants/{i}"));
         let mut expected: Vec<String> = ["byteorder", "constants.pkl", "data.pkl", "version"]
             .map(|name| format!("model/{name}"))
             .into_iter()
