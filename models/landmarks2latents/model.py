@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 import torch.nn as nn
 
-from models.cell import step
+from models.cell import steps
 from models.generator.geometry import INNER, KPS, OUTER
 from models.generator.painters import CODE_ROWS, LEARNED
 
@@ -136,13 +136,10 @@ class Landmarks2Latents(nn.Module):
         features = features.view(n, -1)
         heard = features.any(1, keepdim=True).to(features.dtype)
         sound = self.audio((features + 7.0) / 4.0) * heard
-        given = nn.functional.linear(torch.cat([look, sound, heard], 1), self.gru.weight_ih_l0, self.gru.bias_ih_l0)
-        h, states = state, []
-        for one in given.split(B):
-            h = step(one, nn.functional.linear(h, self.gru.weight_hh_l0, self.gru.bias_hh_l0), h)
-            states.append(h)
-        hidden = torch.cat([torch.cat(states), look], 1)
-        return torch.tanh(self.code(hidden)), hidden, h
+        x, net = torch.cat([look, sound, heard], 1).view(T, B, -1), self.gru
+        states, last = steps(x, net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, net.bias_hh_l0, state)
+        hidden = torch.cat([states.view(n, -1), look], 1)
+        return torch.tanh(self.code(hidden)), hidden, last
 
     def move(self, hidden: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """How far lips are moved [T*B,40,2], from what core gives, where there is sound."""

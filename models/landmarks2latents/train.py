@@ -28,6 +28,7 @@ from models.generator.weights import keep
 from .model import HIDDEN, LIPS, SEEN, Landmarks2Latents
 from .sound import features_of, wave_of
 
+REGIONS = Geo()
 BAD_SOUND = {"o239", "o042", "o270", "o272", "o024"}
 LOWER = [k for k in LIPS if k in (146, 91, 181, 84, 17, 314, 405, 321, 375, 95, 88, 178, 87, 14, 317, 402, 318, 324)]
 JAW = [152, 175, 199, 18]
@@ -126,7 +127,7 @@ def run(net: Landmarks2Latents, b: dict[str, torch.Tensor]) -> tuple[torch.Tenso
     code, hidden, _ = net.core(shape, anchors, features, sp, b["scode"], b["emotion"], torch.zeros(B, HIDDEN))
     move = net.residual_gain * net.move(hidden, features)
     d = t(b["truth"]).flatten(0, 1)[:, OUTER + INNER, :2] - posed[:, OUTER + INNER, :2]
-    s = Geo().roi(b["S"], 0)[:, 0, :2].norm(dim=-1).repeat(WINDOW)[:, None, None]
+    s = REGIONS.roi(b["S"], 0)[:, 0, :2].norm(dim=-1).repeat(WINDOW)[:, None, None]
     return ((code - t(b["code"]).flatten(0, 1)) ** 2), ((move - d) / s) ** 2, (d / s) ** 2
 
 

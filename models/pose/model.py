@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.cell import step
+from models.cell import steps
 
 AXES, HIDDEN = 7, 24
 SMOOTH = 0.3  # one-pole smoothing of the push: muscles do not jerk
@@ -48,12 +48,10 @@ class Drive(nn.Module):
 
     def frames(self, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Frame by frame [T,3], as the stage runs."""
-        given, states = F.linear(x, self.rnn.weight_ih_l0, self.rnn.bias_ih_l0), []
-        for one in given.split(1):
-            h = step(one, F.linear(h, self.rnn.weight_hh_l0, self.rnn.bias_hh_l0), h)
-            states.append(h)
-        lively, mean = self.said(torch.stack(states, 1))
-        return lively[0], mean[0], h
+        net = self.rnn
+        y, h = steps(x[:, None], net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, net.bias_hh_l0, h)
+        lively, mean = self.said(y)
+        return lively[:, 0], mean[:, 0], h
 
 
 def loudness(rows: torch.Tensor, state: torch.Tensor, haste: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -111,8 +111,7 @@ impl Stage {
         precision: Precision,
         quick: Option<Quick<'_>>,
     ) -> Result<Self, PackError> {
-        let exits = || PackError::Torch { stage: name.to_owned(), reason: "called off".to_owned() };
-        let pass = gate::enter(1).ok_or_else(exits)?;
+        let pass = gate::enter(1).ok_or_else(|| called_off(name))?;
         let mut module = checked.load(device).map_err(|e| torch(name, &e))?;
         module.f_set_eval().map_err(|e| torch(name, &e))?;
         let compute = match quick {
@@ -207,9 +206,8 @@ impl Stage {
     /// # Errors
     /// What libtorch says, another count of outputs than the manifest's, or that the thread's work is called off.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, PackError> {
-        let called_off = || self.fail("called off".to_owned());
         if is_called_off() {
-            return Err(called_off());
+            return Err(called_off(&self.name));
         }
         let _span = profile::span_of(|| format!("network {}", self.name).into());
         // Gradients are a per-thread setting; the guard restores it.
@@ -222,8 +220,8 @@ impl Stage {
         let given: Vec<IValue> =
             given.map(|tensor| value(tensor).map(IValue::Tensor)).collect::<Result<_, _>>()?;
         let values: Vec<&IValue> = given.iter().chain(self.ordered.as_ref().map(Ordered::value)).collect();
-        let pass =
-            gate::enter(usize::try_from(tch::get_num_threads()).unwrap_or(1)).ok_or_else(called_off)?;
+        let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
+        let pass = gate::enter(threads).ok_or_else(|| called_off(&self.name))?;
         let _plain = self.plain.then(Plain::new);
         let forward = || self.module.forward_is(&values);
         let output = match self.compute {
@@ -449,6 +447,11 @@ pub fn parse_device(text: &str, prefer: Preference) -> Result<Device, PackError>
             if index < there { Ok(Device::Cuda(index)) } else { Err(unavailable()) }
         }
     }
+}
+
+/// What a stage says that is not to go on.
+fn called_off(stage: &str) -> PackError {
+    PackError::Torch { stage: stage.to_owned(), reason: "called off".to_owned() }
 }
 
 /// How libtorch says that it got no memory: on the CPU, anywhere in C++, on a CUDA device.
