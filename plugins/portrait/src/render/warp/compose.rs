@@ -14,11 +14,10 @@ use super::math::{Tap, smooth_step, tap};
 use super::painters::Painted;
 use super::parallax::Parallax;
 use super::paste::Raster;
-use super::patch::{self, Frame};
 use super::points::{Point, Rows};
 use super::seam;
 use super::still::PhotoFrame;
-use super::{Background, Output, RenderError, cutout, remap, store};
+use super::{Background, Output, RenderError, cutout, paint, remap, store};
 use crate::pack::{profile, workers};
 
 /// Points of the coarse grid along a side of the picture.
@@ -27,6 +26,8 @@ const GRID: usize = 64;
 const CELLS: usize = GRID + 1;
 /// Pixels that a sample reaches beyond its position.
 const SUPPORT: f32 = 3.0;
+/// Rows that are drawn at once while the mouth is painted; even for the sake of chroma.
+const AHEAD: usize = 16;
 /// No motion is larger, in picture units: control points beyond are not those of a face.
 const MAX_MOTION: f32 = 0.25;
 /// Share of the neck's way that shoulders and chest go, and what of it they leave out, so that those of a head at rest are at
@@ -42,6 +43,8 @@ pub struct Canvas {
     scene: Scene,
     /// Buffers of the upper and the lower band, which are drawn at the same time.
     lines: [Line; 2],
+    /// Rows of the frame that are drawn already.
+    drawn: usize,
 }
 
 /// What is drawn in a frame.
@@ -62,8 +65,6 @@ struct Scene {
     frame: Option<PhotoFrame>,
     grid: Grid,
     active: Vec<bool>,
-    /// Output row at which the lower band begins.
-    middle: usize,
     /// Height of hair or hat ([`Head::crown`]).
     crown: f32,
 }
@@ -87,8 +88,9 @@ struct Line {
     x: Vec<f32>,
     y: Vec<f32>,
     pixels: Vec<[f32; 4]>,
-    /// Positions and pixels of what a painter saw.
-    under: ([Vec<f32>; 2], Vec<[f32; 4]>),
+    /// Ways to what each painter saw, and pixels of it.
+    seen: [[Vec<f32>; 2]; 3],
+    under: Vec<[f32; 4]>,
     /// Two rows of the output in RGB8, where the format has chroma of half the size.
     pair: [Vec<u8>; 2],
 }
@@ -120,7 +122,6 @@ impl Canvas {
                 flow: Default::default(),
             },
             active: vec![false; CELLS * CELLS],
-            middle: 0,
             crown,
             raster,
             layers,
@@ -132,15 +133,22 @@ impl Canvas {
             x: line(),
             y: line(),
             pixels: pixels(),
-            under: ([line(), line()], pixels()),
+            seen: [(); 3].map(|()| [line(), line()]),
+            under: pixels(),
             pair: [vec![0; pair], vec![0; pair]],
         };
-        Self { scene, lines: [buffers(), buffers()] }
+        Self { scene, lines: [buffers(), buffers()], drawn: 0 }
     }
 
     /// Width and height of the output.
     pub fn size(&self) -> (usize, usize) {
         (self.scene.raster.width, self.scene.raster.height)
+    }
+
+    /// Rows of the last frame that were drawn ahead.
+    #[cfg(test)]
+    pub fn drawn(&self) -> usize {
+        self.drawn
     }
 
     /// Exchanges what is behind the person, and whether colours are multiplied by their alpha; `output` is otherwise what
@@ -171,6 +179,7 @@ impl Canvas {
         rows: &Rows,
     ) {
         let _span = profile::span("facesynth: flow of the head");
+        self.drawn = 0;
         let head = Head::new(driving, rows, self.scene.crown);
         let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
         let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
@@ -211,35 +220,62 @@ impl Canvas {
         }
     }
 
-    /// Draws the frame.
+    /// Whether a frame fits into those planes.
     ///
     /// # Errors
-    /// Where `out` is too small.
-    pub fn draw(&mut self, painted: Painted<'_>, out: &mut Planes<'_>) -> Result<(), RenderError> {
-        let (width, height) = self.size();
-        let layout = self.scene.sheet.format().layout;
-        if !out.fits(layout, width, height) {
-            return Err(RenderError::Output { width, height, layout });
+    /// Where it does not.
+    pub fn fits(&self, out: &Planes<'_>) -> Result<(), RenderError> {
+        let ((width, height), layout) = (self.size(), self.scene.sheet.format().layout);
+        if out.fits(layout, width, height) {
+            Ok(())
+        } else {
+            Err(RenderError::Output { width, height, layout })
         }
-        self.scene.activate(&painted.patches);
+    }
+
+    /// Begins to draw the frame that was posed, from the top and as long as `waits` says so: rows above the mouth, whose region
+    /// has those bounds. `painted` is what is painted already.
+    pub fn draw_ahead(
+        &mut self,
+        painted: Painted<'_>,
+        mouth: [f32; 4],
+        out: &mut Planes<'_>,
+        waits: impl Fn() -> bool,
+    ) {
+        let eyes = painted.patches.iter().flatten().map(|patch| patch.bounds);
+        self.scene.activate(eyes.chain([mouth]));
+        let (scene, raster) = (&self.scene, &self.scene.raster);
+        let above = |y: usize| raster.unit_y(y) < mouth[1];
+        let rows = (0..raster.region.height).take_while(|&y| above(y)).count();
+        let layout = scene.sheet.format().layout;
+        while waits() && self.drawn + AHEAD <= raster.region.y + rows {
+            let mut band = out.take(layout, AHEAD);
+            scene.draw_band(self.drawn..self.drawn + AHEAD, painted, &mut self.lines[0], &mut band);
+            self.drawn += AHEAD;
+        }
+    }
+
+    /// Draws what is left of the frame; `out` begins where [`Canvas::draw_ahead`] stopped.
+    pub fn draw(&mut self, painted: Painted<'_>, out: &mut Planes<'_>) {
+        let (from, (_, height)) = (self.drawn, self.size());
+        self.scene.activate(painted.patches.iter().flatten().map(|patch| patch.bounds));
         let (scene, [above, below]) = (&self.scene, &mut self.lines);
-        let middle = scene.middle;
-        let (mut upper, mut lower) = (out.take(layout, middle), out.take(layout, height - middle));
+        let (layout, middle) = (scene.sheet.format().layout, scene.middle(from));
+        let (mut upper, mut lower) = (out.take(layout, middle - from), out.take(layout, height - middle));
         workers::beside(
-            || scene.draw_band(0..middle, painted, above, &mut upper),
+            || scene.draw_band(from..middle, painted, above, &mut upper),
             || scene.draw_band(middle..height, painted, below, &mut lower),
         );
-        Ok(())
     }
 }
 
 impl Scene {
-    /// Bands of about the same work; the lower begins at an even row for the sake of chroma.
-    fn split(&mut self) {
-        let (active, first_row) = (&self.active, &self.first_row);
+    /// Output row that halves the work of those from `from` on; an even one for the sake of chroma.
+    fn middle(&self, from: usize) -> usize {
+        let first = from.saturating_sub(self.raster.region.y);
         let work = |row: usize| {
-            let active = active[row * CELLS..][..CELLS].iter().filter(|a| **a).count();
-            active * (first_row[row + 1] - first_row[row])
+            let active = self.active[row * CELLS..][..CELLS].iter().filter(|a| **a).count();
+            active * (self.first_row[row + 1].max(first) - self.first_row[row].max(first))
         };
         let total: usize = (0..CELLS).map(work).sum();
         let mut done = 0;
@@ -248,7 +284,7 @@ impl Scene {
             2 * done >= total
         };
         let last = (0..CELLS).find(half).unwrap_or(0);
-        self.middle = (self.raster.region.y + self.first_row[last + 1]) & !1;
+        from.max((self.raster.region.y + self.first_row[last + 1]) & !1)
     }
 
     /// Draws the output rows `rows` into planes that begin with the first of them.
@@ -357,25 +393,27 @@ impl Scene {
             let inside = v >= top && v <= bottom;
             inside.then(|| (column(left), column(right + 1.0 / scale[0]))).filter(|(a, b)| a < b)
         };
-        for patch in painted.patches {
-            if let Some((a, b)) = span(patch.bounds) {
-                let (fx, fy) = (&mut fx[a - start..b - start], &mut fy[a - start..b - start]);
-                let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
-                match patch.seam.as_ref().filter(|seam| seam.shown) {
-                    Some(seam) => seam::blend_flow(patch, seam, run, scale, fx, fy),
-                    None => patch::blend_flow(patch, run, scale, fx, fy),
+        for (patch, seen) in painted.patches.into_iter().zip(&mut line.seen) {
+            let Some((patch, (a, b))) = patch.and_then(|p| Some((p, span(p.bounds)?))) else { continue };
+            let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
+            let flow = [&mut fx[a - start..b - start], &mut fy[a - start..b - start]];
+            let seen = seen.each_mut().map(|axis| &mut axis[a..b]);
+            match patch.seam.as_ref().filter(|seam| seam.shown) {
+                Some(seam) => {
+                    seam::flow(patch, seam, run, scale, flow);
+                    paint::seen(patch, run, scale, seen);
                 }
+                None => paint::flow(patch, run, scale, flow, seen),
             }
         }
         self.sample(y, start, fx, fy, &mut line.pixels[start..end]);
-        for patch in painted.patches.iter().filter(|p| p.painted) {
+        for (patch, seen) in painted.patches.into_iter().zip(&line.seen) {
+            let Some(patch) = patch.filter(|patch| patch.painted) else { continue };
             let Some((a, b)) = span(patch.bounds) else { continue };
             let run = [self.raster.unit_x(a), 1.0 / scale[0], v];
-            let ([sx, sy], under) = &mut line.under;
-            let (sx, sy, under) = (&mut sx[a..b], &mut sy[a..b], &mut under[a..b]);
-            patch::seen_flow(patch, run, scale, sx, sy);
-            self.sample(y, a, sx, sy, under);
-            patch::blend_paint(patch, run, under, &mut line.pixels[a..b]);
+            let under = &mut line.under[a..b];
+            self.sample(y, a, &seen[0][a..b], &seen[1][a..b], under);
+            paint::blend(patch, run, under, &mut line.pixels[a..b]);
         }
         if let Some(inside) = painted.inside
             && let Some((a, b)) = span(inside.bounds)
@@ -392,20 +430,19 @@ impl Scene {
         remap::person_over(&self.layers, [start, row], x, y, back, out);
     }
 
-    /// Finds the cells that have to be drawn.
-    fn activate(&mut self, patches: &[&Frame]) {
+    /// Finds the cells that have to be drawn, of regions with those bounds.
+    fn activate(&mut self, regions: impl Iterator<Item = [f32; 4]>) {
         for cy in 0..CELLS {
             for cx in 0..CELLS {
                 self.active[cy * CELLS + cx] = self.moves(cx, cy);
             }
         }
         let cell = |unit: f32| ((unit * GRID as f32 + 0.5).clamp(0.0, GRID as f32)) as usize;
-        for [left, top, right, bottom] in patches.iter().map(|p| p.bounds) {
+        for [left, top, right, bottom] in regions {
             for cy in cell(top)..=cell(bottom) {
                 self.active[cy * CELLS + cell(left)..=cy * CELLS + cell(right)].fill(true);
             }
         }
-        self.split();
     }
 
     /// Whether anything of the person moves in, into or out of a cell.

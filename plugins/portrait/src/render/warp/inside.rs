@@ -159,8 +159,8 @@ impl Shown<'_> {
         let from = |y: f32| {
             let at = [at[0], at[1] + y];
             let [px, py] = self.place(at, self.frame.half);
-            let way = bilinear(&self.frame.seen, self.frame.half, px, py);
-            [0, 1].map(|k| (at[k] + way[k]) * self.side as f32 - 0.5)
+            let [_, _, x, y] = bilinear(&self.frame.ways, self.frame.half, px, py);
+            [at[0] + x, at[1] + y].map(|unit| unit * self.side as f32 - 0.5)
         };
         let ([x0, y0], [x1, y1]) = (from(-pixel / 2.0), from(pixel / 2.0));
         let [x, y] = [(x0 + x1) / 2.0, (y0 + y1) / 2.0];
@@ -235,7 +235,7 @@ mod tests {
         let picture: Vec<u8> =
             (0..SIDE * SIDE).flat_map(|i| [if (i / SIDE).is_multiple_of(3) { 240 } else { 0 }; 3]).collect();
         let half = 32;
-        let mut frame = Frame { half, seen: vec![[0.0; 2]; half * half], side: 2, ..Frame::default() };
+        let mut frame = Frame { half, ways: vec![[0.0; 4]; half * half], side: 2, ..Frame::default() };
         frame.to_patch.m = [[2.0, 0.0], [0.0, 2.0]];
         frame.to_patch.origin = [-1.0, -1.0];
         let row = |frame: &Frame, y: usize| {
@@ -248,8 +248,8 @@ mod tests {
             let exact = if y % 3 == 0 { 240.0 } else { 0.0 };
             assert!((row(&frame, y) - exact).abs() < 1.0, "{y}: {}", row(&frame, y));
         }
-        for (i, way) in frame.seen.iter_mut().enumerate() {
-            way[1] = 2.0 * ((i / half) as f32 + 0.5 - 16.0) / half as f32;
+        for (i, way) in frame.ways.iter_mut().enumerate() {
+            way[3] = 2.0 * ((i / half) as f32 + 0.5 - 16.0) / half as f32;
         }
         for y in 28..36 {
             assert!((row(&frame, y) - 80.0).abs() < 12.0, "{y}: {}", row(&frame, y));

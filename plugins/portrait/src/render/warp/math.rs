@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Small functions that vectorise: exponential, tanh, bilinear taps.
+//! Small functions that vectorise: exponential, tanh, bilinear taps and samples.
 //!
 //! Products and sums stay separate operations (no fused multiply-add), so that every instruction set gives the same
 //! bits and a picture does not depend on the machine's vector width.
@@ -28,6 +28,9 @@ pub fn tanh(x: f32) -> f32 {
 pub use crate::face::pixel::{Tap, tap};
 pub use crate::face::step::smooth_step;
 
+use wide::f32x4;
+
+use super::store::within;
 use crate::face::pixel;
 
 /// Taps that resize a line of `from` samples to `to` samples; borders of both are aligned, ends are clamped.
@@ -69,6 +72,75 @@ pub fn bilinear_rgb(rgb: &[u8], side: usize, at: [f32; 2]) -> [f32; 3] {
     })
 }
 
+/// Samples that are placed together.
+pub const TILE: usize = 32;
+
+/// The numbers from 0 on.
+pub const COUNT: [f32; TILE] = {
+    let mut count = [0.0; TILE];
+    let mut i = 0;
+    while i < TILE {
+        count[i] = i as f32;
+        i += 1;
+    }
+    count
+};
+
+/// Where a tile of bilinear samples lies in a square plane.
+pub struct Places {
+    /// First of the four neighbours.
+    first: [u32; TILE],
+    /// Way from there, right and down, 0 to 1.
+    x: [f32; TILE],
+    y: [f32; TILE],
+}
+
+impl Places {
+    /// Nowhere yet.
+    pub const fn new() -> Self {
+        Self { first: [0; TILE], x: [0.0; TILE], y: [0.0; TILE] }
+    }
+
+    /// Takes positions in samples of a plane of `side` of them, clamped at its border.
+    #[inline(always)]
+    pub fn set(&mut self, side: usize, x: &[f32; TILE], y: &[f32; TILE]) {
+        let (last, before, stride) = ((side - 1) as f32, side as i32 - 2, side as i32);
+        for i in 0..TILE {
+            let (x, y) = (within(x[i], last), within(y[i], last));
+            // SAFETY: both are numbers within the plane, which has fewer than 2^31 samples. The checks of a plain conversion
+            // would be done one by one.
+            let (a, b): (i32, i32) = unsafe { (x.to_int_unchecked(), y.to_int_unchecked()) };
+            let a = if a < before { a } else { before };
+            let b = if b < before { b } else { before };
+            self.first[i] = b.wrapping_mul(stride).wrapping_add(a) as u32;
+            (self.x[i], self.y[i]) = (x - a as f32, y - b as f32);
+        }
+    }
+
+    /// Sample `i`; `near` gives its neighbours, counted from the first: itself, the next, those of the row below.
+    #[inline(always)]
+    pub fn mix(&self, i: usize, [a, b, c, d]: [f32x4; 4]) -> f32x4 {
+        let (x, y) = (f32x4::splat(self.x[i]), f32x4::splat(self.y[i]));
+        let (top, bottom) = (a + (b - a) * x, c + (d - c) * x);
+        top + (bottom - top) * y
+    }
+
+    /// The first neighbour of sample `i`.
+    #[inline(always)]
+    pub fn first(&self, i: usize) -> usize {
+        self.first[i] as usize
+    }
+
+    /// Sample `i` of a plane of four channels, which are worked on together.
+    #[inline(always)]
+    pub fn sample(&self, i: usize, plane: &[[f32; 4]], side: usize) -> f32x4 {
+        let first = self.first(i);
+        let Some(near) = plane.get(first..first + side + 2) else { return f32x4::ZERO };
+        let at = |k: usize| f32x4::new(near[k]);
+        self.mix(i, [at(0), at(1), at(side), at(side + 1)])
+    }
+}
+
 /// Numbers from 0 to 1, the same each time.
 #[cfg(test)]
 pub fn noise() -> impl FnMut() -> f32 {
@@ -92,5 +164,23 @@ mod tests {
             assert!((tanh(x) - x.tanh()).abs() < 1e-6, "{x}");
         }
         assert!(exp_negative(f32::NEG_INFINITY) >= 0.0);
+    }
+
+    #[test]
+    fn a_tile_of_samples_is_what_each_is_alone() {
+        let (mut next, side) = (noise(), 9);
+        let plane: Vec<[f32; 4]> = (0..side * side).map(|_| [(); 4].map(|()| next() * 50.0 - 20.0)).collect();
+        let mut at = [[0.0; TILE]; 2];
+        at.iter_mut().flatten().for_each(|v| *v = next() * 14.0 - 3.0);
+        (at[0][0], at[1][1], at[0][2], at[1][2]) = (8.0, 8.0, f32::NAN, 1e9);
+        let mut places = Places::new();
+        places.set(side, &at[0], &at[1]);
+        for i in 0..TILE {
+            let x = if at[0][i].is_nan() { 0.0 } else { at[0][i] };
+            let alone = bilinear(&plane, side, x, at[1][i]);
+            for (a, b) in places.sample(i, &plane, side).to_array().into_iter().zip(alone) {
+                assert!((a - b).abs() < 2e-5, "{i}: {a}, alone {b}");
+            }
+        }
     }
 }

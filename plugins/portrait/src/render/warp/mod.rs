@@ -17,7 +17,6 @@ mod layers;
 mod lips;
 mod maps;
 mod math;
-#[cfg(target_arch = "x86_64")]
 mod paint;
 mod painter;
 mod painters;
@@ -35,6 +34,7 @@ mod tint;
 mod turn;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tch::Device;
@@ -53,7 +53,7 @@ use head::Head;
 use hold::Hold;
 use layers::Layers;
 pub(crate) use maps::CHANNELS as MAP_CHANNELS;
-use painters::Painters;
+use painters::{Painted, Painters};
 use parallax::Parallax;
 use paste::Raster;
 use points::{Point, Rows};
@@ -160,6 +160,7 @@ impl Renderer for Warp {
     ) -> Result<(), RenderError> {
         check(source)?;
         let canvas = self.canvas.as_mut().ok_or(RenderError::NoOutput)?;
+        canvas.fits(out)?;
         let start = Instant::now();
         let whole = profile::span("facesynth: pose and paint");
         let code = self.geometry.pose(latents)?;
@@ -167,13 +168,19 @@ impl Renderer for Warp {
         let Painters { mouth, eyes, inside } = &mut self.painters;
         let (mut mouth_painted, mut eyes_painted) = (Ok(()), Ok(()));
         let photo = (source.picture, source.side);
+        let (busy, lower_face) = (AtomicBool::new(true), roi::region(Part::Mouth, driving, rows).bounds());
         workers::beside(
             || {
                 canvas.pose(smooth, parallax.as_ref(), turn.carriage(), driving, rows);
                 let painted = eyes.paint(fine, driving, rows, photo, None);
                 let opening = fine.opening();
-                let inside = inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));
-                eyes_painted = painted.and(inside);
+                let inside_painted =
+                    inside.as_mut().map_or(Ok(()), |i| i.paint(opening, driving, rows, code));
+                eyes_painted = painted.and(inside_painted);
+                if eyes_painted.is_ok() {
+                    let painted = Painted::new(None, eyes, inside.as_ref());
+                    canvas.draw_ahead(painted, lower_face, out, || busy.load(Ordering::Relaxed));
+                }
             },
             || {
                 if source.covered {
@@ -181,13 +188,14 @@ impl Renderer for Warp {
                 } else {
                     mouth_painted = mouth.paint(fine, driving, rows, photo, Some(code));
                 }
+                busy.store(false, Ordering::Relaxed);
             },
         );
         mouth_painted.and(eyes_painted)?;
         drop(whole);
         let painted = Instant::now();
         let _span = profile::span("facesynth: compose");
-        canvas.draw(self.painters.painted(), out)?;
+        canvas.draw(Painted::new(Some(mouth), eyes, inside.as_ref()), out);
         self.timings = Timings { paint: painted - start, compose: painted.elapsed() };
         Ok(())
     }

@@ -23,8 +23,8 @@ pub struct Painters {
 /// What the painters made of a frame.
 #[derive(Clone, Copy)]
 pub struct Painted<'a> {
-    /// The regions in the order in which they are drawn.
-    pub patches: [&'a Frame; 3],
+    /// The regions in the order in which they are drawn: the mouth, once it is painted, and the eyes.
+    pub patches: [Option<&'a Frame>; 3],
     /// What goes over them.
     pub inside: Option<Shown<'a>>,
 }
@@ -73,13 +73,13 @@ impl Painters {
     pub fn code_len(&self) -> usize {
         self.mouth.code_len()
     }
+}
 
-    /// What is to be drawn of the frame.
-    pub fn painted(&self) -> Painted<'_> {
-        let [right, left] = [0, 1].map(|eye| self.eyes.patches()[eye].frame());
-        Painted {
-            patches: [self.mouth.patch().frame(), right, left],
-            inside: self.inside.as_ref().and_then(Inside::shown),
-        }
+impl<'a> Painted<'a> {
+    /// What these painters made of it.
+    pub fn new(mouth: Option<&'a Painter>, eyes: &'a Painter, inside: Option<&'a Inside>) -> Self {
+        let [right, left] = [0, 1].map(|eye| eyes.patches().get(eye).map(Patch::frame));
+        let mouth = mouth.map(|mouth| mouth.patch().frame());
+        Self { patches: [mouth, right, left], inside: inside.and_then(Inside::shown) }
     }
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One region of the face in a frame: what its painter gets, and what of it reaches the picture.
 
-use multiversion::multiversion;
-
 use super::flow::Flow;
 use super::iris::Iris;
 use super::lips::Lips;
 use super::maps::{CHANNELS, Shapes, carry};
-use super::math::{Tap, bilinear, resize, resize_taps, smooth_step};
-#[cfg(target_arch = "x86_64")]
-use super::paint;
+use super::math::{Tap, resize, resize_taps, smooth_step};
 use super::points::{Point, Rows};
 use super::remap;
 use super::roi::{Affine, COARSE, Part, centres, region, window};
@@ -75,12 +71,11 @@ pub struct Frame {
     pub to_patch: Affine,
     /// Box around the region in picture units: left, top, right, bottom.
     pub bounds: [f32; 4],
-    /// Side of `flow`.
+    /// Side of `ways`.
     pub half: usize,
-    /// Displacement towards the source in picture units.
-    pub flow: Vec<[f32; 2]>,
-    /// The same as the painter saw it: without its residual, eyes squeezed instead of closed.
-    pub seen: Vec<[f32; 2]>,
+    /// Displacement towards the source in picture units, then the same as the painter saw it: without its residual, eyes
+    /// squeezed instead of closed. Each across and down.
+    pub ways: Vec<[f32; 4]>,
     /// Side of `paint`.
     pub side: usize,
     /// Change of colour times alpha in levels, and alpha.
@@ -121,8 +116,7 @@ impl Patch {
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
-                flow: vec![[0.0; 2]; half * half],
-                seen: vec![[0.0; 2]; half * half],
+                ways: vec![[0.0; 4]; half * half],
                 side,
                 paint: vec![[0.0; 4]; side * side],
                 ..Frame::default()
@@ -194,8 +188,7 @@ impl Patch {
         }
         let frame = &mut self.frame;
         frame.to_patch = from_patch.inverse();
-        let ([cx, cy], [hx, hy]) = (from_patch.origin, from_patch.half_box());
-        frame.bounds = [cx - hx, cy - hy, cx + hx, cy + hy];
+        frame.bounds = from_patch.bounds();
         frame.painted = false;
         if let Some(iris) = &mut self.iris {
             iris.pose(driving, rows, &frame.to_patch);
@@ -205,24 +198,13 @@ impl Patch {
         let iris = self.iris.as_ref();
         let lids = self.lids.as_mut().and_then(|lids| lids.pose(driving, iris, [x, y], [ux, uy]));
         let fine = &mut self.scratch[0][..frame.half * frame.half];
-        let mut spread = |planes: [&Vec<f32>; 2], out: &mut [[f32; 2]]| {
-            for (k, plane) in planes.into_iter().enumerate() {
-                resize(plane, COARSE, &self.to_half, fine);
-                for (out, v) in out.iter_mut().zip(fine.iter()) {
-                    out[k] = *v;
-                }
-            }
-        };
-        spread([ux, uy], &mut frame.seen);
-        match lids {
-            Some(lids) => spread(lids, &mut frame.flow),
-            None => frame.flow.copy_from_slice(&frame.seen),
-        }
+        let [x, y] = lids.unwrap_or([ux, uy]);
+        spread([x, y, ux, uy], &self.to_half, fine, &mut frame.ways);
         if let Some(seam) = &mut frame.seam {
             let lids = self.lids.as_ref().filter(|lids| lids.closed > 0.0);
             seam.shown = lids.is_some();
             if let Some(([x, y], rims)) = lids.and_then(|lids| lids.lower.as_ref()) {
-                spread([x, y], &mut seam.lower);
+                spread([x, y], &self.to_half, fine, &mut seam.lower);
                 let to_patch = &frame.to_patch;
                 seam.pose(rims.each_ref().map(|rim| rim.iter().map(|&row| to_patch.apply(driving[row]))));
             }
@@ -316,16 +298,27 @@ impl Patch {
         let share = (1.0 - closed) * (1.0 - turned);
         let [[a, b], [c, d]] = self.from_source.m.map(|row| row.map(|v| v * share));
         let (rx, ry) = residual.split_at(half * half);
-        let shown = frame.seam.iter_mut().filter(|seam| seam.shown);
-        let lower = shown.flat_map(|seam| seam.lower.chunks_exact_mut(half).zip(centres(half)).enumerate());
-        let upper = frame.flow.chunks_exact_mut(half).zip(centres(half)).enumerate();
-        for (y, (row, v)) in upper.chain(lower) {
-            for (x, (out, u)) in row.iter_mut().zip(centres(half)).enumerate() {
-                let (x, y) = (rx[y * half + x], ry[y * half + x]);
-                let win = window(u, frame.side) * window(v, frame.side);
-                out[0] += (a * x + b * y) * win;
-                out[1] += (c * x + d * y) * win;
+        let mut lower = frame.seam.as_mut().filter(|seam| seam.shown);
+        let cells = centres(half).flat_map(|v| centres(half).map(move |u| [u, v]));
+        for (i, ([u, v], (x, y))) in cells.zip(rx.iter().zip(ry)).enumerate() {
+            let win = window(u, frame.side) * window(v, frame.side);
+            let residual = [(a * x + b * y) * win, (c * x + d * y) * win];
+            for k in 0..2 {
+                frame.ways[i][k] += residual[k];
+                if let Some(seam) = &mut lower {
+                    seam.lower[i][k] += residual[k];
+                }
             }
+        }
+    }
+}
+
+/// Resizes planes of the coarse grid to the channels of a finer one; `fine` holds one of them.
+fn spread<const C: usize>(planes: [&Vec<f32>; C], taps: &[Tap], fine: &mut [f32], out: &mut [[f32; C]]) {
+    for (k, plane) in planes.into_iter().enumerate() {
+        resize(plane, COARSE, taps, fine);
+        for (out, v) in out.iter_mut().zip(fine.iter()) {
+            out[k] = *v;
         }
     }
 }
@@ -376,113 +369,5 @@ impl Lids {
         }
         let [lx, ly] = &self.displacement;
         Some([lx, ly])
-    }
-}
-
-/// Blends the region's displacement into that of a run of pixels: columns at `u` with step `du`, row at `v`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn blend_flow(frame: &Frame, run: [f32; 3], scale: [f32; 2], fx: &mut [f32], fy: &mut [f32]) {
-    blend_run(frame, run, scale, fx, fy, |_, [x, y]| bilinear(&frame.flow, frame.half, x, y));
-}
-
-/// Blends what `flow` says into the displacement of a run of pixels; it gets a place in patch units and among the cells of
-/// the frame's flow.
-#[inline(always)]
-pub fn blend_run(
-    frame: &Frame,
-    [u, du, v]: [f32; 3],
-    scale: [f32; 2],
-    fx: &mut [f32],
-    fy: &mut [f32],
-    flow: impl Fn(Point, Point) -> Point,
-) {
-    let n = frame.half as f32 / 2.0;
-    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
-        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
-        let weight = window(px, frame.side) * window(py, frame.side);
-        if weight <= 0.0 {
-            continue;
-        }
-        let [x, y] = flow([px, py], [(px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5]);
-        *fx += (x * scale[0] - *fx) * weight;
-        *fy += (y * scale[1] - *fy) * weight;
-    }
-}
-
-/// The displacement that the painter saw, for a run of pixels.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn seen_flow(frame: &Frame, [u, du, v]: [f32; 3], scale: [f32; 2], fx: &mut [f32], fy: &mut [f32]) {
-    let n = frame.half as f32 / 2.0;
-    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
-        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
-        let [x, y] = bilinear(&frame.seen, frame.half, (px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-        (*fx, *fy) = (x * scale[0], y * scale[1]);
-    }
-}
-
-/// Lays the paint over a run of pixels; `under` is the photo where the painter saw it, not its patch, which has less
-/// detail.
-pub fn blend_paint(frame: &Frame, run: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has SSE2.
-    unsafe {
-        paint::blend(frame, run, under, pixels);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    blend(frame, run, under, pixels);
-}
-
-/// [`blend_paint`] for any processor; [`mod@paint`] does the same, to the bit.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn blend(frame: &Frame, [u, du, v]: [f32; 3], under: &[[f32; 4]], pixels: &mut [[f32; 4]]) {
-    let n = frame.side as f32 / 2.0;
-    let some = !frame.squeezed.is_empty();
-    for (i, (pixel, under)) in pixels.iter_mut().zip(under).enumerate() {
-        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
-        if px.abs() >= 1.0 || py.abs() >= 1.0 {
-            continue;
-        }
-        let (x, y) = ((px + 1.0) * n - 0.5, (py + 1.0) * n - 0.5);
-        let [r, g, b, alpha] = bilinear(&frame.paint, frame.side, x, y);
-        let squeezed = if some { bilinear(&frame.squeezed, frame.side, x, y) } else { [0.0; 4] };
-        for (c, delta) in [r, g, b].into_iter().enumerate() {
-            let kept = |photo: f32| photo.clamp(0.0, 255.0) * (1.0 - squeezed[3]) + squeezed[c];
-            let paint = (delta + kept(under[c]) * alpha).clamp(0.0, 255.0 * alpha);
-            pixel[c] = kept(pixel[c]) * (1.0 - alpha) + paint;
-        }
-        pixel[3] += (255.0 - pixel[3]) * alpha;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::render::warp::math::noise;
-
-    /// Pictures do not depend on the machine.
-    #[test]
-    #[cfg(target_arch = "x86_64")]
-    fn both_forms_of_paint_give_the_same_bits() {
-        let mut next = noise();
-        let side = 16;
-        let mut plane = |scale: f32| -> Vec<[f32; 4]> {
-            (0..side * side)
-                .map(|_| [next() * scale - 20.0, next() * scale, next() * scale, next()])
-                .collect()
-        };
-        let (paint, squeezed) = (plane(200.0), plane(100.0));
-        let [under, before] = [plane(300.0), plane(270.0)];
-        let to_patch = Affine { m: [[0.009, 0.001], [-0.001, 0.009]], origin: [-1.05, -0.4] };
-        for squeezed in [Vec::new(), squeezed] {
-            let frame = Frame { to_patch, side, paint: paint.clone(), squeezed, ..Frame::default() };
-            let (mut one, mut other) = (before.clone(), before.clone());
-            blend(&frame, [0.0, 1.0, 3.0], &under, &mut one);
-            // SAFETY: every x86-64 processor has SSE2.
-            unsafe { paint::blend(&frame, [0.0, 1.0, 3.0], &under, &mut other) };
-            let bits =
-                |pixels: &[[f32; 4]]| pixels.as_flattened().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            assert_ne!(bits(&one), bits(&before));
-            assert_eq!(bits(&one), bits(&other));
-        }
     }
 }

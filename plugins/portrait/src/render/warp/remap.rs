@@ -7,9 +7,10 @@
 )]
 
 use multiversion::multiversion;
+use wide::f32x4;
 
 use super::layers::{Layers, STEPS};
-use super::math::bilinear_rgb;
+use super::math::{COUNT, Places, TILE};
 use super::points::Point;
 use super::store::within;
 use crate::face::pixel::catmull_rom;
@@ -58,9 +59,6 @@ impl Person<'_> {
     }
 }
 
-/// Pixels whose taps are computed together.
-const TILE: usize = 64;
-
 /// Where the samples of a tile are and what each of their 4 x 4 taps weighs.
 struct Taps {
     first: [u32; TILE],
@@ -79,9 +77,9 @@ impl Taps {
         let (mut tx, mut ty) = ([0.0_f32; TILE], [0.0_f32; TILE]);
         tx[..x.len()].copy_from_slice(x);
         ty[..y.len()].copy_from_slice(y);
-        let (column, row) = ((person.first[0] + tile * TILE) as i32, person.first[1] as f32);
+        let (column, row) = ((person.first[0] + tile * TILE) as f32, person.first[1] as f32);
         for i in 0..TILE {
-            let (x, y) = (tx[i] + (column + i as i32) as f32, ty[i] + row);
+            let (x, y) = (tx[i] + (column + COUNT[i]), ty[i] + row);
             let (x, y) = (within(x, right), within(y, bottom));
             // SAFETY: both are numbers within the picture, which is smaller than 2^31 pixels. The checks of a plain
             // conversion would be done one by one.
@@ -90,11 +88,12 @@ impl Taps {
             tx[i] = x - ix as f32;
             ty[i] = y - iy as f32;
         }
-        for i in 0..TILE {
-            [self.x[0][i], self.x[1][i], self.x[2][i], self.x[3][i]] = catmull_rom(tx[i]);
-        }
-        for i in 0..TILE {
-            [self.y[0][i], self.y[1][i], self.y[2][i], self.y[3][i]] = catmull_rom(ty[i]);
+        for (weights, t) in [(&mut self.x, &tx), (&mut self.y, &ty)] {
+            for (k, weights) in weights.iter_mut().enumerate() {
+                for i in 0..TILE {
+                    weights[i] = catmull_rom(t[i])[k];
+                }
+            }
         }
     }
 }
@@ -226,13 +225,29 @@ pub fn sharp(rgb: &[u8], side: usize, [x, y]: Point) -> [f32; 3] {
 }
 
 /// Three planes of a patch, values 0 to 1: bilinear samples of an RGB8 square at picture units, clamped at its border.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 pub fn patch(rgb: &[u8], side: usize, x: &[f32], y: &[f32], out: &mut [f32]) {
-    let area = x.len();
-    let (red, rest) = out.split_at_mut(area);
-    let (green, blue) = rest.split_at_mut(area);
-    for i in 0..area {
-        let at = [x[i], y[i]].map(|unit| unit * side as f32 - 0.5);
-        [red[i], green[i], blue[i]] = bilinear_rgb(rgb, side, at).map(|v| v * (1.0 / 255.0));
+    let (red, rest) = out.split_at_mut(x.len());
+    let (green, blue) = rest.split_at_mut(x.len());
+    let colours = red.chunks_mut(TILE).zip(green.chunks_mut(TILE)).zip(blue.chunks_mut(TILE));
+    let mut places = Places::new();
+    let mut samples = [[0.0; TILE]; 2];
+    for ((x, y), ((red, green), blue)) in x.chunks(TILE).zip(y.chunks(TILE)).zip(colours) {
+        for (samples, units) in samples.iter_mut().zip([x, y]) {
+            for (sample, unit) in samples.iter_mut().zip(units) {
+                *sample = unit * side as f32 - 0.5;
+            }
+        }
+        places.set(side, &samples[0], &samples[1]);
+        for (i, ((red, green), blue)) in red.iter_mut().zip(green).zip(blue).enumerate() {
+            let first = places.first(i) * 3;
+            let Some(near) = rgb.get(first..first + (side + 2) * 3) else { continue };
+            let level = |k: usize| f32::from(near[k]);
+            let pixel = |k: usize| f32x4::new([level(3 * k), level(3 * k + 1), level(3 * k + 2), 0.0]);
+            let near = [pixel(0), pixel(1), pixel(side), pixel(side + 1)];
+            let mixed = places.mix(i, near) * f32x4::splat(1.0 / 255.0);
+            [*red, *green, *blue, _] = mixed.to_array();
+        }
     }
 }
 

@@ -65,9 +65,11 @@ impl Affine {
         Self { m, origin: [-(m[0][0] * x + m[0][1] * y), -(m[1][0] * x + m[1][1] * y)] }
     }
 
-    /// Half width and half height of the box around the region, in picture units.
-    pub fn half_box(&self) -> Point {
-        [self.m[0][0].abs() + self.m[0][1].abs(), self.m[1][0].abs() + self.m[1][1].abs()]
+    /// The box around the region: left, top, right, bottom in picture units.
+    pub fn bounds(&self) -> [f32; 4] {
+        let ([x, y], [[a, b], [c, d]]) = (self.origin, self.m);
+        let (half_width, half_height) = (a.abs() + b.abs(), c.abs() + d.abs());
+        [x - half_width, y - half_height, x + half_width, y + half_height]
     }
 }
 

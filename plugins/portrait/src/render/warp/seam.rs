@@ -9,8 +9,10 @@
 use multiversion::multiversion;
 
 use super::math::bilinear;
-use super::patch::{self, Frame};
+use super::paint::Run;
+use super::patch::Frame;
 use super::points::Point;
+use super::roi::window;
 
 /// Columns of the line across the patch.
 const COLUMNS: usize = 64;
@@ -69,22 +71,25 @@ impl Seam {
     }
 }
 
-/// `patch::blend_flow` for lids that meet at a line.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2", "x86_64+avx2", "x86_64+sse4.1"))]
-pub fn blend_flow(
-    frame: &Frame,
-    seam: &Seam,
-    run: [f32; 3],
-    scale: [f32; 2],
-    fx: &mut [f32],
-    fy: &mut [f32],
-) {
-    patch::blend_run(frame, run, scale, fx, fy, |[px, py], [x, y]| {
-        let upper = bilinear(&frame.flow, frame.half, x, y);
+/// Blends the displacement of lids that meet at a line into `flow`, as [`super::paint::flow`] that of others.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
+pub fn flow(frame: &Frame, seam: &Seam, [u, du, v]: Run, scale: [f32; 2], flow: [&mut [f32]; 2]) {
+    let n = frame.half as f32 / 2.0;
+    let [fx, fy] = flow;
+    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
+        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
+        let weight = window(px, frame.side) * window(py, frame.side);
+        if weight <= 0.0 {
+            continue;
+        }
+        let [x, y] = [px, py].map(|p| (p + 1.0) * n - 0.5);
+        let upper = bilinear(&frame.ways, frame.half, x, y);
         let lower = bilinear(&seam.lower, frame.half, x, y);
         let below = seam.below(px, py);
-        [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below)
-    });
+        let [x, y] = [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below);
+        *fx += (x * scale[0] - *fx) * weight;
+        *fy += (y * scale[1] - *fy) * weight;
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parity with the pack's generator, and what must hold for every picture.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use super::head::{CROWN as HAIR, Head};
@@ -116,10 +117,10 @@ fn closed_lids_of_a_large_eye_show_nothing_of_it() {
             let step = (bottom - top) / 100.0;
             let seen = (-300..300).filter(|&i| {
                 let (v, mut fx, mut fy) = (bottom + i as f32 * step, [0.0], [0.0]);
-                let run = [x, 0.0, v];
+                let (run, flow) = ([x, 0.0, v], [&mut fx[..], &mut fy[..]]);
                 match &frame.seam {
-                    Some(seam) => seam::blend_flow(frame, seam, run, [1.0; 2], &mut fx, &mut fy),
-                    None => patch::blend_flow(frame, run, [1.0; 2], &mut fx, &mut fy),
+                    Some(seam) => seam::flow(frame, seam, run, [1.0; 2], flow),
+                    None => paint::flow(frame, run, [1.0; 2], flow, [&mut [0.0][..], &mut [0.0][..]]),
                 }
                 (top..bottom).contains(&(v + fy[0]))
             });
@@ -240,6 +241,8 @@ struct Plain {
     canvas: Canvas,
     patches: [Patch; 3],
     layout: Layout,
+    /// How often the upper rows are asked for before the mouth is there.
+    ahead: usize,
 }
 
 impl Plain {
@@ -258,6 +261,7 @@ impl Plain {
             geometry,
             patches,
             layout: output.format.layout,
+            ahead: 0,
         }
     }
 
@@ -288,14 +292,19 @@ impl Plain {
         for patch in &mut self.patches {
             patch.pose(fine, driving, rows);
         }
-        let patches = [self.patches[0].frame(), self.patches[1].frame(), self.patches[2].frame()];
+        let [mouth, right, left] = [0, 1, 2].map(|i| self.patches[i].frame());
         let mut planes = Planes::default();
         for ((i, (w, _)), plane) in sizes.iter().enumerate().zip(&mut out) {
             let end = plane.len() - guard;
             planes.data[i] = &mut plane[..end];
             planes.strides[i] = w + 5;
         }
-        self.canvas.draw(Painted { patches, inside: None }, &mut planes).unwrap();
+        self.canvas.fits(&planes).unwrap();
+        let painted = |mouth| Painted { patches: [mouth, Some(right), Some(left)], inside: None };
+        let turns = Cell::new(self.ahead);
+        let waits = || turns.replace(turns.get().saturating_sub(1)) > 0;
+        self.canvas.draw_ahead(painted(None), mouth.bounds, &mut planes, waits);
+        self.canvas.draw(painted(Some(mouth)), &mut planes);
         out.iter()
             .zip(sizes)
             .map(|(plane, (w, h))| {
@@ -319,6 +328,27 @@ fn a_face_at_rest_is_the_photo() {
             let mut plain = Plain::new(&made.source(), &made.output(framing));
             let latents = plain.latents(&made.landmarks);
             assert!(plain.draw(&latents) == made.output(framing).still.rgb, "{side} {framing:?}");
+        }
+    }
+}
+
+/// Rows above the mouth may be drawn while it is painted, as many as there is time for.
+#[test]
+fn rows_that_are_drawn_ahead_are_those_that_are_drawn_at_last() {
+    let made = Made::new(512);
+    for layout in [Layout::Rgb, Layout::I420, Layout::Nv12] {
+        for framing in [Framing::Crop, Framing::Full] {
+            let mut output = made.output(framing);
+            output.format.layout = layout;
+            let mut plain = Plain::new(&made.source(), &output);
+            let latents = plain.latents(&Golden::open().landmarks("D"));
+            let at_last = plain.draw_planes(&latents);
+            for ahead in [1, 5, usize::MAX] {
+                plain.ahead = ahead;
+                assert!(plain.draw_planes(&latents) == at_last, "{layout:?} {framing:?} {ahead}");
+                let drawn = plain.canvas.drawn();
+                assert!(drawn > 0 && drawn < plain.canvas.size().1, "{drawn}");
+            }
         }
     }
 }
