@@ -27,7 +27,8 @@ NECK = [[-0.6, 1.1, 1.15], [0.0, 1.25, 1.15], [0.6, 1.1, 1.15], [-0.6, 1.4, 1.15
         [-0.95, 0.85, 1.15], [0.95, 0.85, 1.15]]
 # fmt: on
 SIDE_WIDTH, JAW_WIDTH, FALLOFF, CROWN = 0.75, 0.6, 0.4, 0.95
-NECK_TOP, NECK_LENGTH, NECK_WIDTH, NECK_EDGE = 0.5, 0.5, 0.6, 0.3
+BELOW, REACH, SLACK = 0.56, 2.0, 3.0
+NECK_TOP, NECK_LENGTH, NECK_WIDTH, NECK_EDGE, NECK_START = 0.5, 0.5, 0.6, 0.3, 0.2
 
 
 def smooth_step(v: np.ndarray) -> np.ndarray:
@@ -64,8 +65,9 @@ class Head:
         self.side = torch.tensor(np.r_[SIDE, np.zeros(n)])
         self.source = torch.tensor(np.r_[self.S[KPS, :2], self.behind[:, :2]], dtype=torch.float32)
 
-    def motion(self, D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Driving positions of control points and skull [244,2], and how far the head turned (yaw, pitch, roll)."""
+    def motion(self, D: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Driving positions of control points and skull [244,2], how far the head turned (yaw, pitch, roll), and how far it
+        went as a whole, aside and in size."""
         stable = [i for i, k in enumerate(KPS) if k in set(STABLE)]
         control = D[KPS].astype(np.float64)
         k, r, t = procrustes(self.S[KPS][stable][None], control[stable])
@@ -75,11 +77,12 @@ class Head:
         pivot = move(self.pivot)
         less = lambda p: (p - pivot) @ back + pivot
         driving = control + self.edge[:, None] * (less(control) - control)
-        return np.r_[driving[:, :2], less(move(self.behind))[:, :2]], turn
+        travel = np.hypot(*(pivot - self.pivot)[:2]) + abs(k[0] - 1) * REACH * self.rest[0, 6]
+        return np.r_[driving[:, :2], less(move(self.behind))[:, :2]], turn, float(travel)
 
     def flow(self, D: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         """Displacement towards the photo and its weight on the grid [2,GRID,GRID], [1,GRID,GRID], and the turn."""
-        driving, turn = self.motion(D)
+        driving, turn, travel = self.motion(D)
         d, s = torch.tensor(driving, dtype=torch.float32), self.source
         x = grid(GRID)[0] / 2 + 0.5
         gate = self._gate(x, d)
@@ -94,7 +97,7 @@ class Head:
         b = (sums[:, 6] - (m[:, 0] * t[:, 1] - m[:, 1] * t[:, 0])) / variance
         e = x - m
         f = t + torch.stack([a * e[:, 0] - b * e[:, 1], b * e[:, 0] + a * e[:, 1]], 1)
-        weight = torch.tensor(falloff(x.double().numpy(), driving), dtype=torch.float32)
+        weight = torch.tensor(falloff(x.double().numpy(), driving, travel), dtype=torch.float32)
         f = f.clamp(-0.25, 0.25) * weight[:, None]
         return f.t().reshape(2, GRID, GRID), weight.view(1, GRID, GRID), turn
 
@@ -116,8 +119,8 @@ class Head:
         return torch.where(self.side < 0, upper, torch.where(self.side > 0, lower, torch.ones_like(upper)))
 
 
-def falloff(x: np.ndarray, driving: np.ndarray) -> np.ndarray:
-    """How far points x [n,2] move with the head."""
+def falloff(x: np.ndarray, driving: np.ndarray, travel: float) -> np.ndarray:
+    """How far points x [n,2] move with a head that went so far as a whole."""
     top, bottom, left, right = (driving[KPS.index(k)] for k in (10, 152, 234, 454))
     height = max(np.hypot(*(top - bottom)), 1e-3)
     up, centre = (top - bottom) / height, (top + bottom) / 2
@@ -125,8 +128,10 @@ def falloff(x: np.ndarray, driving: np.ndarray) -> np.ndarray:
     r = x - centre
     across, along = (r[:, 1] * up[0] - r[:, 0] * up[1]) / width, r @ up / height
     side = SIDE_WIDTH - (SIDE_WIDTH - JAW_WIDTH) * smooth_step(-along / 0.4)
-    radius = np.hypot(across / side, np.where(along > 0, along / CROWN, along / 0.56))
-    head = smooth_step(1 - (radius - 1) / FALLOFF)
-    lag = np.where(along < 0, 1 + (along + NECK_TOP) / NECK_LENGTH, 0)
-    neck = smooth_step(lag) * smooth_step((NECK_WIDTH - np.abs(across)) / NECK_EDGE)
+    radius = np.hypot(across / side, np.where(along > 0, along / CROWN, along / BELOW))
+    shortest = min(JAW_WIDTH * width, BELOW * height)
+    head = smooth_step(1 - (radius - 1) / max(FALLOFF, SLACK * travel / shortest))
+    edge = max(NECK_EDGE, SLACK * travel / width)
+    beside = smooth_step((NECK_WIDTH - NECK_EDGE + edge - np.abs(across)) / edge)
+    neck = smooth_step(1 + (along + NECK_TOP) / NECK_LENGTH) * smooth_step(-along / NECK_START) * beside
     return 1 - (1 - head) * (1 - neck)

@@ -8,34 +8,25 @@ use std::ops::Range;
 
 use super::flow::Flow;
 use super::format::{Planes, Sheet};
-use super::head::Head;
+use super::grid::{GRID, Grid};
 use super::layers::Layers;
-use super::math::{Tap, smooth_step, tap};
+use super::math::{Tap, tap};
 use super::painters::Painted;
 use super::parallax::Parallax;
 use super::paste::Raster;
 use super::points::{Point, Rows};
 use super::seam;
 use super::still::PhotoFrame;
+use super::turn::Turn;
 use super::{Background, Output, RenderError, cutout, paint, remap, store};
 use crate::pack::{profile, workers};
 
-/// Points of the coarse grid along a side of the picture.
-const GRID: usize = 64;
-/// Cells between them, with those at the borders.
+/// Cells between the points of the coarse grid, with those at the borders.
 const CELLS: usize = GRID + 1;
 /// Pixels that a sample reaches beyond its position.
 const SUPPORT: f32 = 3.0;
 /// Rows that are drawn at once while the mouth is painted; even for the sake of chroma.
 const AHEAD: usize = 16;
-/// No motion is larger, in picture units: control points beyond are not those of a face.
-const MAX_MOTION: f32 = 0.25;
-/// Share of the neck's way that shoulders and chest go, and what of it they leave out, so that those of a head at rest are at
-/// rest; picture units.
-pub const BODY_SHARE: f32 = 0.3;
-pub const BODY_REST: f32 = 0.0005;
-/// Width of the band along an end of the photo that is drawn out where the head leaves it, in ways of the head.
-const DRAWN_OUT: f32 = 2.5;
 
 /// Draws frames over a photo at rest.
 #[derive(Clone, Debug)]
@@ -65,20 +56,6 @@ struct Scene {
     frame: Option<PhotoFrame>,
     grid: Grid,
     active: Vec<bool>,
-    /// Height of hair or hat ([`Head::crown`]).
-    crown: f32,
-}
-
-/// Displacement towards the source on the coarse grid, in pixels of the output.
-#[derive(Clone, Debug)]
-struct Grid {
-    x: Vec<f32>,
-    y: Vec<f32>,
-    /// Points that move in this frame: index, position, weight, flow.
-    index: Vec<usize>,
-    at: [Vec<f32>; 2],
-    weight: Vec<f32>,
-    flow: [Vec<f32>; 2],
 }
 
 /// Buffers of one row.
@@ -97,12 +74,11 @@ struct Line {
 
 impl Canvas {
     /// A canvas over those layers, which give `sheet` at rest, of a head whose hair or hat is that high
-    /// ([`Head::crown`]).
+    /// ([`Head::crown`](super::head::Head::crown)).
     pub fn new(raster: Raster, layers: Layers, sheet: Sheet, frame: Option<PhotoFrame>, crown: f32) -> Self {
         let region = raster.region;
         let (columns, first_column) = cells((0..region.width).map(|x| raster.unit_x(x)));
         let (rows, first_row) = cells((0..region.height).map(|y| raster.unit_y(y)));
-        let plane = || vec![0.0; GRID * GRID];
         let pair = if sheet.format().layout.halves() { raster.width * 3 } else { 0 };
         let cell_of_row = |y: usize| first_row.partition_point(|&first| first <= y).clamp(1, CELLS) - 1;
         let scene = Scene {
@@ -113,16 +89,8 @@ impl Canvas {
             first_row,
             sheet,
             frame,
-            grid: Grid {
-                x: plane(),
-                y: plane(),
-                index: Vec::new(),
-                at: Default::default(),
-                weight: Vec::new(),
-                flow: Default::default(),
-            },
+            grid: Grid::new(&raster, &layers, crown),
             active: vec![false; CELLS * CELLS],
-            crown,
             raster,
             layers,
         };
@@ -169,55 +137,19 @@ impl Canvas {
         true
     }
 
-    /// Computes the motion of a frame on the coarse grid: the head's, and that of the body, whose neck went by `carriage`.
+    /// Takes the flow of a frame's head with its turn.
     pub fn pose(
         &mut self,
         flow: &Flow,
         parallax: Option<&Parallax>,
-        carriage: Point,
+        turn: &Turn,
         driving: &[Point],
         rows: &Rows,
     ) {
         let _span = profile::span("facesynth: flow of the head");
         self.drawn = 0;
-        let head = Head::new(driving, rows, self.scene.crown);
-        let ends = [0, 1].map(|axis| self.scene.raster.ends(axis));
-        let (grid, scale, seams) = (&mut self.scene.grid, self.scene.raster.scale, self.scene.raster.seams);
-        let body = body(carriage);
-        let place = |i: usize| [i % GRID, i / GRID].map(|v| (v as f32 + 0.5) / GRID as f32);
-        grid.index.clear();
-        grid.weight.clear();
-        grid.at.iter_mut().for_each(Vec::clear);
-        for i in 0..GRID * GRID {
-            let at = place(i);
-            let [weight, carried] = head.weights(at, seams);
-            let way = body.map(|way| way * carried);
-            (grid.x[i], grid.y[i]) = (way[0], way[1]);
-            if weight > 0.0 {
-                grid.index.push(i);
-                grid.weight.push(weight);
-                grid.at[0].push(at[0]);
-                grid.at[1].push(at[1]);
-            }
-        }
-        let [fx, fy] = &mut grid.flow;
-        fx.resize(grid.index.len(), 0.0);
-        fy.resize(grid.index.len(), 0.0);
-        flow.displace(&grid.at[0], &grid.at[1], fx, fy);
-        for (k, &i) in grid.index.iter().enumerate() {
-            let (weight, at) = (grid.weight[k], grid.at.each_ref().map(|axis| axis[k]));
-            let mut way = [fx[k], fy[k]].map(|v| v.clamp(-MAX_MOTION, MAX_MOTION) * weight);
-            if let Some(parallax) = parallax {
-                let beside = parallax.at([at[0] + way[0], at[1] + way[1]]);
-                way = [0, 1].map(|axis| way[axis] + beside[axis] * weight);
-            }
-            (grid.x[i], grid.y[i]) = (grid.x[i] + way[0], grid.y[i] + way[1]);
-        }
-        for (i, (x, y)) in grid.x.iter_mut().zip(&mut grid.y).enumerate() {
-            let at = place(i);
-            *x = within(*x, at[0], ends[0]) * scale[0];
-            *y = within(*y, at[1], ends[1]) * scale[1];
-        }
+        let Scene { grid, raster, .. } = &mut self.scene;
+        grid.pose(raster, flow, parallax, turn, driving, rows);
     }
 
     /// Whether a frame fits into those planes.
@@ -482,20 +414,6 @@ impl Line {
     }
 }
 
-/// The way of shoulders and chest back to the photo, where the neck went by `carriage`.
-fn body(carriage: Point) -> Point {
-    let length = carriage[0].hypot(carriage[1]);
-    let share = BODY_SHARE * (length - BODY_REST).max(0.0) / length.max(f32::EPSILON);
-    carriage.map(|way| (-way * share).clamp(-MAX_MOTION, MAX_MOTION))
-}
-
-/// The way along an axis from a point to what is shown there, made shorter where it would come from beyond the ends of the
-/// photo: the last rows would be drawn as stripes.
-fn within(way: f32, at: f32, [low, high]: [f32; 2]) -> f32 {
-    let room = if way > 0.0 { high - at } else { at - low };
-    way * smooth_step(room / (DRAWN_OUT * way.abs()).max(f32::EPSILON))
-}
-
 /// Neighbours in the coarse grid of pixels at those picture units, and the first pixel of each cell.
 fn cells(units: impl Iterator<Item = f32>) -> (Vec<Tap>, Vec<usize>) {
     let positions: Vec<f32> = units.map(|u| u * GRID as f32 - 0.5).collect();
@@ -506,25 +424,4 @@ fn cells(units: impl Iterator<Item = f32>) -> (Vec<Tap>, Vec<usize>) {
     first[0] = 0;
     first.push(positions.len());
     (taps, first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A head that leaves the photo is drawn out at its edge; one that enters it, or is far from it, moves as it is.
-    #[test]
-    fn nothing_is_shown_from_beyond_the_ends_and_nothing_folds() {
-        let ends = [-0.1, 1.0];
-        for way in [-0.2, -0.03, 0.004, 0.03, 0.2] {
-            let shown: Vec<f32> =
-                (0..=220).map(|i| i as f32 / 200.0 - 0.1).map(|at| at + within(way, at, ends)).collect();
-            assert!(shown.is_sorted(), "{way}");
-            assert!((shown[0] + 0.1).abs() < 1e-6 || way > 0.0, "{way}: {}", shown[0]);
-            assert!((shown[220] - 1.0).abs() < 1e-6 || way < 0.0, "{way}: {}", shown[220]);
-        }
-        assert_eq!(within(0.03, 0.0, ends), 0.03);
-        assert_eq!(within(-0.03, 1.0, ends), -0.03);
-        assert_eq!(within(0.0, 1.0, ends), 0.0);
-    }
 }

@@ -9,8 +9,13 @@ use super::points::{Point, Rows, gather};
 /// Half width of face and hair, and beside the jaw, in widths of the face.
 const SIDE: f32 = 0.75;
 const JAW_SIDE: f32 = 0.6;
+/// Half height below the middle of the face, in heights of the face.
+const BELOW: f32 = 0.56;
 /// Width of the falloff around the head, in head radii.
 const FALLOFF: f32 = 0.4;
+/// Width of all that fades at least, in ways of a head that moves aside or changes its size: beside it the picture is drawn out
+/// to twice its size at most. In a narrower band hair and neck would fold, and half of a head would stay where it was.
+const SLACK: f32 = 3.0;
 /// Where hair ends above the middle of the face, in heights of the face, and where the tallest hat does.
 pub const CROWN: f32 = 0.95;
 const TALLEST: f32 = 1.6;
@@ -21,6 +26,9 @@ const CROWN_SHARE: f32 = 0.5;
 /// Lines that are looked at on the way up, in heights of the face.
 const CROWN_STEP: f32 = 0.02;
 
+/// Height below the middle of the face within which the neck's motion comes up, inside of the head where both are narrow; in
+/// heights of the face.
+const NECK_START: f32 = 0.2;
 /// Where the neck begins to lag behind, its length and half width with a soft edge, in heights and widths of the face.
 const NECK_TOP: f32 = 0.5;
 const NECK_LENGTH: f32 = 0.5;
@@ -44,11 +52,16 @@ pub struct Head {
     width: f32,
     /// Height of hair or hat above the centre, in heights of the face.
     crown: f32,
+    /// Width of everything that fades at least, picture units.
+    slack: f32,
 }
 
 impl Head {
-    /// From the control points of a frame. `crown` is that of the photo.
-    pub fn new(points: &[Point], rows: &Rows, crown: f32) -> Self {
+    /// From the control points of a frame, in which the head as a whole has gone that far ([`Turn::travel`]). `crown` is that of
+    /// the photo.
+    ///
+    /// [`Turn::travel`]: super::turn::Turn::travel
+    pub fn new(points: &[Point], rows: &Rows, crown: f32, travel: f32) -> Self {
         let [top, bottom, left, right] = gather(points, &rows.head);
         let (dx, dy) = (top[0] - bottom[0], top[1] - bottom[1]);
         let height = dx.hypot(dy).max(1e-3);
@@ -59,13 +72,14 @@ impl Head {
             // A turned head is as wide as it is when it looks ahead.
             width: (left[0] - right[0]).hypot(left[1] - right[1]).max(0.7 * height),
             crown,
+            slack: SLACK * travel,
         }
     }
 
     /// How far hair or hat reach above the middle of the face, in heights of the face, by the matte of the photo (a
     /// square of `side` pixels, 255 = person): all of a hat moves with the head, or it would bend.
     pub fn crown(points: &[Point], rows: &Rows, matte: &[u8], side: usize) -> f32 {
-        let head = Self::new(points, rows, CROWN);
+        let head = Self::new(points, rows, CROWN, 0.0);
         let covered = |across: f32, along: f32| {
             let (across, along) = (across * head.width, along * head.height);
             let x = head.centre[0] - across * head.up[1] + along * head.up[0];
@@ -94,7 +108,7 @@ impl Head {
     /// Distance from the head's centre: 1 on the ellipse around face and hair, whose half width is `side`.
     #[inline(always)]
     fn radius(&self, [across, along]: Point, side: f32) -> f32 {
-        let along = if along > 0.0 { along / self.crown } else { along / 0.56 };
+        let along = if along > 0.0 { along / self.crown } else { along / BELOW };
         (across / side).hypot(along)
     }
 
@@ -115,16 +129,51 @@ impl Head {
         let place = self.place(point);
         // Beside the jaw there is no hair that hangs from the head but collars and shoulders.
         let side = SIDE - (SIDE - JAW_SIDE) * smooth_step(-place[1] / 0.4);
-        let head = smooth_step(1.0 - (self.radius(place, side) - 1.0) / FALLOFF);
-        let rest = (1.0 - head) * (1.0 - neck(place));
+        let shortest = (JAW_SIDE * self.width).min(BELOW * self.height);
+        let falloff = FALLOFF.max(self.slack / shortest);
+        let head = smooth_step(1.0 - (self.radius(place, side) - 1.0) / falloff);
+        let rest = (1.0 - head) * (1.0 - neck(place, NECK_EDGE.max(self.slack / self.width)));
         let body = rest * smooth_step((BODY.0 - place[1]) / (BODY.0 - BODY.1));
-        [(1.0 - rest, BORDER[0]), (body, BORDER[1])]
+        [(1.0 - rest, BORDER[0].max(self.slack)), (body, BORDER[1])]
             .map(|(weight, width)| weight * end(0, width) * end(1, width))
     }
 }
 
-/// The neck follows less and less towards the shoulders.
-fn neck([across, along]: Point) -> f32 {
-    let along = if along < 0.0 { 1.0 + (along + NECK_TOP) / NECK_LENGTH } else { 0.0 };
-    smooth_step(along) * smooth_step((NECK_WIDTH - across.abs()) / NECK_EDGE)
+/// The neck follows less and less towards the shoulders; to its sides within `edge` widths of the face.
+fn neck([across, along]: Point, edge: f32) -> f32 {
+    let beside = smooth_step((NECK_WIDTH - NECK_EDGE + edge - across.abs()) / edge);
+    smooth_step(1.0 + (along + NECK_TOP) / NECK_LENGTH) * smooth_step(-along / NECK_START) * beside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is shown along a line goes on in its order, or a part of the person would be there twice.
+    #[test]
+    fn a_head_that_goes_far_takes_what_is_beside_it_along() {
+        let all = Seams { low: [true; 2], high: [true; 2] };
+        for (travel, seams) in
+            [0.01, 0.04, 0.08, 0.12].map(|t| (t, Seams::default())).into_iter().chain([(0.12, all)])
+        {
+            let head = Head {
+                centre: [0.5, 0.4],
+                up: [0.0, -1.0],
+                height: 0.3,
+                width: 0.22,
+                crown: CROWN,
+                slack: SLACK * travel,
+            };
+            for (axis, way) in [(0, travel), (0, -travel), (1, travel), (1, -travel)] {
+                for across in 1..40 {
+                    let shown = (0..=800).map(|along| {
+                        let mut at = [across as f32 / 40.0; 2];
+                        at[axis] = along as f32 / 800.0;
+                        at[axis] - way * head.weights(at, seams)[0]
+                    });
+                    assert!(shown.is_sorted(), "{travel} {axis} {way} {across}");
+                }
+            }
+        }
+    }
 }

@@ -140,6 +140,17 @@ impl Layers {
         at(x1, y1) + at(x0, y0) > at(x0, y1) + at(x1, y0)
     }
 
+    /// Whether the person is cut off at the left and the right end of the region (axis 0), or at the upper and the lower one (1).
+    pub fn cut_off(&self, axis: usize) -> [bool; 2] {
+        let size = [self.width, self.height];
+        [0, size[axis] - 1].map(|end| {
+            (0..size[1 - axis]).any(|along| {
+                let [x, y] = if axis == 0 { [end, along] } else { [along, end] };
+                f32::from(self.person[(y + 1) * self.stride + x + 1][3]) >= f32::from(PERSON) * STEPS
+            })
+        })
+    }
+
     /// Fills the border around the person.
     pub fn replicate(&mut self) {
         let (stride, width, height) = (self.stride, self.width, self.height);

@@ -9,6 +9,7 @@ mod compose;
 mod contour;
 mod cutout;
 pub(super) mod flow;
+mod grid;
 mod head;
 mod hold;
 mod inside;
@@ -171,7 +172,7 @@ impl Renderer for Warp {
         let (busy, lower_face) = (AtomicBool::new(true), roi::region(Part::Mouth, driving, rows).bounds());
         workers::beside(
             || {
-                canvas.pose(smooth, parallax.as_ref(), turn.carriage(), driving, rows);
+                canvas.pose(smooth, parallax.as_ref(), turn, driving, rows);
                 let painted = eyes.paint(fine, driving, rows, photo, None);
                 let opening = fine.opening();
                 let inside_painted =

@@ -65,7 +65,7 @@ fn flow_and_falloff_are_those_of_the_generator() {
     flow.displace(&x, &y, &mut ux, &mut uy);
     let ours: Vec<f32> = (0..x.len()).flat_map(|i| [x[i] + ux[i], y[i] + uy[i]]).collect();
     near("flow", &ours, &golden.get("flow_out"), 1e-4);
-    let head = Head::new(&driving, &rows, HAIR);
+    let head = Head::new(&driving, &rows, HAIR, 0.0);
     let ours: Vec<f32> = (0..x.len()).map(|i| head.linear([x[i], y[i]], 0.75)).collect();
     near("headw", &ours, &golden.get("headw_out"), 1e-3);
 }
@@ -288,7 +288,7 @@ impl Plain {
         let mut out: Vec<Vec<u8>> = sizes.iter().map(|(w, h)| vec![171; (w + 5) * h + guard]).collect();
         self.geometry.pose(latents).unwrap();
         let Geometry { rows, fine, smooth, driving, parallax, turn, .. } = &self.geometry;
-        self.canvas.pose(smooth, parallax.as_ref(), turn.carriage(), driving, rows);
+        self.canvas.pose(smooth, parallax.as_ref(), turn, driving, rows);
         for patch in &mut self.patches {
             patch.pose(fine, driving, rows);
         }
@@ -384,7 +384,7 @@ fn the_body_follows_the_neck_and_not_the_turn_of_the_head() {
         plain.draw(&latents)
     };
     // So far that the body goes eight pixels.
-    let way = 8.0 / 512.0 / compose::BODY_SHARE + compose::BODY_REST;
+    let way = 8.0 / 512.0 / grid::BODY_SHARE + grid::BODY_REST;
     let moved = drawn(&|[x, y, z]| [x + way, y, z]);
     // The top of the neck, by which the head hangs: beneath the middle of the face and behind it.
     let rest = decompose(&made.landmarks, Pack::open(DEFAULT_PACK).unwrap().mean_face());
@@ -445,7 +445,7 @@ fn a_hat_moves_with_the_head_as_one_piece() {
     assert!((hat - 1.3).abs() < 0.1 || middle - 1.3 * height < 0.0, "{hat}");
     let tall = Head::crown(&source, &rows, &matte(-1.0), side);
     assert!(tall > 1.5, "a hat that the picture cuts goes on: {tall}");
-    let head = Head::new(&source, &rows, tall);
+    let head = Head::new(&source, &rows, tall, 0.0);
     for share in [0.0, 0.3, 0.6] {
         let at = [top[0], top[1] * share];
         assert!(head.weights(at, Default::default())[0] > 0.99, "{share}: bends");

@@ -16,6 +16,8 @@ use crate::face::landmark::similarity::{self, Matrix, Similarity, row_times};
 const SHARE: f64 = 2.0 / 3.0;
 /// Half width and height of the face as seen from ahead, normalised coordinates.
 const FACE: [f32; 2] = [0.77, 0.96];
+/// How far the top of a head is from what it turns about, normalised coordinates.
+const REACH: f32 = 2.0;
 /// Distances from the middle of the face up to which points turn with it, and from which on they turn with the outline;
 /// 1 = on the outline.
 const EDGE: (f32, f32) = (0.6, 1.0);
@@ -29,6 +31,8 @@ pub struct Turn {
     driving: Vec<[f64; 3]>,
     /// Top of the neck in the photo.
     pivot: [f64; 3],
+    /// How far the top of the head is from there, picture units.
+    reach: f32,
     /// How much each control point turns as the outline, 0 to 1.
     edge: Vec<f64>,
     motion: Option<Motion>,
@@ -67,6 +71,7 @@ impl Turn {
             source,
             driving: Vec::new(),
             pivot: pivot[0].map(f64::from),
+            reach: REACH * rest.scale,
             edge: rows.control.iter().map(edge).collect(),
             motion: None,
         }
@@ -112,6 +117,13 @@ impl Turn {
         self.motion
             .as_ref()
             .map_or([0.0; 2], |motion| [0, 1].map(|i| (motion.pivot[i] - self.pivot[i]) as f32))
+    }
+
+    /// How far the head as a whole went since the photo, aside and in size, at most; picture units. Turns are none of it.
+    pub fn travel(&self) -> f32 {
+        let [x, y] = self.carriage();
+        let grown = self.motion.as_ref().map_or(0.0, |motion| (motion.face.scale as f32 - 1.0).abs());
+        x.hypot(y) + grown * self.reach
     }
 
     /// Where a point of the photo's face is if it moves with the head only.
