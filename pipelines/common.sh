@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# What the scripts in these folders share; they source it. It sets `root`, PORTRAIT, GST_PLUGIN_PATH, `steady` and
-# `film_sound`.
+# What the scripts in these folders share; they source it. It sets `root`, PORTRAIT, GST_PLUGIN_PATH, `steady`,
+# `film_sound` and `synthetic`.
 # shellcheck shell=bash
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
@@ -23,6 +23,10 @@ steady=(audiorate tolerance=3600000000000)
 film_sound=(audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! avenc_aac
     ! identity drop-allocation=true ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0)
 
+# Behind a compositor, which drops tags: a film of synthetic pictures says that it is one, as the elements let it.
+# shellcheck disable=SC2034
+synthetic=(taginject 'tags="comment=\"synthetic: portrait animated by gst-portrait\""')
+
 die() {
     echo "error: $*" >&2
     exit 1
@@ -44,17 +48,67 @@ readable() {
     [ -r "$1" ] || die "cannot read $1"
 }
 
+# within NUMBER LEAST MOST
+within() {
+    awk -v "number=$1" -v "least=$2" -v "most=$3" 'BEGIN { exit !(number >= least && number <= most) }'
+}
+
 # between VARIABLE LEAST MOST: a number beyond its range would become another one without a word.
 between() {
-    awk -v "number=${!1}" -v "least=$2" -v "most=$3" \
-        'BEGIN { exit !(number ~ /^-?([0-9]+[.]?[0-9]*|[.][0-9]+)$/ && number >= least && number <= most) }' \
-        || die "$1=${!1} is no number from $2 to $3"
+    [[ ${!1} =~ ^-?([0-9]+[.]?[0-9]*|[.][0-9]+)$ ]] && within "${!1}" "$2" "$3" ||
+        die "$1=${!1} is no number from $2 to $3"
+}
+
+# whole VARIABLE LEAST MOST: the same of whole numbers. Behind a 0 the shell would take one for octal.
+whole() {
+    [[ ${!1} =~ ^(0|[1-9][0-9]*)$ ]] && within "${!1}" "$2" "$3" ||
+        die "$1=${!1} is no whole number from $2 to $3"
+}
+
+# quoted TEXT: somebody's path or words as a property's value for gst-launch-1.0, which takes backslashes out of it and
+# loses its end where a quote stands beside a space. In octal numbers, as GStreamer's own quoted strings have them.
+quoted() {
+    if [[ $1 =~ ^[[:alnum:]_/.:@%+-]+$ ]]; then
+        printf %s "$1"
+    else
+        local bytes
+        bytes=$(printf %s "$1" | od -An -v -to1 | tr -d '\n')
+        printf '\\"%s\\"' "${bytes// /\\\\}"
+    fi
+}
+
+# run PROGRAM...: to its end. A shell that waits in the foreground dies of SIGTERM and leaves the program behind: this one
+# tells it to end as Ctrl-C does, and waits on. The program ignores SIGTERM, which its whole group may get, so as not to be
+# told twice; Ctrl-C reaches it by itself.
+told=
+run() {
+    local child='' status interrupted
+    # Who was told to end while something else ran has nothing to begin any more.
+    [ -z "$told" ] || exit "$told"
+    trap 'told=143 interrupted=yes; [ -z "$child" ] || kill -INT "$child" 2>/dev/null || true' TERM
+    trap 'told=130 interrupted=yes' INT
+    # Behind `&` bash lets a program ignore Ctrl-C, and gives it an empty input.
+    env --default-signal=INT --ignore-signal=TERM "$@" <&0 &
+    child=$!
+    while interrupted='' status=0; do
+        wait "$child" || status=$?
+        [ -n "$interrupted" ] || break
+    done
+    trap - INT TERM
+    [ "$status" = 0 ] || [ -z "$told" ] || status=$told
+    return "$status"
 }
 
 # play PIPELINE...: gst-launch-1.0 without its chatter. With --quiet it would hide what elements warn of as well.
 play() {
+    local chatter teller status=0
+    exec {chatter}> >(warnings)
+    teller=$!
     # Untranslated, so that warnings are found.
-    LANGUAGE=en gst-launch-1.0 --no-position "$@" | warnings
+    LANGUAGE=en run gst-launch-1.0 --no-position "$@" >&"$chatter" || status=$?
+    exec {chatter}>&-
+    wait "$teller" || true
+    return "$status"
 }
 
 # Prints each warning of gst-launch's once. "Delayed linking failed" is followed by an error.
@@ -91,8 +145,8 @@ decode() {
     recording
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    play filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
-        ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! filesink location="$work/voice.raw"
+    play filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample \
+        ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! filesink location="$(quoted "$work/voice.raw")"
 }
 
 # voice [--loop]: sets the array `voice`, a live source of speech for gst-launch. It is the microphone
@@ -103,7 +157,7 @@ voice() {
         voice=(autoaudiosrc)
     elif [ -n "$TEXT" ]; then
         need espeak gstreamer1.0-espeak
-        voice=(espeak "text=$TEXT" ! audioconvert ! audioresample ! identity sync=true)
+        voice=(espeak "text=$(quoted "$TEXT")" ! audioconvert ! audioresample ! identity sync=true)
     else
         recording
         if [ "${1:-}" = --loop ]; then
@@ -112,10 +166,11 @@ voice() {
             need audiobuffersplit gstreamer1.0-plugins-bad
             decode
             head -c "$RAW_BYTES_A_SECOND" /dev/zero >>"$work/voice.raw"
-            voice=(multifilesrc "location=$work/voice.raw" loop=true ! "${RAW_VOICE[@]}"
+            # A percent sign stands for the number of a file.
+            voice=(multifilesrc "location=$(quoted "${work//%/%%}/voice.raw")" loop=true ! "${RAW_VOICE[@]}"
                 ! audiobuffersplit output-buffer-duration=1/50)
         else
-            voice=(filesrc "location=$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}")
+            voice=(filesrc "location=$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}")
         fi
         voice+=(! identity sync=true)
     fi

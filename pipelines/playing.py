@@ -17,11 +17,14 @@ from gi.repository import GLib, Gst  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 from gst_portrait._elements import choices, set_property, told  # noqa: E402
 
-__all__ = ["choices", "error_line", "set_property", "told", "watch", "write"]
+__all__ = ["TELL_TO_END", "choices", "error_line", "set_property", "told", "watch", "write"]
 
 # Until something plays there is nothing to clean up, and nothing to tell of where Ctrl-C came.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+#: Signals that end a program. A shell that passes SIGTERM on as SIGINT lets it be ignored, so that it does not come twice.
+TELL_TO_END = [signal.SIGINT, *([signal.SIGTERM] if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN else [])]
 
 #: Of the elements that read a file, by name, the file and what it lacks where nobody takes what it gives.
 Files = dict[str, tuple[str, str]]
@@ -71,9 +74,12 @@ def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files) -> int:
     The film is written beside its place and moved there when it is whole, as `animate` does it. Ctrl-C and SIGTERM end
     the program, and leave none.
     """
-    target = pathlib.Path(output)
+    target = part = pathlib.Path(output)
     # What is no file, such as /dev/null, cannot be replaced.
-    part = target.with_name(f".{target.name}.part") if target.is_file() or not target.exists() else target
+    if target.is_file() or not target.exists():
+        # Through a link, as a plain write would go.
+        target = pathlib.Path(os.path.realpath(target))
+        part = target.with_name(f".{target.name}.part")
     pipeline.get_by_name(sink).set_property("location", str(part))
     loop = GLib.MainLoop()
     problems: list[str] = []
@@ -90,9 +96,7 @@ def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files) -> int:
         return GLib.SOURCE_CONTINUE
 
     watch(pipeline, ended, files)
-    watched = [
-        GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, told_to_end, number) for number in (signal.SIGINT, signal.SIGTERM)
-    ]
+    watched = [GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, told_to_end, number) for number in TELL_TO_END]
     try:
         pipeline.set_state(Gst.State.PLAYING)
         loop.run()

@@ -22,13 +22,13 @@ if [ -z "$FILM" ]; then
     FILM=$work/film.mp4
     echo "making a film"
     play --eos-on-shutdown \
-        filesrc location="$root/tests/data/speech-am_michael.wav" ! wavparse \
-        ! talkinghead portrait="$PORTRAIT" seed=3 \
+        filesrc location="$(quoted "$root/tests/data/speech-am_michael.wav")" ! wavparse \
+        ! talkinghead portrait="$(quoted "$PORTRAIT")" seed=3 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
-        ! filesink location="$FILM"
+        ! filesink location="$(quoted "$FILM")"
 fi
 film "$FILM"
 
-/usr/bin/python3 "$here/dub.py" --film "$FILM" --voice "$SOURCE" --face "$FACE" --speakers "$SPEAKERS" --silence "$SILENCE" \
-    --tail "$TAIL" --output "$OUTPUT"
+run /usr/bin/python3 "$here/dub.py" --film "$FILM" --voice "$SOURCE" --face "$FACE" --speakers "$SPEAKERS" \
+    --silence "$SILENCE" --tail "$TAIL" --output "$OUTPUT"
 echo "wrote $OUTPUT"

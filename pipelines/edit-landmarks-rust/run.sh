@@ -3,14 +3,14 @@
 # Lifts the brows of the portrait while the voice is loud. See README.md for the variables.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-
-PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
-SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
+# shellcheck source=pipelines/common.sh
+source "$here/../common.sh"
 OUTPUT=${OUTPUT:-edit-landmarks.mp4}
-target=${CARGO_TARGET_DIR:-$root/target}/debug
-export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-$target}
+recording
 
-[ -x "$target/edit-landmarks" ] || cargo build --quiet --manifest-path "$here/Cargo.toml"
-"$target/edit-landmarks" "$PORTRAIT" "$SOURCE" "$OUTPUT"
-echo "wrote $OUTPUT"
+program=${CARGO_TARGET_DIR:-$root/target}/debug/edit-landmarks
+[ -x "$program" ] || cargo build --quiet --manifest-path "$here/Cargo.toml"
+# Ctrl-C ends the program at once: what it has written until then goes.
+film=$(realpath -m "$OUTPUT")
+trap 'rm -f "${film%/*}/.${film##*/}.part"' EXIT
+run "$program" "$PORTRAIT" "$SOURCE" "$OUTPUT"

@@ -8,7 +8,7 @@ OUTPUT=${OUTPUT:-emotions.mp4}
 INTENSITY=${INTENSITY:-1.0}
 SIZE=${SIZE:-256}
 between INTENSITY 0 1
-between SIZE 16 4096
+whole SIZE 16 4096
 need compositor gstreamer1.0-plugins-base
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
@@ -21,7 +21,7 @@ index=0
 for emotion in neutral happy sad surprise fear angry disgust contempt; do
     places+=("sink_$index::xpos=$((index % 4 * SIZE))" "sink_$index::ypos=$((index / 4 * SIZE))")
     heads+=(
-        t. ! queue ! talkinghead "portrait=$PORTRAIT" "emotion=$emotion" "emotion-intensity=$INTENSITY"
+        t. ! queue ! talkinghead "portrait=$(quoted "$PORTRAIT")" "emotion=$emotion" "emotion-intensity=$INTENSITY"
         ! videoconvert ! videoscale ! "video/x-raw,format=I420,width=$SIZE,height=$SIZE"
         ! queue ! "mix.sink_$index"
     )
@@ -30,9 +30,9 @@ done
 
 play --eos-on-shutdown \
     compositor name=mix background=black "${places[@]}" \
-    ! video/x-raw,framerate=25/1 ! videoconvert ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
-    ! filesink location="$OUTPUT" \
-    filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
+    ! video/x-raw,framerate=25/1 ! "${synthetic[@]}" ! videoconvert ! queue ! x264enc speed-preset=veryfast ! queue \
+    ! mp4mux name=m ! filesink location="$(quoted "$OUTPUT")" \
+    filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! "${film_sound[@]}" ! m. \
     "${heads[@]}"
 echo "wrote $OUTPUT"

@@ -12,9 +12,9 @@ need avenc_aac gstreamer1.0-libav
 recording
 
 play --eos-on-shutdown \
-    filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
-    t. ! queue ! talkinghead portrait="$PORTRAIT" emotion="$EMOTION" framing="$FRAMING" \
+    filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
+    t. ! queue ! talkinghead portrait="$(quoted "$PORTRAIT")" emotion="$EMOTION" framing="$FRAMING" \
     ! videoconvert ! videoscale ! 'video/x-raw,format=I420,width=[2,16384,2],height=[2,16384,2]' \
-    ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$OUTPUT" \
+    ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m ! filesink location="$(quoted "$OUTPUT")" \
     t. ! "${film_sound[@]}" ! m.
 echo "wrote $OUTPUT"

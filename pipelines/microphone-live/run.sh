@@ -19,7 +19,7 @@ LIVE_QUEUE=(queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0)
 if [ -n "$OUTPUT" ]; then
     picture=(videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=veryfast ! queue ! mux.)
     sound=("${film_sound[@]}" ! mux.)
-    file=(mp4mux name=mux ! filesink "location=$OUTPUT")
+    file=(mp4mux name=mux ! filesink "location=$(quoted "$OUTPUT")")
 elif [ $screen = yes ]; then
     picture=(videoconvert ! autovideosink)
     sound=("${LIVE_QUEUE[@]}" ! audioconvert ! audioresample ! autoaudiosink)
@@ -33,7 +33,7 @@ fi
 
 play --eos-on-shutdown \
     "${voice[@]}" ! tee name=t \
-    t. ! "${LIVE_QUEUE[@]}" ! talkinghead portrait="$PORTRAIT" ! queue ! "${picture[@]}" \
+    t. ! "${LIVE_QUEUE[@]}" ! talkinghead portrait="$(quoted "$PORTRAIT")" ! queue ! "${picture[@]}" \
     t. ! "${sound[@]}" \
     "${file[@]}"
 [ -z "$OUTPUT" ] || echo "wrote $OUTPUT"

@@ -11,6 +11,7 @@ PORT=${PORT:-9005}
 
 case $WAY in
 alpha)
+    whole PORT 1 65535
     need avenc_ffv1 gstreamer1.0-libav
     need matroskamux gstreamer1.0-plugins-good
     voice --loop
@@ -19,12 +20,12 @@ alpha)
     # at the newest picture, and one that does not read at all is dropped.
     play \
         "${voice[@]}" ! tee name=t \
-        t. ! queue ! talkinghead portrait="$PORTRAIT" background=transparent ! queue \
+        t. ! queue ! talkinghead portrait="$(quoted "$PORTRAIT")" background=transparent ! queue \
         ! videoconvert ! video/x-raw,format=BGRA ! avenc_ffv1 gop-size=1 ! queue ! mux. \
         t. ! queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0 \
         ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=2 ! queue ! mux. \
         matroskamux name=mux streamable=true \
-        ! tcpserversink host="$HOST" port="$PORT" sync-method=latest-keyframe \
+        ! tcpserversink host="$(quoted "$HOST")" port="$PORT" sync-method=latest-keyframe \
         unit-format=time units-soft-max=4000000000 units-max=8000000000 recover-policy=keyframe
     ;;
 process)
@@ -36,8 +37,8 @@ process)
     done
     [ -n "$plugin" ] || die "OBS has no plugin obs-gstreamer: README.md says how it is built"
     echo "OBS draws the head itself: give a \"GStreamer Source\" this pipeline, or import scenes.json and change its paths"
-    echo "filesrc location=${SOURCE:-$root/tests/data/speech-af_heart.wav} ! decodebin ! audioconvert ! audioresample" \
-        "! identity sync=true ! tee name=t t. ! queue ! talkinghead portrait=$PORTRAIT background=transparent" \
+    echo "filesrc location=$(quoted "${SOURCE:-$root/tests/data/speech-af_heart.wav}") ! decodebin ! audioconvert" \
+        "! audioresample ! identity sync=true ! tee name=t t. ! queue ! talkinghead portrait=$(quoted "$PORTRAIT") background=transparent" \
         "! videoconvert ! video/x-raw,format=BGRA ! queue ! video. t. ! queue max-size-time=5000000000" \
         "max-size-bytes=0 max-size-buffers=0 ! audio."
     exec obs

@@ -19,18 +19,18 @@ if [ -z "$DRIVER" ]; then
     DRIVER=$work/driver.mp4
     echo "making a driving video"
     play --eos-on-shutdown \
-        filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample \
-        ! talkinghead portrait="$root/tests/data/portrait-astronaut.png" seed=3 \
+        filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample \
+        ! talkinghead portrait="$(quoted "$root/tests/data/portrait-astronaut.png")" seed=3 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
-        ! filesink location="$DRIVER"
+        ! filesink location="$(quoted "$DRIVER")"
 fi
-readable "$DRIVER"
+film "$DRIVER"
 
 play --eos-on-shutdown \
-    filesrc location="$SOURCE" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
-    t. ! queue ! talkinghead name=head portrait="$PORTRAIT" drive="$DRIVE" pose-loop="$LOOP" \
+    filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
+    t. ! queue ! talkinghead name=head portrait="$(quoted "$PORTRAIT")" drive="$DRIVE" pose-loop="$LOOP" \
     ! videoconvert ! video/x-raw,format=I420 ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
-    ! filesink location="$OUTPUT" \
+    ! filesink location="$(quoted "$OUTPUT")" \
     t. ! "${film_sound[@]}" ! m. \
-    filesrc location="$DRIVER" ! decodebin ! videoconvert ! facelandmarks ! queue ! head.pose
+    filesrc location="$(quoted "$DRIVER")" ! decodebin ! videoconvert ! facelandmarks ! queue ! head.pose
 echo "wrote $OUTPUT"

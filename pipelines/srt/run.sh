@@ -7,9 +7,9 @@ source "$(dirname "$0")/../common.sh"
 PORT=${PORT:-9001}
 LATENCY=${LATENCY:-60}
 BITRATE=${BITRATE:-2000}
-between PORT 1 65535
-between LATENCY 0 2147483647
-between BITRATE 1 2048000
+whole PORT 1 65535
+whole LATENCY 0 2147483647
+whole BITRATE 1 2048000
 need srtsink gstreamer1.0-plugins-bad
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
@@ -20,7 +20,7 @@ voice --loop
 echo "listening at srt://0.0.0.0:$PORT; watch it with: ffplay 'srt://127.0.0.1:$PORT'"
 play \
     "${voice[@]}" ! tee name=t \
-    t. ! queue ! talkinghead portrait="$PORTRAIT" ! queue ! videoconvert ! video/x-raw,format=I420 \
+    t. ! queue ! talkinghead portrait="$(quoted "$PORTRAIT")" ! queue ! videoconvert ! video/x-raw,format=I420 \
     ! x264enc tune=zerolatency speed-preset=veryfast bitrate="$BITRATE" key-int-max=25 \
     ! h264parse config-interval=-1 ! queue ! mux. \
     t. ! "${film_sound[@]}" ! aacparse ! queue ! mux. \

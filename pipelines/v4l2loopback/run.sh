@@ -15,5 +15,5 @@ voice --loop
 # drop-allocation: the module gives its buffers to readers, so the elements before the sink must not draw into them.
 echo "the camera is $DEVICE"
 play \
-    "${voice[@]}" ! queue ! talkinghead portrait="$PORTRAIT" ! queue ! videoconvert ! video/x-raw,format=YUY2 \
-    ! identity drop-allocation=true ! v4l2sink device="$DEVICE"
+    "${voice[@]}" ! queue ! talkinghead portrait="$(quoted "$PORTRAIT")" ! queue ! videoconvert ! video/x-raw,format=YUY2 \
+    ! identity drop-allocation=true ! v4l2sink device="$(quoted "$DEVICE")"

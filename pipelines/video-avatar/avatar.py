@@ -4,8 +4,6 @@
 The clip is kept as JPEG pictures: a minute costs some fifty megabytes.
 """
 
-import shlex
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -70,10 +68,10 @@ def output(where: str) -> str:
     if where == "screen":
         return "videoconvert ! autovideosink  v. ! queue ! audioconvert ! audioresample ! autoaudiosink"
     if where.startswith("v4l2:"):
-        return f"videoconvert ! v4l2sink device={where[5:]}  v. ! {QUEUE} ! fakesink"
+        return f"videoconvert ! v4l2sink name=camera  v. ! {QUEUE} ! fakesink"
     return (
         "queue ! x264enc speed-preset=veryfast tune=zerolatency ! h264parse ! matroskamux name=m "
-        f"! filesink location={shlex.quote(where)}  v. ! {QUEUE} ! audioconvert ! audioresample ! avenc_aac ! m."
+        f"! filesink name=file  v. ! {QUEUE} ! audioconvert ! audioresample ! avenc_aac ! m."
     )
 
 
@@ -104,12 +102,15 @@ def main() -> None:
     kept, caps, colours = pictures(o.clip)
     # The first and the last one are shown once each way.
     way = kept + kept[-2:0:-1]
-    voice = " ".join(part if part == "!" else shlex.quote(part) for part in o.voice)
-    line = Gst.parse_launch(
-        f"appsrc name=clip format=time block=true max-bytes=2000000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
-        f"! capssetter caps={colours} ! facedub name=dub ! {output(o.output)}  "
-        f"{voice} ! audioconvert ! audioresample ! tee name=v ! {QUEUE} ! dub.voice"
+    front = (
+        "appsrc name=clip format=time block=true max-bytes=2000000 ! jpegdec ! videoconvert ! video/x-raw,format=I420 "
+        f"! capssetter caps={colours} ! facedub name=dub ! {output(o.output)}"
     )
+    back = f"! audioconvert ! audioresample ! tee name=v ! {QUEUE} ! dub.voice"
+    line = Gst.parse_launchv([*front.split(), *o.voice, *back.split()])
+    for name, what, value in (("camera", "device", o.output.removeprefix("v4l2:")), ("file", "location", o.output)):
+        if element := line.get_by_name(name):
+            element.set_property(what, value)
     try:
         for name in ("face", "silence"):
             playing.set_property(line.get_by_name("dub"), name, getattr(o, name))
@@ -139,7 +140,7 @@ def main() -> None:
 
     if o.seconds:
         GLib.timeout_add(int(o.seconds * 1000), lambda: end() and GLib.SOURCE_REMOVE)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in playing.TELL_TO_END:
         GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, end)
     line.set_state(Gst.State.PLAYING)
     loop.run()

@@ -21,11 +21,11 @@ if [ -z "$CLIP" ]; then
     CLIP=$clips/clip.mp4
     echo "making a clip"
     play --eos-on-shutdown audiotestsrc wave=silence num-buffers=200 \
-        ! audio/x-raw,rate=44100 ! talkinghead portrait="$PORTRAIT" seed=3 pose-style=1 \
+        ! audio/x-raw,rate=44100 ! talkinghead portrait="$(quoted "$PORTRAIT")" seed=3 pose-style=1 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
-        ! filesink location="$CLIP"
+        ! filesink location="$(quoted "$CLIP")"
 fi
 film "$CLIP"
 
-/usr/bin/python3 "$here/avatar.py" --clip "$CLIP" --face "$FACE" --silence "$SILENCE" --output "$OUTPUT" \
+run /usr/bin/python3 "$here/avatar.py" --clip "$CLIP" --face "$FACE" --silence "$SILENCE" --output "$OUTPUT" \
     --seconds "$SECONDS_LONG" -- "${voice[@]}"

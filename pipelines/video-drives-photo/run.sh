@@ -13,16 +13,16 @@ if [ -z "$SOURCE" ]; then
     SOURCE=$work/driver.mp4
     echo "making a driving video"
     play --eos-on-shutdown \
-        filesrc location="$root/tests/data/speech-am_michael.wav" ! wavparse \
-        ! talkinghead portrait="$root/tests/data/portrait-astronaut.png" seed=3 \
+        filesrc location="$(quoted "$root/tests/data/speech-am_michael.wav")" ! wavparse \
+        ! talkinghead portrait="$(quoted "$root/tests/data/portrait-astronaut.png")" seed=3 \
         ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
-        ! filesink location="$SOURCE"
+        ! filesink location="$(quoted "$SOURCE")"
 fi
 film "$SOURCE"
 
 play --eos-on-shutdown \
-    filesrc location="$SOURCE" ! decodebin ! videoconvert ! queue \
-    ! facelandmarks ! landmarks2latents ! facesynth portrait="$PORTRAIT" \
+    filesrc location="$(quoted "$SOURCE")" ! decodebin ! videoconvert ! queue \
+    ! facelandmarks ! landmarks2latents ! facesynth portrait="$(quoted "$PORTRAIT")" \
     ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
-    ! filesink location="$OUTPUT"
+    ! filesink location="$(quoted "$OUTPUT")"
 echo "wrote $OUTPUT"

@@ -14,4 +14,4 @@ need opusenc gstreamer1.0-plugins-base
 "$PYTHON" -c 'import gi; gi.require_version("GstWebRTC", "1.0")' 2>/dev/null ||
     die "$PYTHON has no bindings of GStreamer's WebRTC: sudo apt-get install python3-gi gir1.2-gst-plugins-bad-1.0"
 voice --loop
-"$PYTHON" "$(dirname "$0")/server.py" --host "$HOST" --port "$PORT" --portrait "$PORTRAIT" -- "${voice[@]}"
+run "$PYTHON" "$(dirname "$0")/server.py" --host "$HOST" --port "$PORT" --portrait "$PORTRAIT" -- "${voice[@]}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import pathlib
-import signal
 import sys
 import threading
 
@@ -22,6 +21,7 @@ from gi.repository import GLib, Gst  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import controls  # noqa: E402
+import playing  # noqa: E402
 import serving  # noqa: E402
 from arguments import Parser, whole  # noqa: E402
 from head import Head, Viewer  # noqa: E402
@@ -101,7 +101,7 @@ def main() -> int:
         loop.quit()
         return GLib.SOURCE_REMOVE
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in playing.TELL_TO_END:
         GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, end)
     try:
         head = Head(arguments.voice, arguments.portrait, end)

@@ -44,17 +44,49 @@ class Graphics(unittest.TestCase):
         subprocess.run(line.split(), check=True, timeout=120)
         return [pictures.decode(path.read_bytes()) for path in sorted(self.folder.glob("*.png"))]
 
-    def test_lower_third(self) -> None:
-        onair.need_element("textoverlay")
-        recording, film = self.folder / "speech.wav", self.folder / "film.mp4"
+    @staticmethod
+    def speak(recording: pathlib.Path, seconds: float) -> None:
         with wave.open(str(SPEECH)) as whole, wave.open(str(recording), "wb") as part:
             part.setparams(whole.getparams())
-            part.writeframes(whole.readframes(SECONDS * whole.getframerate()))
-        variables = {"SOURCE": str(recording), "OUTPUT": str(film), "NAME": "Anna Müller (synthetic)"}
+            part.writeframes(whole.readframes(int(seconds * whole.getframerate())))
+
+    def lower_third(self, variables: dict[str, str]) -> None:
         done = subprocess.run(
             [onair.script("lower-third")], env={**os.environ, **variables}, capture_output=True, text=True, timeout=240
         )
-        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+
+    def test_a_lower_third_ends_with_the_speech_and_shows_any_name(self) -> None:
+        onair.need_element("textoverlay")
+        video, recording, film = (self.folder / name for name in ("video.mp4", "speech.wav", "film.mp4"))
+        line = f"videotestsrc pattern=black num-buffers=60 ! video/x-raw,framerate=30/1 ! x264enc ! mp4mux ! filesink location={video}"
+        subprocess.run(["gst-launch-1.0", "--quiet", *line.split()], check=True)
+        self.speak(recording, 0.8)
+        for name in ("Smith & Sons", "a < b", "trailing\\", '"Q"  it\'s', "two\nlines", "Ada, countess of a long name, " * 3):
+            with self.subTest(name=name):
+                self.lower_third({"SOURCE": str(recording), "OUTPUT": str(film), "NAME": name, "VIDEO": str(video)})
+                seen = self.frames(film)
+                # 0.8 s, of which every tenth picture.
+                self.assertEqual(2, len(seen))
+                last = seen[-1]
+
+                def lightest(*box: float, picture: pictures.Picture = last) -> int:
+                    left, top, right, bottom = box
+                    return max(picture.luma((left / 1280, top / 720, right / 1280, bottom / 720)))
+
+                # To its end the film has the head on it and the name, which stays beside the head and within the bar.
+                self.assertGreater(lightest(HEAD_LEFT + 100, HEAD_TOP + 60, HEAD_LEFT + 260, HEAD_TOP + 200), 100, "no head")
+                self.assertGreater(lightest(80, 575, 400, 645), 120, "no name")
+                self.assertLess(lightest(80, 562, HEAD_LEFT - 5, 570), 80)
+                self.assertLess(lightest(HEAD_LEFT - 25, 562, HEAD_LEFT - 5, 655), 80)
+
+    def test_lower_third(self) -> None:
+        onair.need_element("textoverlay")
+        recording, film = self.folder / "speech.wav", self.folder / "film.mp4"
+        self.speak(recording, SECONDS)
+        variables = {"SOURCE": str(recording), "OUTPUT": str(film), "NAME": "Anna Müller (synthetic)"}
+        self.lower_third(variables)
+        self.assertIn(b"synthetic: portrait animated by gst-portrait", film.read_bytes())
         seen = self.frames(film)
         self.assertGreaterEqual(len(seen), SECONDS * 5 // 2)
         for picture in seen:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What the scripts in `pipelines/` say of what goes wrong, and how Ctrl-C ends them.
+"""What the scripts in `pipelines/` say of what goes wrong, what they make of names, and how Ctrl-C and SIGTERM end them.
 
 Run: GST_PLUGIN_PATH=target/debug /usr/bin/python3 -m unittest discover --start-directory tests/python
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,6 +20,10 @@ import onair
 DATA = onair.ROOT / "tests" / "data"
 PHOTO = str(DATA / "portrait-astronaut.png")
 PIPELINES = onair.ROOT / "pipelines"
+# Each of them meant something else to gst-launch-1.0.
+NAMES = (r"a\b", '5" disc', '"my voice"', "it's 100% ü", "a back\\slash at the end\\")
+# What a film of synthetic pictures says of itself.
+SYNTHETIC = b"synthetic: portrait animated by gst-portrait"
 # Until a script that is told to end has ended.
 END_SECONDS = 15
 
@@ -40,26 +45,30 @@ class Scripts(unittest.TestCase):
         launch(f"filesrc location={PHOTO} ! pngdec ! videoconvert ! imagefreeze num-buffers=10 ! {end}{cls.film}")
 
     @staticmethod
-    def speak(path: str, times: int) -> None:
+    def speak(path: str, times: int, seconds: float = 1) -> None:
         with wave.open(str(DATA / "speech-af_heart.wav")) as recording, wave.open(path, "wb") as written:
             written.setparams(recording.getparams())
-            sound = recording.readframes(recording.getframerate() if times == 1 else recording.getnframes())
+            sound = recording.readframes(int(seconds * recording.getframerate()) if times == 1 else recording.getnframes())
             for _ in range(times):
                 written.writeframes(sound)
 
     def setUp(self) -> None:
         self.work = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
-    def run_script(self, script: str, **variables: str) -> tuple[int, list[str]]:
-        """Exit status, and the lines on stderr."""
-        done = subprocess.run(
+    def finished(self, script: str, folder: pathlib.Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A script, run in a folder."""
+        return subprocess.run(
             [PIPELINES / script],
             env={**os.environ, **variables},
-            cwd=self.work,
+            cwd=folder or self.work,
             capture_output=True,
             text=True,
             timeout=onair.PATIENCE_SECONDS,
         )
+
+    def run_script(self, script: str, **variables: str) -> tuple[int, list[str]]:
+        """Exit status, and the lines on stderr."""
+        done = self.finished(script, **variables)
         return done.returncode, done.stderr.splitlines()
 
     def assert_one_error(self, said: str, script: str, **variables: str) -> None:
@@ -92,6 +101,96 @@ class Scripts(unittest.TestCase):
             said = f"INTENSITY={intensity} is no number from 0 to 1"
             self.assert_one_error(said, "emotions/run.sh", SOURCE=self.voice, INTENSITY=intensity)
 
+    def test_what_is_no_whole_number_is_told_before_anything_starts(self) -> None:
+        for script, variable, wrong in (
+            ("emotions", "SIZE", ("99.5", "8", "0128")),
+            ("srt", "PORT", ("9001.5", "70000")),
+            ("srt", "LATENCY", ("1.5", "-1")),
+            ("srt", "BITRATE", ("2000.5", "fast")),
+            ("obs", "PORT", ("abc", "0", "9005.0")),
+        ):
+            for text in wrong:
+                done = self.finished(f"{script}/run.sh", SOURCE=self.voice, **{variable: text})
+                said = (done.returncode, done.stdout, done.stderr.partition(" from")[0])
+                self.assertEqual((1, "", f"error: {variable}={text} is no whole number"), said)
+
+    def test_a_camera_with_a_name_that_is_none_is_told(self) -> None:
+        self.assert_one_error("NODE=my head is no name of letters", "pipewire-camera/run.sh", NODE="my head")
+
+    def test_a_gif_is_an_error_where_a_video_is_meant(self) -> None:
+        gif = self.folder / "wave.gif"
+        gif.write_bytes(b"GIF89a")
+        voice = {"SOURCE": self.voice, "OUTPUT": "film.mp4"}
+        self.assert_one_error(f"{gif} is a GIF: ", "pose-transfer/run.sh", DRIVER=str(gif), **voice)
+        onair.need_element("textoverlay")
+        self.assert_one_error(f"{gif} is a GIF: ", "lower-third/run.sh", VIDEO=str(gif), **voice)
+
+    def test_landmarks_edited_in_rust_say_what_is_missing(self) -> None:
+        for said, change in (
+            ("cannot read nobody.jpg", {"PORTRAIT": "nobody.jpg"}),
+            ("cannot read nothing.wav", {"SOURCE": "nothing.wav"}),
+            (f"{PHOTO} has no sound", {"SOURCE": PHOTO}),
+            (f"{self.empty} has no sound", {"SOURCE": self.empty}),
+            (f'"{self.voice}" is not a PNG, JPEG or WebP', {"PORTRAIT": self.voice}),
+            ('Could not open file "nowhere/film.mp4" for writing.', {"OUTPUT": "nowhere/film.mp4"}),
+        ):
+            variables = {"SOURCE": self.voice, "OUTPUT": "film.mp4"} | change
+            self.assert_one_error(said, "edit-landmarks-rust/run.sh", **variables)
+
+    def test_names_of_files_and_folders_may_hold_anything(self) -> None:
+        for name in NAMES:
+            with self.subTest(name=name):
+                folder = self.work / f"folder {name}"
+                folder.mkdir()
+                voice, photo, film = (folder / f"{name}{ending}" for ending in (".wav", ".png", ""))
+                self.speak(str(voice), 1, 0.3)
+                shutil.copy(PHOTO, photo)
+                # OUTPUT is relative: its first letter is the name's.
+                names = {"SOURCE": str(voice), "PORTRAIT": str(photo), "OUTPUT": name}
+                done = self.finished("file-to-mp4/run.sh", folder, **names)
+                self.assertEqual((0, f"wrote {name}\n", ""), (done.returncode, done.stdout, done.stderr))
+                self.assertIn(b"moov", film.read_bytes())
+
+    def test_a_live_voice_is_kept_in_a_folder_of_any_name(self) -> None:
+        for name in NAMES[2:4]:
+            with self.subTest(name=name):
+                folder = self.work / f"folder {name}"
+                folder.mkdir()
+                film = f"{name}.mkv"
+                variables = {"CLIP": self.film, "SOURCE": self.voice, "OUTPUT": film, "SECONDS_LONG": "2"}
+                done = self.finished("video-avatar/run.sh", folder, TMPDIR=str(folder), **variables)
+                self.assertEqual((0, ""), (done.returncode, done.stderr))
+                # Its sound and its pictures came, and nothing is left beside it.
+                self.assertEqual([film], os.listdir(folder))
+                self.assertGreater((folder / film).stat().st_size, 5_000)
+
+    def test_a_text_of_several_words_is_spoken(self) -> None:
+        onair.need_element("espeak")
+        text, film = 'Say "hello" & it\'s done', self.work / "film.mkv"
+        for script, variables in (("microphone-live", {}), ("video-avatar", {"CLIP": self.film, "SECONDS_LONG": "2"})):
+            done = self.finished(f"{script}/run.sh", TEXT=text, OUTPUT=str(film), **variables)
+            self.assertEqual((0, ""), (done.returncode, done.stderr), script)
+            self.assertGreater(film.stat().st_size, 5_000, script)
+
+    def test_a_film_of_many_heads_says_that_it_is_synthetic(self) -> None:
+        short, film = str(self.folder / "short.wav"), self.work / "film.mp4"
+        self.speak(short, 1, 0.4)
+        done = self.finished("emotions/run.sh", SOURCE=short, OUTPUT=str(film), SIZE="64")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn(SYNTHETIC, film.read_bytes())
+
+    def test_a_film_is_written_through_a_link(self) -> None:
+        film, link = self.work / "film.mp4", self.work / "link.mp4"
+        link.symlink_to(film.name)
+        for script, before in (("keyframes/run.py", None), ("keyframes/run.py", "of before"), ("edit-landmarks-rust/run.sh", "of before")):
+            with self.subTest(script=script, before=before):
+                if before is not None:
+                    film.write_text(before)
+                self.assertEqual((0, []), self.run_script(script, SOURCE=self.voice, OUTPUT=str(link)))
+                self.assertTrue(link.is_symlink())
+                self.assertIn(b"moov", film.read_bytes())
+                self.assertEqual({film, link}, set(self.work.iterdir()))
+
     def test_a_warning_is_printed_once(self) -> None:
         tracker, landmarks = (f"warning: {name} finds no face in the video: " for name in ("facetracker", "facelandmarks0"))
         for script, said, variables in (
@@ -113,6 +212,39 @@ class Scripts(unittest.TestCase):
             self.assertEqual(f"wrote {film}\n", program.said())
         # What plays has its table of contents.
         self.assertIn(b"moov", film.read_bytes())
+
+    def test_a_script_that_is_told_to_end_ends_what_it_started(self) -> None:
+        long, film, scratch = str(self.folder / "long.wav"), self.work / "film.mkv", self.work / "scratch"
+        self.speak(long, 30)
+        scratch.mkdir()
+        part = film.with_name(f".{film.name}.part")
+        finished, none = (0, True), (143, False)
+        for script, grows, (status, whole), variables in (
+            ("file-to-mp4", film, finished, {}),
+            ("video-avatar", film, finished, {"CLIP": self.film}),
+            ("dub", part, none, {"FILM": self.film}),
+            ("edit-landmarks-rust", part, none, {}),
+            # Told while it makes a driving video, it does not begin with the film.
+            ("pose-transfer", scratch, none, {}),
+        ):
+            # A terminal and systemd tell all of it, of which none may take that as told twice.
+            for all_of_it in (False, True)[: 1 + whole]:
+                with self.subTest(script=script, all_of_it=all_of_it):
+                    variables |= {"SOURCE": long, "OUTPUT": str(film), "TMPDIR": str(scratch)}
+                    with onair.running(onair.script(script), **variables) as program:
+                        files = lambda: [f for f in (grows.glob("*/*.mp4") if grows == scratch else [grows]) if f.exists()]  # noqa: E731
+                        onair.wait_for("film", lambda: any(f.stat().st_size > 1_000 for f in files()), program)
+                        (os.killpg if all_of_it else os.kill)(program.process.pid, signal.SIGTERM)
+                        self.assertEqual(status, program.process.wait(END_SECONDS), program.said())
+                        onair.wait_for("end of all of it", lambda: not onair.group_exists(program.process.pid))
+                        self.assertNotIn("error", program.said())
+                    self.assertEqual([film] * whole + [scratch], sorted(self.work.iterdir()))
+                    self.assertEqual([], list(scratch.iterdir()))
+                    if whole:
+                        # Of a film that was broken off these are missing.
+                        launch(f"filesrc location={film} ! decodebin ! fakesink")
+                        self.assertIn(b"moov" if script == "file-to-mp4" else b"\x1c\x53\xbb\x6b", film.read_bytes())
+                        film.unlink()
 
     def test_ctrl_c_leaves_no_half_film(self) -> None:
         long = str(self.folder / "long.wav")

@@ -3,7 +3,13 @@
 //!
 //! `edit-landmarks PHOTO RECORDING FILM.mp4`; see README.md.
 
+// A command-line program speaks on its standard streams.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
 use anyhow::{Context, bail};
+use gst::MessageView;
 use gst::prelude::*;
 
 /// Landmarks of MediaPipe's face mesh on both brows.
@@ -46,7 +52,48 @@ fn lift_brows(buffer: &mut gst::BufferRef, smoothed: &mut f32) {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+/// Plays until the end of the recording, or until something goes wrong, and tells what.
+fn play(pipeline: &gst::Pipeline, recording: &str) -> anyhow::Result<()> {
+    let bus = pipeline.bus().context("a pipeline has a bus")?;
+    // Why it does not start is told on the bus.
+    let patience = match pipeline.set_state(gst::State::Playing) {
+        Ok(_) => gst::ClockTime::NONE,
+        Err(_) => Some(gst::ClockTime::ZERO),
+    };
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Warning];
+    for message in bus.iter_timed_filtered(patience, &kinds) {
+        let (error, debug, fatal) = match message.view() {
+            MessageView::Eos(_) => return Ok(()),
+            MessageView::Error(said) => (said.error(), said.debug().unwrap_or_default(), true),
+            MessageView::Warning(said) => (said.error(), said.debug().unwrap_or_default(), false),
+            _ => continue,
+        };
+        if error.matches(gst::ParseError::DelayedLink) || debug.contains("reason not-linked") {
+            bail!("{recording} has no sound");
+        }
+        // Behind the place in the source stands what is to be told, such as a file's name.
+        let detail = debug.split_once('\n').map(|(_, detail)| format!(" ({detail})")).unwrap_or_default();
+        if fatal {
+            bail!("{error}{detail}");
+        }
+        eprintln!("warning: {error}{detail}");
+    }
+    bail!("the pipeline does not start")
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(film) => println!("wrote {film}"),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Writes the film, and returns its name.
+fn run() -> anyhow::Result<String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [photo, recording, film] = arguments.as_slice() else {
         bail!("usage: edit-landmarks PHOTO RECORDING FILM.mp4");
@@ -56,7 +103,16 @@ fn main() -> anyhow::Result<()> {
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| anyhow::anyhow!("no pipeline"))?;
     let element = |name: &str| pipeline.by_name(name).with_context(|| format!("no element {name}"));
     element("source")?.set_property("location", recording);
-    element("sink")?.set_property("location", film);
+    // Written beside its place, behind a link as well, and moved there when it is whole. What is no file, such as
+    // /dev/null, cannot be replaced.
+    let target = std::fs::canonicalize(film).unwrap_or_else(|_| film.into());
+    let part = match target.file_name() {
+        Some(name) if target.is_file() || !target.exists() => {
+            target.with_file_name(format!(".{}.part", name.display()))
+        }
+        _ => target.clone(),
+    };
+    element("sink")?.set_property("location", part.to_str().context("the film's name is no text")?);
     let head = element("head")?;
     head.set_property("portrait", photo);
 
@@ -74,13 +130,17 @@ fn main() -> anyhow::Result<()> {
         gst::PadProbeReturn::Ok
     });
 
-    pipeline.set_state(gst::State::Playing)?;
-    let bus = pipeline.bus().context("a pipeline has a bus")?;
-    let message =
-        bus.timed_pop_filtered(gst::ClockTime::NONE, &[gst::MessageType::Eos, gst::MessageType::Error]);
+    let played = play(&pipeline, recording);
     pipeline.set_state(gst::State::Null)?;
-    if let Some(gst::MessageView::Error(error)) = message.as_ref().map(|m| m.view()) {
-        bail!("{}", error.error());
+    if let Err(error) = played {
+        if part != target {
+            // It may not have begun.
+            let _ = std::fs::remove_file(&part);
+        }
+        bail!("{}", error.to_string().replace(&*part.to_string_lossy(), film));
     }
-    Ok(())
+    if part != target {
+        std::fs::rename(&part, &target).with_context(|| format!("cannot write {film}"))?;
+    }
+    Ok(film.clone())
 }
