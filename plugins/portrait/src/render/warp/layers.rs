@@ -232,3 +232,33 @@ fn along_both(plane: &mut [u8], side: usize, filter: impl Fn(&[u8], &mut [u8])) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_cut_off_where_the_matte_reaches_the_end() {
+        let (width, height) = (10, 6);
+        let stride = width + 3;
+        let mut layers = Layers {
+            width,
+            height,
+            person: vec![[0; 4]; stride * (height + 3)],
+            stride,
+            back: Vec::new(),
+            cut: false,
+            seen: Vec::new(),
+            cells: 0,
+        };
+        let mut put = |x: usize, y: usize, level: u8| {
+            layers.person[(y + 1) * stride + x + 1][3] = i16::from(level) * STEPS as i16;
+        };
+        put(0, 3, 255);
+        put(6, 5, PERSON);
+        // A trace of the matte is nobody.
+        put(5, 0, PERSON - 1);
+        put(8, 2, 255);
+        assert_eq!([0, 1].map(|axis| layers.cut_off(axis)), [[true, false], [false, true]]);
+    }
+}
