@@ -19,6 +19,8 @@ from typing import TypeVar
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # Machines of continuous integration are slow and have few cores; nothing here measures speed.
 PATIENCE_SECONDS = 60
+# What a film of synthetic pictures says of itself.
+SYNTHETIC = b"synthetic: portrait animated by gst-portrait"
 
 T = TypeVar("T")
 

@@ -86,7 +86,7 @@ class Graphics(unittest.TestCase):
         self.speak(recording, SECONDS)
         variables = {"SOURCE": str(recording), "OUTPUT": str(film), "NAME": "Anna Müller (synthetic)"}
         self.lower_third(variables)
-        self.assertIn(b"synthetic: portrait animated by gst-portrait", film.read_bytes())
+        self.assertIn(onair.SYNTHETIC, film.read_bytes())
         seen = self.frames(film)
         self.assertGreaterEqual(len(seen), SECONDS * 5 // 2)
         for picture in seen:

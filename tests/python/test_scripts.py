@@ -22,8 +22,6 @@ PHOTO = str(DATA / "portrait-astronaut.png")
 PIPELINES = onair.ROOT / "pipelines"
 # Each of them meant something else to gst-launch-1.0.
 NAMES = (r"a\b", '5" disc', '"my voice"', "it's 100% ü", "a back\\slash at the end\\")
-# What a film of synthetic pictures says of itself.
-SYNTHETIC = b"synthetic: portrait animated by gst-portrait"
 # Until a script that is told to end has ended.
 END_SECONDS = 15
 
@@ -177,7 +175,7 @@ class Scripts(unittest.TestCase):
         self.speak(short, 1, 0.4)
         done = self.finished("emotions/run.sh", SOURCE=short, OUTPUT=str(film), SIZE="64")
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertIn(SYNTHETIC, film.read_bytes())
+        self.assertIn(onair.SYNTHETIC, film.read_bytes())
 
     def test_a_film_is_written_through_a_link(self) -> None:
         film, link = self.work / "film.mp4", self.work / "link.mp4"

@@ -38,9 +38,10 @@ pub fn store(pixels: &[[f32; 4]], out: &mut [u8]) {
 /// Rounds a run of pixels, whose colours are multiplied by their alpha, to four bytes; red is byte `RED`.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 pub fn store_alpha<const RED: usize, const STRAIGHT: bool>(pixels: &[[f32; 4]], out: &mut [u8]) {
-    for (pixels, out) in pixels.chunks(4).zip(out.chunks_mut(16)) {
-        let mut four = [[0.0; 4]; 4];
-        four[..pixels.len()].copy_from_slice(pixels);
+    let (fours, last) = pixels.as_chunks::<4>();
+    let mut rest = [[0.0; 4]; 4];
+    rest[..last.len()].copy_from_slice(last);
+    for (four, out) in fours.iter().chain([&rest]).zip(out.chunks_mut(16)) {
         let [first, second] = [0, 2].map(|i| whole(straight::<STRAIGHT>(four[i], four[i + 1])));
         let mut bytes = u8x16::narrow_i16x8(first, second).to_array();
         if RED != 0 {

@@ -187,10 +187,9 @@ impl Canvas {
         }
     }
 
-    /// Draws what is left of the frame; `out` begins where [`Canvas::draw_ahead`] stopped.
+    /// Draws what [`Canvas::draw_ahead`], which has to be called first, left of the frame; `out` begins where it stopped.
     pub fn draw(&mut self, painted: Painted<'_>, out: &mut Planes<'_>) {
         let (from, (_, height)) = (self.drawn, self.size());
-        self.scene.activate(painted.patches.iter().flatten().map(|patch| patch.bounds));
         let (scene, [above, below]) = (&self.scene, &mut self.lines);
         let (layout, middle) = (scene.sheet.format().layout, scene.middle(from));
         let (mut upper, mut lower) = (out.take(layout, middle - from), out.take(layout, height - middle));
@@ -331,10 +330,7 @@ impl Scene {
             let flow = [&mut fx[a - start..b - start], &mut fy[a - start..b - start]];
             let seen = seen.each_mut().map(|axis| &mut axis[a..b]);
             match patch.seam.as_ref().filter(|seam| seam.shown) {
-                Some(seam) => {
-                    seam::flow(patch, seam, run, scale, flow);
-                    paint::seen(patch, run, scale, seen);
-                }
+                Some(seam) => seam::flow(patch, seam, run, scale, flow, seen),
                 None => paint::flow(patch, run, scale, flow, seen),
             }
         }

@@ -22,6 +22,8 @@ mod paint;
 mod painter;
 mod painters;
 mod parallax;
+#[cfg(test)]
+mod parity;
 mod patch;
 pub(super) mod points;
 mod remap;

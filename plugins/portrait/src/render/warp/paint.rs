@@ -14,6 +14,7 @@ use wide::f32x4;
 
 use super::math::{COUNT, Places, TILE};
 use super::patch::Frame;
+use super::points::Point;
 use super::roi::window;
 
 /// The largest level.
@@ -65,7 +66,19 @@ impl Tile {
 /// times `scale`.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 pub fn flow(frame: &Frame, run: Run, scale: [f32; 2], flow: [&mut [f32]; 2], seen: [&mut [f32]; 2]) {
-    let ([fx, fy], [sx, sy]) = (flow, seen);
+    flow_of(frame, run, scale, flow, seen, |way, _| way);
+}
+
+/// The same with a displacement of `own`, which gets the region's and the place in patch units.
+#[inline(always)]
+pub fn flow_of(
+    frame: &Frame,
+    run: Run,
+    scale: [f32; 2],
+    [fx, fy]: [&mut [f32]; 2],
+    [sx, sy]: [&mut [f32]; 2],
+    own: impl Fn(Point, Point) -> Point,
+) {
     let flow = fx.chunks_mut(TILE).zip(fy.chunks_mut(TILE));
     let seen = sx.chunks_mut(TILE).zip(sy.chunks_mut(TILE));
     let mut tile = Tile::new();
@@ -76,22 +89,9 @@ pub fn flow(frame: &Frame, run: Run, scale: [f32; 2], flow: [&mut [f32]; 2], see
         for (i, (((fx, fy), (sx, sy)), weight)) in all.enumerate() {
             let [x, y, seen_x, seen_y] = tile.places.sample(i, &frame.ways, frame.half).to_array();
             (*sx, *sy) = (seen_x * scale[0], seen_y * scale[1]);
+            let [x, y] = own([x, y], [tile.at[0][i], tile.at[1][i]]);
             *fx += (x * scale[0] - *fx) * weight;
             *fy += (y * scale[1] - *fy) * weight;
-        }
-    }
-}
-
-/// Writes the displacement that the painter saw, across and down, times `scale`.
-#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
-pub fn seen(frame: &Frame, run: Run, scale: [f32; 2], seen: [&mut [f32]; 2]) {
-    let [sx, sy] = seen;
-    let mut tile = Tile::new();
-    for (n, (sx, sy)) in sx.chunks_mut(TILE).zip(sy.chunks_mut(TILE)).enumerate() {
-        tile.set(frame, run, n, frame.half);
-        for (i, (sx, sy)) in sx.iter_mut().zip(sy).enumerate() {
-            let [_, _, x, y] = tile.places.sample(i, &frame.ways, frame.half).to_array();
-            (*sx, *sy) = (x * scale[0], y * scale[1]);
         }
     }
 }

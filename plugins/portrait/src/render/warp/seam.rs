@@ -9,10 +9,9 @@
 use multiversion::multiversion;
 
 use super::math::bilinear;
-use super::paint::Run;
+use super::paint::{self, Run};
 use super::patch::Frame;
 use super::points::Point;
-use super::roi::window;
 
 /// Columns of the line across the patch.
 const COLUMNS: usize = 64;
@@ -71,25 +70,22 @@ impl Seam {
     }
 }
 
-/// Blends the displacement of lids that meet at a line into `flow`, as [`super::paint::flow`] that of others.
+/// [`paint::flow`] of lids that meet at a line.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
-pub fn flow(frame: &Frame, seam: &Seam, [u, du, v]: Run, scale: [f32; 2], flow: [&mut [f32]; 2]) {
+pub fn flow(
+    frame: &Frame,
+    seam: &Seam,
+    run: Run,
+    scale: [f32; 2],
+    flow: [&mut [f32]; 2],
+    seen: [&mut [f32]; 2],
+) {
     let n = frame.half as f32 / 2.0;
-    let [fx, fy] = flow;
-    for (i, (fx, fy)) in fx.iter_mut().zip(fy).enumerate() {
-        let [px, py] = frame.to_patch.apply([u + du * i as f32, v]);
-        let weight = window(px, frame.side) * window(py, frame.side);
-        if weight <= 0.0 {
-            continue;
-        }
-        let [x, y] = [px, py].map(|p| (p + 1.0) * n - 0.5);
-        let upper = bilinear(&frame.ways, frame.half, x, y);
-        let lower = bilinear(&seam.lower, frame.half, x, y);
-        let below = seam.below(px, py);
-        let [x, y] = [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below);
-        *fx += (x * scale[0] - *fx) * weight;
-        *fy += (y * scale[1] - *fy) * weight;
-    }
+    paint::flow_of(frame, run, scale, flow, seen, |upper, [x, y]| {
+        let lower = bilinear(&seam.lower, frame.half, (x + 1.0) * n - 0.5, (y + 1.0) * n - 0.5);
+        let below = seam.below(x, y);
+        [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below)
+    });
 }
 
 #[cfg(test)]
