@@ -167,14 +167,13 @@ fn offsets() -> [Property<Settings>; 6] {
             [
                 "x",
                 "X",
-                "How far the head moves to the right in any mode, in head sizes (distances of the outer eye corners)",
+                "How far the head moves to the right in any mode, in head sizes (distances of the outer eye corners); where the photo \
+                 goes on around the animated square, as far as there is room in that",
             ],
             shifts,
             |s| &mut s.controls.x,
         ),
-        number(["y", "Y", "How far the head moves down in any mode, in head sizes"], shifts, |s| {
-            &mut s.controls.y
-        }),
+        number(["y", "Y", "How far the head moves down in any mode, as x"], shifts, |s| &mut s.controls.y),
         number(["scale", "Scale", "Factor on the size of the head in any mode"], SCALES, |s| {
             &mut s.controls.scale
         }),

@@ -112,6 +112,9 @@ pub const INNER_FACE: [usize; 24] = [
     32, 262,
 ];
 
+/// Ridge, base and wings of the nose, from its bridge down.
+pub const NOSE: [usize; 18] = [168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 98, 327, 48, 278, 64, 294, 129, 358];
+
 /// Top of the forehead.
 pub const FOREHEAD: usize = 10;
 

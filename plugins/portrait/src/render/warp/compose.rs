@@ -15,6 +15,7 @@ use super::painters::Painted;
 use super::parallax::Parallax;
 use super::paste::Raster;
 use super::points::{Point, Rows};
+use super::room::Room;
 use super::seam;
 use super::still::PhotoFrame;
 use super::turn::Turn;
@@ -55,6 +56,8 @@ struct Scene {
     /// What goes over all that is drawn.
     frame: Option<PhotoFrame>,
     grid: Grid,
+    /// How far the head is turned ([`Turn::turned`]).
+    turned: f32,
     active: Vec<bool>,
 }
 
@@ -90,6 +93,7 @@ impl Canvas {
             sheet,
             frame,
             grid: Grid::new(&raster, &layers, crown),
+            turned: 0.0,
             active: vec![false; CELLS * CELLS],
             raster,
             layers,
@@ -111,6 +115,11 @@ impl Canvas {
     /// Width and height of the output.
     pub fn size(&self) -> (usize, usize) {
         (self.scene.raster.width, self.scene.raster.height)
+    }
+
+    /// How far a head may go.
+    pub fn room(&self) -> Room {
+        self.scene.grid.room
     }
 
     /// Rows of the last frame that were drawn ahead.
@@ -148,6 +157,7 @@ impl Canvas {
     ) {
         let _span = profile::span("facesynth: flow of the head");
         self.drawn = 0;
+        self.scene.turned = turn.turned();
         let Scene { grid, raster, .. } = &mut self.scene;
         grid.pose(raster, flow, parallax, turn, driving, rows);
     }
@@ -302,7 +312,7 @@ impl Scene {
 
     /// Draws a run of cells in a row of the region.
     fn draw_run(&self, y: usize, cells: Range<usize>, painted: Painted<'_>, line: &mut Line) {
-        let (scale, width) = (self.raster.scale, self.layers.width);
+        let (scale, width, turned) = (self.raster.scale, self.layers.width, self.turned);
         let (start, end) = (self.first_column[cells.start], self.first_column[cells.end]);
         for cell in cells {
             let span = self.first_column[cell]..self.first_column[cell + 1];
@@ -330,8 +340,8 @@ impl Scene {
             let flow = [&mut fx[a - start..b - start], &mut fy[a - start..b - start]];
             let seen = seen.each_mut().map(|axis| &mut axis[a..b]);
             match patch.seam.as_ref().filter(|seam| seam.shown) {
-                Some(seam) => seam::flow(patch, seam, run, scale, flow, seen),
-                None => paint::flow(patch, run, scale, flow, seen),
+                Some(seam) => seam::flow(patch, seam, run, scale, turned, flow, seen),
+                None => paint::flow(patch, run, scale, turned, flow, seen),
             }
         }
         self.sample(y, start, fx, fy, &mut line.pixels[start..end]);

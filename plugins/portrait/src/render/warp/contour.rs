@@ -70,6 +70,13 @@ impl Contour {
         &self.soft
     }
 
+    /// Lets other points steer softly that lie where they are crowded, as much as that.
+    pub fn soften(&mut self, rows: &[usize], soft: f32) {
+        for &row in rows {
+            self.soft[row] = self.soft[row].max(soft);
+        }
+    }
+
     /// Moves the outline out of the face where it is too near.
     pub fn unfold(&mut self, driving: &mut [Point]) {
         // Roll and growth of the head since the photo, as one complex number.

@@ -9,6 +9,7 @@ use super::math::smooth_step;
 use super::parallax::Parallax;
 use super::paste::Raster;
 use super::points::{Point, Rows};
+use super::room::{DRAWN_OUT, Room};
 use super::turn::Turn;
 
 /// Points of the grid along a side of the picture.
@@ -21,8 +22,6 @@ const FAR: f32 = 4.0;
 /// rest; picture units.
 pub const BODY_SHARE: f32 = 0.3;
 pub const BODY_REST: f32 = 0.0005;
-/// Width of the band along an end of the photo that is drawn out where the head leaves it, in ways of the head.
-const DRAWN_OUT: f32 = 2.5;
 
 /// Displacement towards the source on the grid.
 #[derive(Clone, Debug)]
@@ -38,6 +37,8 @@ pub struct Grid {
     flow: [Vec<f32>; 2],
     /// Height of hair or hat ([`Head::crown`]).
     crown: f32,
+    /// Where the head's motion ends.
+    pub room: Room,
     /// Picture units beyond which there is nothing of a person who is cut off there, across and down.
     ends: [[f32; 2]; 2],
 }
@@ -46,8 +47,8 @@ impl Grid {
     /// One at rest, over those layers of a person whose hair or hat is that high ([`Head::crown`]).
     pub fn new(raster: &Raster, layers: &Layers, crown: f32) -> Self {
         let ends = [0, 1].map(|axis| {
-            let ([low, high], cut) = (raster.ends(axis), layers.cut_off(axis));
-            [if cut[0] { low } else { low - FAR }, if cut[1] { high } else { high + FAR }]
+            let ([low, high], margins) = (raster.ends(axis), layers.margins(axis));
+            [if margins[0] == 0 { low } else { low - FAR }, if margins[1] == 0 { high } else { high + FAR }]
         });
         let plane = || vec![0.0; GRID * GRID];
         Self {
@@ -58,6 +59,7 @@ impl Grid {
             weight: Vec::new(),
             flow: Default::default(),
             crown,
+            room: Room::new(raster, layers),
             ends,
         }
     }
@@ -72,7 +74,9 @@ impl Grid {
         driving: &[Point],
         rows: &Rows,
     ) {
-        let head = Head::new(driving, rows, self.crown, turn.travel());
+        let way = turn.way();
+        let fades = self.room.fades(driving, way);
+        let head = Head::new(driving, rows, self.crown, way, fades);
         let body = body(turn.carriage());
         let place = |i: usize| [i % GRID, i / GRID].map(|v| (v as f32 + 0.5) / GRID as f32);
         self.index.clear();

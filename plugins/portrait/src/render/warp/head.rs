@@ -5,6 +5,7 @@
 use super::math::smooth_step;
 use super::paste::Seams;
 use super::points::{Point, Rows, gather};
+use super::room::{Fade, STILL, Sides, Way};
 
 /// Half width of face and hair, and beside the jaw, in widths of the face.
 const SIDE: f32 = 0.75;
@@ -38,10 +39,8 @@ const NECK_EDGE: f32 = 0.3;
 /// How far above and below the middle of the face the body begins beside head and neck, in heights of the face.
 const BODY: (f32, f32) = (-0.2, -0.7);
 
-/// Width of the band along a seam in which nothing moves, so that a pasted crop does not show, and of that in which motion
-/// fades out, the head's and the body's, whose outline runs across; in picture units.
-const STILL: f32 = 1.0 / 64.0;
-const BORDER: [f32; 2] = [0.06, 0.3];
+/// Width of the band along a seam in which the body's motion fades out, whose outline runs across; in picture units.
+const BORDER: f32 = 0.3;
 
 /// The head's ellipse in a frame.
 #[derive(Clone, Copy, Debug)]
@@ -54,14 +53,13 @@ pub struct Head {
     crown: f32,
     /// Width of everything that fades at least, picture units.
     slack: f32,
+    fades: Sides<Fade>,
 }
 
 impl Head {
-    /// From the control points of a frame, in which the head as a whole has gone that far ([`Turn::travel`]). `crown` is that of
-    /// the photo.
-    ///
-    /// [`Turn::travel`]: super::turn::Turn::travel
-    pub fn new(points: &[Point], rows: &Rows, crown: f32, travel: f32) -> Self {
+    /// From the control points of a frame, in which the head as a whole has gone that `way`, which fades out like that along the
+    /// sides of the picture. `crown` is that of the photo.
+    pub fn new(points: &[Point], rows: &Rows, crown: f32, way: Way, fades: Sides<Fade>) -> Self {
         let [top, bottom, left, right] = gather(points, &rows.head);
         let (dx, dy) = (top[0] - bottom[0], top[1] - bottom[1]);
         let height = dx.hypot(dy).max(1e-3);
@@ -72,14 +70,15 @@ impl Head {
             // A turned head is as wide as it is when it looks ahead.
             width: (left[0] - right[0]).hypot(left[1] - right[1]).max(0.7 * height),
             crown,
-            slack: SLACK * travel,
+            slack: SLACK * way.travel(),
+            fades,
         }
     }
 
     /// How far hair or hat reach above the middle of the face, in heights of the face, by the matte of the photo (a
     /// square of `side` pixels, 255 = person): all of a hat moves with the head, or it would bend.
     pub fn crown(points: &[Point], rows: &Rows, matte: &[u8], side: usize) -> f32 {
-        let head = Self::new(points, rows, CROWN, 0.0);
+        let head = Self::new(points, rows, CROWN, Way::default(), Default::default());
         let covered = |across: f32, along: f32| {
             let (across, along) = (across * head.width, along * head.height);
             let x = head.centre[0] - across * head.up[1] + along * head.up[0];
@@ -120,12 +119,6 @@ impl Head {
 
     /// Weights of the head's motion and of the body's at a point of the picture; both end at the seams.
     pub fn weights(&self, point: Point, seams: Seams) -> [f32; 2] {
-        let distance = |seam: bool, v: f32| if seam { v } else { 1.0 };
-        let end = |axis: usize, width: f32| {
-            let (low, high) =
-                (distance(seams.low[axis], point[axis]), distance(seams.high[axis], 1.0 - point[axis]));
-            smooth_step((low.min(high) - STILL) / width)
-        };
         let place = self.place(point);
         // Beside the jaw there is no hair that hangs from the head but collars and shoulders.
         let side = SIDE - (SIDE - JAW_SIDE) * smooth_step(-place[1] / 0.4);
@@ -134,8 +127,13 @@ impl Head {
         let head = smooth_step(1.0 - (self.radius(place, side) - 1.0) / falloff);
         let rest = (1.0 - head) * (1.0 - neck(place, NECK_EDGE.max(self.slack / self.width)));
         let body = rest * smooth_step((BODY.0 - place[1]) / (BODY.0 - BODY.1));
-        [(1.0 - rest, BORDER[0].max(self.slack)), (body, BORDER[1])]
-            .map(|(weight, width)| weight * end(0, width) * end(1, width))
+        [0, 1].into_iter().fold([1.0 - rest, body], |[head, body], axis| {
+            let ends = [point[axis], 1.0 - point[axis]];
+            let seam = [seams.low[axis], seams.high[axis]];
+            let faded: f32 = [0, 1].map(|i| self.fades[axis][i].weight(ends[i])).iter().product();
+            let near = [0, 1].map(|i| if seam[i] { ends[i] } else { 1.0 });
+            [head * faded, body * smooth_step((near[0].min(near[1]) - STILL) / BORDER)]
+        })
     }
 }
 
@@ -148,30 +146,47 @@ fn neck([across, along]: Point, edge: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::landmark::COUNT;
+    use crate::render::warp::room::Room;
 
-    /// What is shown along a line goes on in its order, or a part of the person would be there twice.
+    /// A face of 0.22 by 0.3 in the middle of the picture.
+    fn face() -> (Rows, Vec<Point>) {
+        let rows = Rows::new(&(0..COUNT).collect::<Vec<_>>()).unwrap();
+        let mut points = vec![[0.5, 0.4]; COUNT];
+        for (row, at) in rows.head.into_iter().zip([[0.5, 0.25], [0.5, 0.55], [0.39, 0.4], [0.61, 0.4]]) {
+            points[row] = at;
+        }
+        (rows, points)
+    }
+
+    /// What is shown along a line goes on in its order, or a part of the person would be there twice; and the face moves as a
+    /// whole.
     #[test]
     fn a_head_that_goes_far_takes_what_is_beside_it_along() {
+        let (rows, points) = face();
         let all = Seams { low: [true; 2], high: [true; 2] };
-        for (travel, seams) in
-            [0.01, 0.04, 0.08, 0.12].map(|t| (t, Seams::default())).into_iter().chain([(0.12, all)])
+        let rooms = [(Seams::default(), 0.0), (all, 0.0), (all, 0.05)];
+        for (travel, (seams, margin)) in
+            [0.01, 0.04, 0.08, 0.12, 0.2].into_iter().flat_map(|travel| rooms.map(|room| (travel, room)))
         {
-            let head = Head {
-                centre: [0.5, 0.4],
-                up: [0.0, -1.0],
-                height: 0.3,
-                width: 0.22,
-                crown: CROWN,
-                slack: SLACK * travel,
-            };
-            for (axis, way) in [(0, travel), (0, -travel), (1, travel), (1, -travel)] {
+            let room = Room::of(seams, margin);
+            for (axis, sign) in [(0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0)] {
+                let mut shift = [0.0; 2];
+                shift[axis] = sign * travel;
+                shift[axis] -= room.excess(&points, shift)[axis];
+                let moved: Vec<Point> = points.iter().map(|p| [p[0] + shift[0], p[1] + shift[1]]).collect();
+                let way = Way { shift, growth: 0.0 };
+                let head = Head::new(&moved, &rows, CROWN, way, room.fades(&moved, way));
+                for at in &moved {
+                    assert!(head.weights(*at, seams)[0] > 0.999, "{way:?} {room:?}: {at:?} is held back");
+                }
                 for across in 1..40 {
                     let shown = (0..=800).map(|along| {
                         let mut at = [across as f32 / 40.0; 2];
                         at[axis] = along as f32 / 800.0;
-                        at[axis] - way * head.weights(at, seams)[0]
+                        at[axis] - shift[axis] * head.weights(at, seams)[0]
                     });
-                    assert!(shown.is_sorted(), "{travel} {axis} {way} {across}");
+                    assert!(shown.is_sorted(), "{way:?} {room:?} {across}");
                 }
             }
         }

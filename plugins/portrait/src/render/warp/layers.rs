@@ -140,15 +140,19 @@ impl Layers {
         at(x1, y1) + at(x0, y0) > at(x0, y1) + at(x1, y0)
     }
 
-    /// Whether the person is cut off at the left and the right end of the region (axis 0), or at the upper and the lower one (1).
-    pub fn cut_off(&self, axis: usize) -> [bool; 2] {
+    /// How many lines without the person there are at the left and the right end of the region (axis 0), or at the upper and the
+    /// lower one (1): none where the person is cut off.
+    pub fn margins(&self, axis: usize) -> [usize; 2] {
         let size = [self.width, self.height];
-        [0, size[axis] - 1].map(|end| {
+        let person = |line: &usize| {
             (0..size[1 - axis]).any(|along| {
-                let [x, y] = if axis == 0 { [end, along] } else { [along, end] };
+                let [x, y] = if axis == 0 { [*line, along] } else { [along, *line] };
                 f32::from(self.person[(y + 1) * self.stride + x + 1][3]) >= f32::from(PERSON) * STEPS
             })
-        })
+        };
+        let mut lines = 0..size[axis];
+        let first = lines.find(person).unwrap_or(size[axis]);
+        [first, lines.rev().find(person).map_or(size[axis] - 1 - first, |last| size[axis] - 1 - last)]
     }
 
     /// Fills the border around the person.
@@ -238,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_is_cut_off_where_the_matte_reaches_the_end() {
+    fn margins_end_where_the_matte_has_a_person() {
         let (width, height) = (10, 6);
         let stride = width + 3;
         let mut layers = Layers {
@@ -259,6 +263,6 @@ mod tests {
         // A trace of the matte is nobody.
         put(5, 0, PERSON - 1);
         put(8, 2, 255);
-        assert_eq!([0, 1].map(|axis| layers.cut_off(axis)), [[true, false], [false, true]]);
+        assert_eq!([0, 1].map(|axis| layers.margins(axis)), [[0, 1], [2, 0]]);
     }
 }

@@ -28,6 +28,7 @@ mod patch;
 pub(super) mod points;
 mod remap;
 mod roi;
+mod room;
 mod seam;
 mod skull;
 mod teeth;
@@ -61,6 +62,7 @@ use parallax::Parallax;
 use paste::Raster;
 use points::{Point, Rows};
 pub(crate) use roi::Part;
+use room::Room;
 use skull::Skull;
 use still::PhotoFrame;
 use turn::Turn;
@@ -90,8 +92,12 @@ struct Geometry {
     turn: Turn,
     skull: Skull,
     parallax: Option<Parallax>,
-    /// What of the face does not move by itself, and the control points of a frame then.
+    /// The control points in the photo, and how far the head may go from there.
+    rest: Vec<Point>,
+    room: Room,
+    /// What of the face does not move by itself.
     hold: Option<Hold>,
+    /// The control points of a frame, where they are not the latents'.
     held: Vec<[f32; 3]>,
     driving: Vec<Point>,
     /// The same, then points of the skull.
@@ -138,7 +144,9 @@ impl Warp {
 
 impl Renderer for Warp {
     fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
-        self.canvas = Some(canvas(source, output, self.crown)?);
+        let canvas = canvas(source, output, self.crown)?;
+        self.geometry.room = canvas.room();
+        self.canvas = Some(canvas);
         Ok(())
     }
 
@@ -223,6 +231,8 @@ impl Geometry {
             turn: Turn::new(&rows, landmarks, mean_face, &rest),
             skull,
             parallax: None,
+            rest: source.clone(),
+            room: Room::default(),
             hold: None,
             held: Vec::new(),
             head,
@@ -245,24 +255,29 @@ impl Geometry {
         let points = points.as_chunks::<3>().0;
         let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
         self.turn.pose(points);
+        self.held.clear();
+        let [x, y] = self.room.excess(&self.rest, self.turn.carriage());
+        if [x, y] != [0.0; 2] {
+            self.held.extend(points.iter().map(|point| [point[0] - x, point[1] - y, point[2]]));
+            self.turn.pose(&self.held);
+        }
         if let Some(parallax) = &mut self.parallax {
             parallax.pose(self.turn.angles());
         }
-        self.held.clear();
-        let points = match &self.hold {
-            Some(hold) => {
+        if let Some(hold) = &self.hold {
+            if self.held.is_empty() {
                 self.held.extend(points);
-                hold.keep(&self.turn, &mut self.held);
-                &self.held[..]
             }
-            None => points,
-        };
+            hold.keep(&self.turn, &mut self.held);
+        }
+        let points = if self.held.is_empty() { points } else { &self.held[..] };
         for (out, point) in self.driving.iter_mut().zip(points) {
             *out = [point[0], point[1]];
         }
         self.turn.ease(points, &mut self.driving);
         self.driving.iter_mut().for_each(|point| *point = inside(*point));
         self.contour.unfold(&mut self.driving);
+        self.contour.soften(&self.rows.nose, self.turn.turned());
         self.head.clear();
         self.head.extend(&self.driving);
         self.head.extend(self.skull.turned(&self.turn).map(inside));

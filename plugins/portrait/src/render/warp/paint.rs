@@ -51,22 +51,35 @@ impl Tile {
         self.places.set(side, &samples[0], &samples[1]);
     }
 
-    /// How much of each pixel's flow is the region's.
+    /// How much of each pixel's flow is the region's, of a head that is so far `turned`.
     #[inline(always)]
-    fn weights(&self, side: usize) -> [f32; TILE] {
+    fn weights(&self, frame: &Frame, turned: f32) -> [f32; TILE] {
         let mut weights = [0.0; TILE];
         for i in 0..TILE {
-            weights[i] = window(self.at[0][i], side) * window(self.at[1][i], side);
+            weights[i] = window(self.at[0][i], frame.side) * window(self.at[1][i], frame.side);
+        }
+        if turned > 0.0 {
+            for i in 0..TILE {
+                let core = frame.core.weight([self.at[0][i], self.at[1][i]]);
+                weights[i] += (core - weights[i]) * turned;
+            }
         }
         weights
     }
 }
 
 /// Blends the region's displacement into `flow`, and writes the one that the painter saw to `seen`; both across and down,
-/// times `scale`.
+/// times `scale`. `turned` is [`Turn::turned`](super::turn::Turn::turned).
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
-pub fn flow(frame: &Frame, run: Run, scale: [f32; 2], flow: [&mut [f32]; 2], seen: [&mut [f32]; 2]) {
-    flow_of(frame, run, scale, flow, seen, |way, _| way);
+pub fn flow(
+    frame: &Frame,
+    run: Run,
+    scale: [f32; 2],
+    turned: f32,
+    flow: [&mut [f32]; 2],
+    seen: [&mut [f32]; 2],
+) {
+    flow_of(frame, run, scale, turned, flow, seen, |way, _| way);
 }
 
 /// The same with a displacement of `own`, which gets the region's and the place in patch units.
@@ -75,6 +88,7 @@ pub fn flow_of(
     frame: &Frame,
     run: Run,
     scale: [f32; 2],
+    turned: f32,
     [fx, fy]: [&mut [f32]; 2],
     [sx, sy]: [&mut [f32]; 2],
     own: impl Fn(Point, Point) -> Point,
@@ -84,7 +98,7 @@ pub fn flow_of(
     let mut tile = Tile::new();
     for (n, ((fx, fy), (sx, sy))) in flow.zip(seen).enumerate() {
         tile.set(frame, run, n, frame.half);
-        let weights = tile.weights(frame.side);
+        let weights = tile.weights(frame, turned);
         let all = fx.iter_mut().zip(fy).zip(sx.iter_mut().zip(sy)).zip(&weights);
         for (i, (((fx, fy), (sx, sy)), weight)) in all.enumerate() {
             let [x, y, seen_x, seen_y] = tile.places.sample(i, &frame.ways, frame.half).to_array();
@@ -130,7 +144,7 @@ pub fn blend(frame: &Frame, run: Run, under: &[[f32; 4]], pixels: &mut [[f32; 4]
 mod tests {
     use super::*;
     use crate::render::warp::math::{bilinear, noise};
-    use crate::render::warp::roi::Affine;
+    use crate::render::warp::roi::{Affine, Part};
 
     const TO_PATCH: Affine = Affine { m: [[0.022, 0.001], [-0.001, 0.022]], origin: [-1.05, -0.4] };
     const RUN: Run = [0.0, 1.0, 9.0];
@@ -186,20 +200,30 @@ mod tests {
     fn a_run_of_flow_is_what_each_pixel_is_alone() {
         let (mut next, half, side) = (noise(), 8, 16);
         let ways = plane(&mut next, half * half, 30.0);
-        let frame = Frame { to_patch: TO_PATCH, half, side, ways, ..Frame::default() };
+        let frame = Frame {
+            to_patch: TO_PATCH,
+            half,
+            side,
+            ways,
+            core: Part::EyeRight.core(false),
+            ..Frame::default()
+        };
         let [across, down] = [(); 2].map(|()| (0..PIXELS).map(|_| next()).collect::<Vec<f32>>());
-        let (mut fx, mut fy) = (across.clone(), down.clone());
-        let (mut sx, mut sy) = (vec![0.0; PIXELS], vec![0.0; PIXELS]);
-        flow(&frame, RUN, [2.0, 3.0], [&mut fx, &mut fy], [&mut sx, &mut sy]);
-        for i in 0..PIXELS {
-            let ([u, v], [x, y]) = place(i, half);
-            let way = bilinear(&frame.ways, half, x, y);
-            let weight = window(u, side) * window(v, side);
-            near(sx[i], way[2] * 2.0, i);
-            near(sy[i], way[3] * 3.0, i);
-            near(fx[i], across[i] + (way[0] * 2.0 - across[i]) * weight, i);
-            near(fy[i], down[i] + (way[1] * 3.0 - down[i]) * weight, i);
+        for turned in [0.0, 0.5, 1.0] {
+            let (mut fx, mut fy) = (across.clone(), down.clone());
+            let (mut sx, mut sy) = (vec![0.0; PIXELS], vec![0.0; PIXELS]);
+            flow(&frame, RUN, [2.0, 3.0], turned, [&mut fx, &mut fy], [&mut sx, &mut sy]);
+            for i in 0..PIXELS {
+                let ([u, v], [x, y]) = place(i, half);
+                let way = bilinear(&frame.ways, half, x, y);
+                let whole = window(u, side) * window(v, side);
+                let weight = whole + (frame.core.weight([u, v]) - whole) * turned;
+                near(sx[i], way[2] * 2.0, i);
+                near(sy[i], way[3] * 3.0, i);
+                near(fx[i], across[i] + (way[0] * 2.0 - across[i]) * weight, i);
+                near(fy[i], down[i] + (way[1] * 3.0 - down[i]) * weight, i);
+            }
+            assert_ne!(fx, across);
         }
-        assert_ne!(fx, across);
     }
 }

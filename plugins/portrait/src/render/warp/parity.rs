@@ -61,7 +61,7 @@ fn flow_and_falloff_are_those_of_the_generator() {
     flow.displace(&x, &y, &mut ux, &mut uy);
     let ours: Vec<f32> = (0..x.len()).flat_map(|i| [x[i] + ux[i], y[i] + uy[i]]).collect();
     near("flow", &ours, &golden.get("flow_out"), 1e-4);
-    let head = Head::new(&driving, &rows, HAIR, 0.0);
+    let head = Head::new(&driving, &rows, HAIR, Default::default(), Default::default());
     let ours: Vec<f32> = (0..x.len()).map(|i| head.linear([x[i], y[i]], 0.75)).collect();
     near("headw", &ours, &golden.get("headw_out"), 1e-3);
 }
@@ -116,8 +116,8 @@ fn closed_lids_of_a_large_eye_show_nothing_of_it() {
                 let (run, flow) = ([x, 0.0, v], [&mut fx[..], &mut fy[..]]);
                 let seen = [&mut [0.0][..], &mut [0.0][..]];
                 match &frame.seam {
-                    Some(seam) => seam::flow(frame, seam, run, [1.0; 2], flow, seen),
-                    None => paint::flow(frame, run, [1.0; 2], flow, seen),
+                    Some(seam) => seam::flow(frame, seam, run, [1.0; 2], 0.0, flow, seen),
+                    None => paint::flow(frame, run, [1.0; 2], 0.0, flow, seen),
                 }
                 (top..bottom).contains(&(v + fy[0]))
             });

@@ -8,7 +8,7 @@ use super::maps::{CHANNELS, Shapes, carry};
 use super::math::{Tap, resize, resize_taps, smooth_step};
 use super::points::{Point, Rows};
 use super::remap;
-use super::roi::{Affine, COARSE, Part, centres, region, window};
+use super::roi::{Affine, COARSE, Core, Part, centres, region, window};
 use super::seam::Seam;
 use super::teeth::Teeth;
 
@@ -73,6 +73,8 @@ pub struct Frame {
     pub bounds: [f32; 4],
     /// Side of `ways`.
     pub half: usize,
+    /// Where the flow is the region's own when the head is turned.
+    pub core: Core,
     /// Displacement towards the source in picture units, then the same as the painter saw it: without its residual, eyes
     /// squeezed instead of closed. Each across and down.
     pub ways: Vec<[f32; 4]>,
@@ -116,6 +118,7 @@ impl Patch {
             scratch: [vec![0.0; side * side], vec![0.0; side * side]],
             frame: Frame {
                 half,
+                core: part.core(false),
                 ways: vec![[0.0; 4]; half * half],
                 side,
                 paint: vec![[0.0; 4]; side * side],
@@ -138,6 +141,7 @@ impl Patch {
         self.iris = self.iris.map(|iris| iris.with_radius(radius / a.hypot(c)));
         if let Some(lids) = &mut self.lids {
             let plane = || vec![0.0; COARSE * COARSE];
+            self.frame.core = self.part.core(true);
             lids.flow = Flow::large_lids(rows, source, eye);
             lids.lower = Some(([plane(), plane()], rows.lids(eye)));
             self.frame.seam = Some(Seam::new(self.frame.half));

@@ -8,7 +8,7 @@ use super::RenderError;
 use crate::face::landmark::COUNT;
 use crate::face::landmark::indices::{
     CHIN_MIDDLE, EYE_LEFT, EYE_RIGHT, FOLD_LOWER, FOLD_UPPER, INNER_FACE, INNER_LIP_LOWER, INNER_LIP_UPPER,
-    IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, OUTER_LIP_LOWER, OUTER_LIP_UPPER, OVAL,
+    IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, LIPS_OUTER, NOSE, OUTER_LIP_LOWER, OUTER_LIP_UPPER, OVAL,
 };
 
 /// Centres of the irises, the picture's left one first.
@@ -94,6 +94,8 @@ pub struct Rows {
     pub wider: f32,
     /// Inner points near the outline that neither lips nor lids move much.
     pub inside: [usize; 24],
+    /// The nose, which a turn brings before the far cheek.
+    pub nose: [usize; 18],
 }
 
 impl Rows {
@@ -150,6 +152,7 @@ impl Rows {
             wider: 1.0,
             outline: find(control, OVAL)?,
             inside: find(control, INNER_FACE)?,
+            nose: find(control, NOSE)?,
         })
     }
 

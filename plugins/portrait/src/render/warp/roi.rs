@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The regions that painters fill: mouth and eyes, as affine maps from patch to picture.
 
+use super::math::smooth_step;
 use super::points::{Point, Rows, gather};
 
 /// Side of the grid on which a region's flow and distances are computed.
@@ -8,6 +9,13 @@ pub const COARSE: usize = 32;
 
 /// Width of the soft border of a region, in patch units.
 const BORDER: f32 = 0.18;
+
+/// Half width and height, in patch units, within which a region's flow is its own however far the head is turned: lids and lips
+/// with what goes with them; and where it has become the head's.
+const EYE_CORE: Core = Core { within: [0.3, 0.25], until: [0.9, 0.65] };
+/// The same of the large eyes of drawings, whose lids reach farther.
+const LARGE_EYE_CORE: Core = Core { within: [0.7, 0.5], until: [1.0, 1.0] };
+const MOUTH_CORE: Core = Core { within: [0.5, 0.5], until: [1.0, 1.0] };
 
 /// Smallest half side of a region in picture units: below, landmarks are noise.
 const MIN_HALF: f32 = 0.01;
@@ -33,9 +41,38 @@ impl Part {
         }
     }
 
+    /// Where its flow is its own when the head is turned, of a face with `large` eyes or another.
+    pub fn core(self, large: bool) -> Core {
+        match self {
+            Self::Mouth => MOUTH_CORE,
+            _ if large => LARGE_EYE_CORE,
+            _ => EYE_CORE,
+        }
+    }
+
     /// Side of the painter's patch in pixels; its maps have half of that.
     pub fn side(self) -> usize {
         if self == Self::Mouth { 128 } else { 64 }
+    }
+}
+
+/// What of a region moves by itself when the head is turned.
+///
+/// The region's flow follows every landmark. Beside the nose of a turned head those of the far side come to lie on each other, and
+/// there it folds; the head's flow, which is smoother, does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Core {
+    within: Point,
+    until: Point,
+}
+
+impl Core {
+    /// How much of the flow at patch coordinates is the region's, 0 to 1.
+    #[inline(always)]
+    pub fn weight(&self, [u, v]: Point) -> f32 {
+        let share =
+            |p: f32, i: usize| smooth_step((self.until[i] - p.abs()) / (self.until[i] - self.within[i]));
+        share(u, 0) * share(v, 1)
     }
 }
 

@@ -77,11 +77,12 @@ pub fn flow(
     seam: &Seam,
     run: Run,
     scale: [f32; 2],
+    turned: f32,
     flow: [&mut [f32]; 2],
     seen: [&mut [f32]; 2],
 ) {
     let n = frame.half as f32 / 2.0;
-    paint::flow_of(frame, run, scale, flow, seen, |upper, [x, y]| {
+    paint::flow_of(frame, run, scale, turned, flow, seen, |upper, [x, y]| {
         let lower = bilinear(&seam.lower, frame.half, (x + 1.0) * n - 0.5, (y + 1.0) * n - 0.5);
         let below = seam.below(x, y);
         [0, 1].map(|k| upper[k] + (lower[k] - upper[k]) * below)

@@ -326,7 +326,7 @@ fn a_hat_moves_with_the_head_as_one_piece() {
     assert!((hat - 1.3).abs() < 0.1 || middle - 1.3 * height < 0.0, "{hat}");
     let tall = Head::crown(&source, &rows, &matte(-1.0), side);
     assert!(tall > 1.5, "a hat that the picture cuts goes on: {tall}");
-    let head = Head::new(&source, &rows, tall, 0.0);
+    let head = Head::new(&source, &rows, tall, Default::default(), Default::default());
     for share in [0.0, 0.3, 0.6] {
         let at = [top[0], top[1] * share];
         assert!(head.weights(at, Default::default())[0] > 0.99, "{share}: bends");

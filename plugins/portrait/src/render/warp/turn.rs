@@ -8,6 +8,7 @@
 
 use super::math::smooth_step;
 use super::points::{Point, Rows};
+use super::room::Way;
 use crate::face::landmark::indices::STABLE;
 use crate::face::landmark::pose::{self, PIVOT, Pose};
 use crate::face::landmark::similarity::{self, Matrix, Similarity, row_times};
@@ -21,6 +22,10 @@ const REACH: f32 = 2.0;
 /// Distances from the middle of the face up to which points turn with it, and from which on they turn with the outline;
 /// 1 = on the outline.
 const EDGE: (f32, f32) = (0.6, 1.0);
+
+/// Degrees of yaw and pitch, of landmarks, from which on the flow of the regions gives way to the head's beside what moves by
+/// itself, and where it has.
+const TURNED: (f32, f32) = (4.0, 16.0);
 
 /// The turn of a frame.
 #[derive(Clone, Debug)]
@@ -112,6 +117,12 @@ impl Turn {
         self.motion.as_ref().map_or([0.0; 3], |motion| motion.angles)
     }
 
+    /// How far it is turned to a side, up or down: 0 to 1, from where on the flow of the regions folds beside lids and lips.
+    pub fn turned(&self) -> f32 {
+        let [yaw, pitch, _] = self.angles();
+        smooth_step((yaw.hypot(pitch) - TURNED.0) / (TURNED.1 - TURNED.0))
+    }
+
     /// How far the top of the neck went since the photo: to the right, down; picture units.
     pub fn carriage(&self) -> Point {
         self.motion
@@ -119,11 +130,10 @@ impl Turn {
             .map_or([0.0; 2], |motion| [0, 1].map(|i| (motion.pivot[i] - self.pivot[i]) as f32))
     }
 
-    /// How far the head as a whole went since the photo, aside and in size, at most; picture units. Turns are none of it.
-    pub fn travel(&self) -> f32 {
-        let [x, y] = self.carriage();
-        let grown = self.motion.as_ref().map_or(0.0, |motion| (motion.face.scale as f32 - 1.0).abs());
-        x.hypot(y) + grown * self.reach
+    /// How far the head as a whole went since the photo. Turns are none of it.
+    pub fn way(&self) -> Way {
+        let grown = self.motion.as_ref().map_or(0.0, |motion| motion.face.scale as f32 - 1.0);
+        Way { shift: self.carriage(), growth: grown * self.reach }
     }
 
     /// Where a point of the photo's face is if it moves with the head only.
@@ -154,8 +164,9 @@ mod tests {
         CHIN, EYE_CORNER_LEFT, EYE_CORNER_RIGHT, EYE_LEFT, EYE_RIGHT, LIPS_INNER, NOSE_TIP, OVAL,
     };
     use crate::pack::{DEFAULT_PACK, Pack};
-    use crate::render::warp::Geometry;
+    use crate::render::warp::patch::Patch;
     use crate::render::warp::skull::Skull;
+    use crate::render::warp::{Geometry, Part, paint};
 
     const REST: Pose = Pose { yaw: 5.0, pitch: -3.0, roll: 2.0, x: 0.5, y: 0.5, z: 0.0, scale: 0.25 };
 
@@ -251,6 +262,48 @@ mod tests {
                 // The outline of a face is no ellipse.
                 assert!(apart(&[drawn[row]], &[less[row]]) < 0.01, "{:?} {:?}", drawn[row], less[row]);
             }
+        }
+    }
+
+    /// Landmarks of the far side come to lie on each other beside the nose: where the flow of an eye's region ends there, the
+    /// picture would jump.
+    #[test]
+    fn beside_the_far_eye_of_a_turned_face_the_picture_jumps_less() {
+        const STEP: f32 = 1.0 / 512.0;
+        let mut setting = Setting::new();
+        let pack = Pack::open(DEFAULT_PACK).unwrap();
+        let latents = &pack.manifest().latents;
+        let face = posed(REST, &setting.mean);
+        let mut geometry =
+            Geometry::new(&latents.control_points, latents.count, &face, &setting.mean).unwrap();
+        let source = geometry.driving.clone();
+        for (by, far) in [(-34.0, Part::EyeLeft), (34.0, Part::EyeRight)] {
+            let control = setting.head(turned(REST.yaw + by));
+            let mut values = control.as_flattened().to_vec();
+            values.resize(latents.count * 3, 0.0);
+            geometry.pose(&values).unwrap();
+            let mut patch = Patch::new(far, &source, &geometry.rows);
+            patch.pose(&geometry.fine, &geometry.driving, &geometry.rows);
+            let [left, top, right, bottom] = patch.frame().bounds;
+            let columns = ((right - left) / STEP) as usize;
+            let x: Vec<f32> = (0..columns).map(|i| left + i as f32 * STEP).collect();
+            // How far apart is what neighbours show, below the eye.
+            let jump = |turned: f32| {
+                let line = |row: usize| {
+                    let y = top + row as f32 * STEP;
+                    let [mut fx, mut fy, mut sx, mut sy] = [(); 4].map(|()| vec![0.0; columns]);
+                    geometry.smooth.displace(&x, &vec![y; columns], &mut fx, &mut fy);
+                    let (flow, seen) = ([&mut fx[..], &mut fy[..]], [&mut sx[..], &mut sy[..]]);
+                    paint::flow(patch.frame(), [left, STEP, y], [1.0; 2], turned, flow, seen);
+                    fx
+                };
+                let rows = (bottom - top) / STEP;
+                let lines: Vec<Vec<f32>> = (rows as usize * 7 / 10..rows as usize).map(line).collect();
+                let pairs = lines.windows(2).flat_map(|pair| pair[0].iter().zip(&pair[1]));
+                pairs.map(|(above, below)| (above - below).abs() / STEP).fold(0.0, f32::max)
+            };
+            let (plain, mended) = (jump(0.0), jump(geometry.turn.turned()));
+            assert!(mended < 0.9 * plain, "{by}: {plain} {mended}");
         }
     }
 
