@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use super::DEFAULT_PACK;
+
 /// Why a pack or one of its stages cannot be used; the text names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -102,6 +104,11 @@ pub enum PackError {
          place of face2latents, or set `model-pack` to a pack that has one, as python -m models.convert.liveportrait makes it"
     )]
     NoMotion(String),
+    /// The pack draws whole faces: it has nothing that moves a mouth within a frame.
+    #[error(
+        "model pack {0} draws whole faces (renderer neural), and dubbing needs one that warps: leave `model-pack` at {DEFAULT_PACK}"
+    )]
+    NoDub(String),
     /// The pack was not trained for that look-ahead.
     #[error(
         "model pack {pack} has no models for `look-ahead={wanted}`: set `look-ahead` to {had}, or use another `model-pack`"

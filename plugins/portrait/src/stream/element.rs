@@ -78,8 +78,9 @@ pub struct StageCaps {
 }
 
 impl StageCaps {
-    /// `BaseTransform::transform_caps` of such a stage: the other side has the same frame rate, and the shape and the
-    /// pack that are loaded. `kinds` (in, out) serve while nothing is.
+    /// `BaseTransform::transform_caps` of such a stage: the other side has the same frame rate, and what goes out the shape and
+    /// the pack that are loaded. `kinds` (in, out) serve while nothing is, and in any case for what comes in: see
+    /// [`super::refusal`].
     pub fn other(
         loaded: Option<&Self>,
         kinds: (TensorKind, TensorKind),
@@ -87,20 +88,12 @@ impl StageCaps {
         caps: &gst::Caps,
         filter: Option<&gst::Caps>,
     ) -> gst::Caps {
-        let to_input = direction == gst::PadDirection::Src;
-        let base = match loaded {
-            Some(loaded) => {
-                let (kind, shape) = if to_input { &loaded.input } else { &loaded.output };
-                tensor_caps(*kind, shape, &loaded.pack)
-            }
-            None => if to_input { kinds.0 } else { kinds.1 }.template_caps(),
+        let base = match (direction, loaded) {
+            (gst::PadDirection::Src, _) => kinds.0.template_caps(),
+            (_, Some(Self { output: (kind, shape), pack, .. })) => tensor_caps(*kind, shape, pack),
+            (_, None) => kinds.1.template_caps(),
         };
         carry_rate(caps, &base, filter)
-    }
-
-    /// `BaseTransform::set_caps`: [`check_input`] against what is loaded.
-    pub fn check(&self, caps: &gst::CapsRef) -> Result<TensorInfo, String> {
-        check_input(self.input.0, &self.input.1, &self.pack, caps)
     }
 
     /// `BaseTransform::transform_size`: bytes of a buffer on the other side.
@@ -108,23 +101,6 @@ impl StageCaps {
         let (_, shape) = if direction == gst::PadDirection::Sink { &self.output } else { &self.input };
         shape.iter().product::<usize>() * size_of::<f32>()
     }
-}
-
-/// Reads input caps and holds them against what the element has loaded: numbers of another pack would be nonsense.
-pub fn check_input(
-    kind: TensorKind,
-    shape: &[usize],
-    pack: &str,
-    caps: &gst::CapsRef,
-) -> Result<TensorInfo, String> {
-    let info = TensorInfo::from_caps(kind, caps).map_err(|e| e.to_string())?;
-    if info.shape != shape {
-        return Err(format!("input has shape {:?}, the pack {pack} takes {shape:?}", info.shape));
-    }
-    if info.pack != pack {
-        return Err(format!("input is of the pack {}, this element runs {pack}", info.pack));
-    }
-    Ok(info)
 }
 
 /// `base` with the frame rates of `caps`, through the filter in its order.

@@ -21,6 +21,13 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub const LONGEST: gst::ClockTime = gst::ClockTime::from_seconds(20);
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Pictures that nobody has found after so long do not come: where a demuxer fails at once, as of a file that is cut off,
+/// `decodebin` may lose its error and wait for ever (GStreamer up to 1.24).
+const UNFOUND: Duration = Duration::from_secs(10);
+
+/// Name of the element that the decoder's pictures come to.
+const PICTURES: &str = "pictures";
+
 /// Whether it is to end is looked up this often.
 const RECHECK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
@@ -79,6 +86,7 @@ pub fn pipeline(file: &Path, rate: i32, row: &[gst::Element]) -> Result<gst::Pip
     let (source, decode) = (make("filesrc")?, make("decodebin")?);
     let (flat, fewer, convert) = (make("deinterlace")?, make("videorate")?, make("videoconvert")?);
     let sink = make("fakesink")?;
+    flat.set_property("name", PICTURES);
     source.set_property("location", file);
     fewer.set_property("drop-only", true);
     fewer.set_property("max-rate", rate);
@@ -142,6 +150,12 @@ fn link_pictures(decode: &gst::Element, to: &gst::Element) {
 /// Lets it run until all that is to be looked at was seen, or `stop` says that nobody wants it any more. The pipeline is left
 /// as it is then.
 pub fn watch(pipeline: &gst::Pipeline, stop: &AtomicBool) -> Ended {
+    watch_for(pipeline, stop, UNFOUND)
+}
+
+/// The same; pictures are to be found within that time.
+fn watch_for(pipeline: &gst::Pipeline, stop: &AtomicBool, unfound: Duration) -> Ended {
+    let pictures = pipeline.by_name(PICTURES).and_then(|first| first.static_pad("sink"));
     let begin = Instant::now();
     let Some(bus) = pipeline.bus() else { return Ended::Failed("it has no bus".to_owned()) };
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
@@ -162,6 +176,9 @@ pub fn watch(pipeline: &gst::Pipeline, stop: &AtomicBool) -> Ended {
         }
         if time >= LONGEST || stop.load(Ordering::Relaxed) {
             return Ended::Well;
+        }
+        if begin.elapsed() > unfound && !pictures.as_ref().is_some_and(gst::Pad::is_linked) {
+            return Ended::Failed("nothing in it can be read: it may be cut off or damaged".to_owned());
         }
         if begin.elapsed() > PATIENCE {
             return Ended::Late;
@@ -197,6 +214,23 @@ mod tests {
         let message = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
         let gst::MessageView::Error(error) = message.view() else { panic!("{message:?}") };
         assert!(error.error().message().contains("have no times"), "{error:?}");
+    }
+
+    /// As where `decodebin` lost the demuxer's error.
+    #[test]
+    fn a_film_in_which_nothing_is_found_cannot_be_read() {
+        gst::init().unwrap();
+        let (pipeline, patience) = (gst::Pipeline::new(), Duration::from_millis(100));
+        let (pictures, sink) = ("identity", "fakesink");
+        let [pictures, sink] = [pictures, sink].map(|name| gst::ElementFactory::make(name).build().unwrap());
+        pictures.set_property("name", PICTURES);
+        pipeline.add_many([&pictures, &sink]).unwrap();
+        pictures.link(&sink).unwrap();
+        let begin = Instant::now();
+        let ended = watch_for(&pipeline, &AtomicBool::new(false), patience);
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert!(matches!(&ended, Ended::Failed(why) if why.contains("cut off")), "{ended:?}");
+        assert!(begin.elapsed() < PATIENCE / 4);
     }
 
     #[test]

@@ -62,14 +62,22 @@ pub trait HasSidePad: ElementImpl {
         span: (gst::ClockTime, gst::ClockTime),
     ) -> Result<Option<Self::Item>, gst::FlowError>;
 
-    /// Whether the element understands a stream.
+    /// Whether the element understands a stream of the pad.
     ///
     /// # Errors
-    /// What it does not understand.
-    fn check_side(&self, caps: &gst::CapsRef) -> Result<(), String>;
+    /// What it does not understand, which was posted.
+    fn check_side(&self, pad: &gst::Pad, caps: &gst::CapsRef) -> Result<(), String>;
 
     /// Answers a query about the pad.
-    fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool;
+    fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) | gst::QueryViewMut::Context(_) => {
+                gst::Pad::query_default(pad, Some(self.obj().upcast_ref::<gst::Element>()), query)
+            }
+            // Nothing of what comes out is the side's.
+            _ => false,
+        }
+    }
 }
 
 /// The template of a pad of that name, which takes landmarks.
@@ -247,7 +255,7 @@ impl<T: Timed, R: Record<T>> SidePad<T, R> {
                 self.ask_whether_live();
             }
             EventView::Caps(caps) => {
-                if let Err(error) = element.check_side(caps.caps()) {
+                if let Err(error) = element.check_side(pad, caps.caps()) {
                     gst::warning!(CAT, obj = pad, "{error}");
                     return false;
                 }

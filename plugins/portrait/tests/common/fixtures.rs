@@ -85,7 +85,7 @@ pub const LANDMARKS2LATENTS: Fixture = Fixture {
     factory: "landmarks2latents",
     klass: "Inference/Filter/Metadata",
     input_caps: || tensor_caps(TensorKind::Landmarks),
-    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/landmarks,dimensions=(string)3:68,framerate=25/1,pack=(string)other/1",
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/latents,dimensions=(string)3:68,framerate=25/1,pack=(string)other/1",
     input: |n| {
         let mut landmarks: Vec<f32> = portrait().neutral.as_flattened().to_vec();
         // The lower lip's middle moves.
@@ -106,7 +106,7 @@ pub const FACESYNTH: Fixture = Fixture {
     factory: "facesynth",
     klass: "Inference/Converter/Video",
     input_caps: || tensor_caps(TensorKind::Latents),
-    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/latents,dimensions=(string)3:21,framerate=25/1,pack=(string)other/1",
+    wrong_caps: "other/tensors,format=static,num_tensors=1,types=(string)float32,tensor-id=(string)portrait/landmarks,dimensions=(string)3:21,framerate=25/1,pack=(string)other/1",
     input: |n| {
         let portrait = portrait();
         let mut latents = portrait.source_latents.clone();

@@ -14,6 +14,10 @@ const SILENCE_BITE_MS: u64 = 1000;
 /// How much of a hole in the timestamps is filled with frames where nothing is live. In milliseconds.
 const MAX_HOLE_MS: u64 = 10_000;
 
+/// How much of what was heard is remembered where nothing is live, to know again what comes once more: 640 kB, twice that
+/// before it is tidied up. In milliseconds.
+const MEMORY_MS: u64 = 10_000;
+
 /// How much of a live stream waits for its time: 10 minutes, 38 MB. In milliseconds.
 const MAX_WAITING_MS: u64 = 600_000;
 
@@ -33,6 +37,19 @@ pub struct Placed {
     pub is_full: bool,
     /// Samples of a hole before these that is too long to be filled.
     pub hole: Option<u64>,
+    /// How far back the timestamps of lost samples point, in samples, where nothing is live.
+    pub back: Option<u64>,
+}
+
+/// What sound is whose timestamps lie in the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// What was placed there before.
+    Same,
+    /// Something else.
+    New,
+    /// What was there is not known any more.
+    Unknown,
 }
 
 /// What a live stream needs besides: its frames do not wait for samples.
@@ -66,6 +83,8 @@ pub struct Framer {
     begin: u64,
     /// A hole was left out before it.
     skipped: bool,
+    /// Grid positions of the newest hole that was left out.
+    hole: std::ops::Range<u64>,
     /// Timestamps lag behind the sound.
     lags: bool,
     live: Option<Live>,
@@ -86,6 +105,7 @@ impl Framer {
             next: None,
             begin: 0,
             skipped: false,
+            hole: 0..0,
             lags: false,
             live: None,
         }
@@ -202,19 +222,24 @@ impl Framer {
 
     /// Places samples at a grid position, `None` for right behind the last ones. A gap is filled with silence, what
     /// repeats the past is dropped; other sound that its timestamps put there is heard on behind it, as by an encoder: the
-    /// container tells a wrong rate. `exact` (a discontinuity) turns the tolerance for jitter off. `now` is where the
+    /// container tells a wrong rate. Where that cannot be told, it is lost. `exact` (a discontinuity) turns the tolerance for
+    /// jitter off. `now` is where the
     /// clock stands, if there is one.
     pub fn place(&mut self, position: Option<u64>, exact: bool, now: Option<u64>, samples: &[f32]) -> Placed {
         if self.live.is_some() {
             return self.place_live(position, exact, now, samples);
         }
-        let past = position.filter(|&position| !exact && position < self.end);
+        let past = position.filter(|&position| self.next.is_some() && position < self.end);
+        let again = past.map_or(Again::Same, |past| self.again(past, samples));
         // What was said long ago is not known any more: who lagged once goes on to.
-        self.lags = past.is_some_and(|past| self.lags || !self.repeats(past, samples));
+        self.lags = past.is_some() && !exact && (self.lags || again == Again::New);
+        let back = past.map_or(0, |past| self.end - past);
         let position = position.filter(|_| !self.lags);
         let (skip, hole) = self.seek(position, exact, samples.len() as u64, MAX_HOLE_MS);
         self.push_sound(samples[skip..].to_vec());
-        Placed { hole, ..Placed::default() }
+        let lost = if again == Again::Same { 0 } else { skip };
+        let back = Some(back).filter(|_| lost as u64 > self.samples_of(JITTER_MS));
+        Placed { hole, lost, back, ..Placed::default() }
     }
 
     /// Places silence, as [`Self::place`].
@@ -271,13 +296,18 @@ impl Framer {
         std::mem::take(&mut self.skipped)
     }
 
-    /// Whether samples are those that were placed at a position before, as far as that is still known.
-    fn repeats(&self, position: u64, samples: &[f32]) -> bool {
-        if position < self.begin {
-            return false;
+    /// Whether samples are those that were placed at a position before.
+    fn again(&self, position: u64, samples: &[f32]) -> Again {
+        if position < self.begin || self.hole.contains(&position) {
+            return Again::New;
         }
-        let known = position.checked_sub(self.first).and_then(|at| self.samples.get(at as usize..));
-        known.is_none_or(|known| known.iter().zip(samples).all(|(known, sample)| known == sample))
+        let Some(at) = position.checked_sub(self.first) else { return Again::Unknown };
+        let known = self.samples.iter().copied().chain(self.queue.samples()).skip(at as usize);
+        let mut pairs = known.zip(samples).peekable();
+        if pairs.peek().is_none() && !samples.is_empty() {
+            return Again::Unknown;
+        }
+        if pairs.all(|(known, sample)| known == *sample) { Again::Same } else { Again::New }
     }
 
     /// Moves to a position; returns how many of the coming samples lie in the past, and the hole before them that is
@@ -305,6 +335,7 @@ impl Framer {
                 return (0, None);
             }
             self.queue.push_skip(position);
+            self.hole = self.end..position;
             self.end = position;
             (0, Some(hole))
         }
@@ -416,7 +447,8 @@ impl Framer {
     /// Drops samples that no later window sees.
     fn forget(&mut self) {
         let Some(next) = self.next else { return };
-        let keep = (self.clock.frame_end(next) + self.look_ahead).saturating_sub(self.window as u64);
+        let memory = if self.live.is_some() { 0 } else { self.samples_of(MEMORY_MS) };
+        let keep = (self.clock.frame_end(next) + self.look_ahead).saturating_sub(self.window as u64 + memory);
         let drop = keep.saturating_sub(self.first).min(self.samples.len() as u64);
         // Moving the rest down costs as much as it holds: wait until it is the smaller part.
         if drop as usize > self.samples.len() / 2 {

@@ -102,6 +102,61 @@ fn sound_whose_timestamps_lag_is_heard_on() {
     assert_eq!(last, (0..20u16).map(f32::from).collect::<Vec<_>>());
 }
 
+/// Sound of which no two samples are alike.
+fn sound(from: usize, len: usize) -> Vec<f32> {
+    (from..from + len).map(|i| (i as f32 * 0.37).sin()).collect()
+}
+
+/// Plays 8 s, then 2 s more whose timestamps go so far back; gives how much was heard and what was lost.
+fn after_a_jump_back(back: u64, more: impl Fn(usize) -> Vec<f32>) -> (usize, usize, Option<u64>) {
+    let mut framer = Framer::new(pal(), WINDOW, LOOK_AHEAD);
+    let (mut frames, mut lost, mut far) = (0, 0, None);
+    for n in 0..100usize {
+        let position = 1600 * n as u64 - if n < 80 { 0 } else { back };
+        let part = if n < 80 { sound(1600 * n, 1600) } else { more(1600 * n) };
+        let placed = framer.place(Some(position), false, None, &part);
+        (lost, far) = (lost + placed.lost, far.or(placed.back));
+        frames += drain(&mut framer).len();
+    }
+    framer.finish();
+    (frames + drain(&mut framer).len(), lost, far)
+}
+
+#[test]
+fn sound_whose_timestamps_jump_far_back_is_heard_on() {
+    for back in [800, 16_000, 30_400, 100_000] {
+        assert_eq!(after_a_jump_back(back, |at| sound(at, 1600)), (250, 0, None), "{back} samples back");
+    }
+}
+
+#[test]
+fn what_is_sent_again_is_heard_once() {
+    for back in [1600, 16_000, 32_000, 100_000] {
+        let (frames, lost, far) = after_a_jump_back(back as u64, |at| sound(at - back, 1600));
+        let expected = 200 + 50usize.saturating_sub(back / 640);
+        assert_eq!((frames, lost, far), (expected, 0, None), "{back} samples back");
+    }
+}
+
+#[test]
+fn sound_that_may_have_been_heard_long_ago_is_counted_as_lost() {
+    let mut framer = Framer::new(pal(), WINDOW, LOOK_AHEAD);
+    for n in 0..400 {
+        framer.place(Some(1600 * n), false, None, &sound(1600 * n as usize, 1600));
+        drain(&mut framer);
+    }
+    let placed = framer.place(Some(1600), false, None, &sound(1600 * 400, 1600));
+    assert_eq!((placed.lost, placed.back), (1600, Some(1600 * 399)));
+    // One timestamp that points far ahead: what comes then at the right ones was never heard.
+    let hour = 3600 * 16_000;
+    framer.place(Some(hour), false, None, &sound(1600 * 401, 1600));
+    let placed = framer.place(Some(1600 * 402), false, None, &sound(1600 * 402, 1600));
+    assert_eq!((placed.lost, framer.end), (0, hour + 3200));
+    // A discontinuity is believed, and what it cuts off is counted.
+    let placed = framer.place(Some(hour), true, None, &sound(1600 * 403, 1600));
+    assert_eq!((placed.lost, placed.back), (1600, Some(3200)));
+}
+
 #[test]
 fn small_jitter_moves_nothing() {
     let mut framer = Framer::new(pal(), WINDOW, 0);
@@ -128,7 +183,7 @@ fn an_hour_of_silence_needs_little_memory() {
     let mut count = 0;
     while framer.next(&mut out).is_some() {
         count += 1;
-        assert!(framer.samples.len() <= 3 * 16000);
+        assert!(framer.samples.len() <= 22 * 16000);
     }
     assert_eq!(count, 90_000);
 }

@@ -58,6 +58,18 @@ impl Queue {
         self.pieces.push_back(Piece::Skip(to));
     }
 
+    /// The samples that come out, up to the first hole.
+    pub fn samples(&self) -> impl Iterator<Item = f32> {
+        self.pieces
+            .iter()
+            .map_while(|piece| match piece {
+                Piece::Sound(samples) => Some((&samples[..], 0)),
+                Piece::Silence(count) => Some((&[][..], *count as usize)),
+                Piece::Skip(_) => None,
+            })
+            .flat_map(|(sound, silence)| sound.iter().copied().chain(std::iter::repeat_n(0.0, silence)))
+    }
+
     /// Takes the first piece out; of a long silence only `bite` samples.
     pub fn pop(&mut self, bite: u64) -> Option<Piece> {
         if let Some(Piece::Silence(count)) = self.pieces.front_mut()

@@ -73,6 +73,7 @@ pub struct Warned {
     pub moved: bool,
     pub full: bool,
     pub hole: bool,
+    pub back: bool,
     pub skipped: bool,
 }
 

@@ -21,7 +21,7 @@ impl AudioFeatures {
         if placed != Placed::default() {
             gst::debug!(CAT, imp = self, "{placed:?}");
         }
-        let (moved, full, hole) = {
+        let (moved, full, hole, back) = {
             let mut guard = lock(&self.state);
             let Some(state) = guard.as_mut() else { return };
             let first = |said: &mut bool, now: bool| now && !std::mem::replace(said, *said || now);
@@ -30,6 +30,7 @@ impl AudioFeatures {
                 first(&mut warned.moved, placed.moved * 1000 >= WARN_MS * u64::from(rate)),
                 first(&mut warned.full, placed.is_full),
                 first(&mut warned.hole, placed.hole.is_some()),
+                first(&mut warned.back, placed.back.is_some()),
             )
         };
         if moved {
@@ -60,6 +61,17 @@ impl AudioFeatures {
                 (
                     "the timestamps of the audio jump ahead by {:.0} s: the picture stands still until then (said once)",
                     seconds(hole)
+                )
+            );
+        }
+        if let (true, Some(back)) = (back, placed.back) {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Decode,
+                (
+                    "the timestamps of the audio jump back by {:.1} s, to what has been spoken: what comes there is not spoken \
+                  again, and counted in `lost-samples`. Stamp the audio with times that go on (said once)",
+                    seconds(back)
                 )
             );
         }

@@ -158,7 +158,15 @@ fn tell(dub: &super::FaceDub, file: &str, frames: u32, ended: Ended) {
             let text = format!("analyse: cannot look at {file}: {why}; {REMEDY}");
             gst::element_error!(dub, gst::StreamError::Failed, ("{text}"));
         }
-        _ if frames == 0 => {
+        Ended::Late if frames == 0 => {
+            let text = format!(
+                "analyse: no face was seen in {file} within {} s, in which not all of it was looked at: the person is learned as \
+                 the video plays",
+                PATIENCE.as_secs()
+            );
+            gst::element_warning!(dub, gst::StreamError::Failed, ("{text}"));
+        }
+        Ended::Well if frames == 0 => {
             let text = format!(
                 "analyse: {file} shows no face: the person is learned as the video plays; name a file in which they are seen"
             );
@@ -172,5 +180,28 @@ fn tell(dub: &super::FaceDub, file: &str, frames: u32, ended: Ended) {
             gst::element_warning!(dub, gst::StreamError::Failed, ("{text}"));
         }
         Ended::Well => gst::info!(CAT, obj = dub, "analyse: learned from {frames} frames of {file}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_not_looked_at_to_its_end_is_not_said_to_show_no_face() {
+        gst::init().unwrap();
+        let dub: super::super::FaceDub = glib::Object::new();
+        let bus = gst::Bus::new();
+        dub.set_bus(Some(&bus));
+        let told = |ended| {
+            tell(&dub, "clip.mp4", 0, ended);
+            let message = bus.pop_filtered(&[gst::MessageType::Warning]).unwrap();
+            let gst::MessageView::Warning(warning) = message.view() else { panic!("{message:?}") };
+            warning.error().message().to_owned()
+        };
+        assert!(told(Ended::Well).contains("shows no face"));
+        let late = told(Ended::Late);
+        assert!(!late.contains("shows no face") && late.contains("60 s"), "{late}");
+        dub.set_bus(None::<&gst::Bus>);
     }
 }

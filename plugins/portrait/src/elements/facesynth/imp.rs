@@ -39,7 +39,6 @@
  *
  * Since: 0.1
  */
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -58,9 +57,8 @@ use super::utterance::Herald;
 use super::{Background, formats, pool, refusal, source};
 use crate::photo::{Photos, context};
 use crate::stream::complaint::Complaints;
-use crate::stream::element::{
-    Description, filtered, lock, pad_templates, sync_controls_to, tensor_caps, time_segment,
-};
+use crate::stream::element::{Description, filtered, lock, pad_templates, sync_controls_to, time_segment};
+use crate::stream::refusal::Refusal;
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{TensorKind, meta};
 use crate::stream::turn::Turn;
@@ -84,8 +82,7 @@ pub struct FaceSynth {
     unfollowed: Unfollowed,
     herald: Herald,
     stats: Stats,
-    /// The user was told why nothing was negotiated.
-    refused: AtomicBool,
+    refusal: Refusal,
 }
 
 /// What caps and latency queries ask for.
@@ -179,11 +176,9 @@ impl FaceSynth {
         }
     }
 
-    /// Posts why nothing was negotiated, once: GStreamer tries again with every buffer.
+    /// Posts why nothing was negotiated.
     fn refuse_caps(&self, text: &str) {
-        if !self.refused.swap(true, Ordering::Relaxed) {
-            gst::element_imp_error!(self, gst::CoreError::Negotiation, ("{text}"));
-        }
+        self.refusal.post(&*self.obj(), gst::error_msg!(gst::CoreError::Negotiation, ("{text}")));
     }
 }
 
@@ -272,7 +267,7 @@ impl BaseTransformImpl for FaceSynth {
             pack: state.id.clone(),
             latency: state.latency(),
         });
-        self.refused.store(false, Ordering::Relaxed);
+        self.refusal.forget();
         *lock(&self.state) = Some(state);
         self.newcomers.start(settings.paths());
         if lock(&self.settings).paths() != settings.paths() {
@@ -302,8 +297,7 @@ impl BaseTransformImpl for FaceSynth {
         let terms = lock(&self.terms);
         let all = match (direction, terms.as_ref()) {
             // Any rate of the pictures can be made of any rate of the latents.
-            (gst::PadDirection::Src, Some(t)) => tensor_caps(TensorKind::Latents, &t.latent_shape, &t.pack),
-            (gst::PadDirection::Src, None) => TensorKind::Latents.template_caps(),
+            (gst::PadDirection::Src, _) => TensorKind::Latents.template_caps(),
             (_, Some(t)) => formats::at_rates(caps, &formats::offer(t.sizes, transparent)),
             (_, None) => formats::template_caps(),
         };
@@ -320,6 +314,11 @@ impl BaseTransformImpl for FaceSynth {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let own = lock(&self.terms).as_ref().map(|t| (t.latent_shape.clone(), t.pack.clone()));
+        let (shape, pack) = own.ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let takes = (TensorKind::Latents, &shape[..]);
+        let checked = self.refusal.check(self.obj().sink_pad(), takes, &pack, incaps);
+        checked.map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         let look = lock(&self.settings).look;
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
@@ -330,7 +329,7 @@ impl BaseTransformImpl for FaceSynth {
             self.refuse_caps(&error);
             return Err(gst::loggable_error!(CAT, "{error}"));
         }
-        self.refused.store(false, Ordering::Relaxed);
+        self.refusal.forget();
         let changed = lock(&self.terms)
             .as_mut()
             .is_some_and(|terms| std::mem::replace(&mut terms.latency, latency) != latency);
@@ -353,6 +352,16 @@ impl BaseTransformImpl for FaceSynth {
             return gst_video::VideoInfo::from_caps(othercaps).ok().map(|info| info.size());
         }
         lock(&self.terms).as_ref().map(Terms::input_size)
+    }
+
+    fn transform_meta<'a>(
+        &self,
+        outbuf: &mut gst::BufferRef,
+        meta: gst::MetaRef<'a, gst::Meta>,
+        inbuf: &'a gst::BufferRef,
+    ) -> bool {
+        // Places that the stages before know are those in this picture.
+        meta::is_of_frame(&meta) || self.parent_transform_meta(outbuf, meta, inbuf)
     }
 
     fn decide_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {

@@ -14,8 +14,7 @@ use crate::face::landmark::pose::Pose;
 use crate::pack::Pack;
 use crate::photo::Photos;
 use crate::render::RenderError;
-use crate::stream::element::check_input;
-use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
+use crate::stream::tensor::{FrameMeta, buffer, meta};
 
 /// What lives from start to stop.
 pub struct State {
@@ -78,7 +77,6 @@ impl State {
     /// # Errors
     /// Why pictures cannot be drawn so.
     pub fn negotiate(&mut self, incaps: &gst::Caps, outcaps: &gst::Caps, look: Look) -> Result<(), String> {
-        check_input(TensorKind::Latents, &self.latent_shape, &self.id, incaps)?;
         let info = gst_video::VideoInfo::from_caps(outcaps).map_err(|e| e.to_string())?;
         let rate = |caps: &gst::Caps| {
             let rate = caps.structure(0).and_then(|s| s.get::<gst::Fraction>("framerate").ok());

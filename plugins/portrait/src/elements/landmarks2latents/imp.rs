@@ -50,14 +50,14 @@ use crate::pack::Between;
 use crate::photo::handover::{Handover, Slot};
 use crate::photo::{Photos, Portrait, context};
 use crate::stream::element::{
-    Description, SharedCaps, StageCaps, check_input, filtered, is_live, lock, pad_templates, sync_controls,
-    tensor_caps, time_segment,
+    Description, SharedCaps, StageCaps, is_live, lock, pad_templates, sync_controls, time_segment,
 };
 use crate::stream::presentation::Presentation;
+use crate::stream::refusal::Refusal;
 use crate::stream::settings::pack_error_message;
 use crate::stream::side::{self, HasSidePad, SidePad};
 use crate::stream::stats::Stats;
-use crate::stream::tensor::{TensorInfo, TensorKind, buffer};
+use crate::stream::tensor::{TensorKind, buffer};
 use crate::stream::unfollowed::Unfollowed;
 
 /// Frames a second of a stream that does not say.
@@ -75,6 +75,7 @@ pub struct Landmarks2Latents {
     pose: PosePad,
     /// How often another face of the driving video took the place of the one before.
     faces: AtomicU64,
+    refusal: Refusal,
     unfollowed: Unfollowed,
     stats: Stats,
 }
@@ -145,33 +146,11 @@ impl HasSidePad for Landmarks2Latents {
         Ok(read)
     }
 
-    fn check_side(&self, caps: &gst::CapsRef) -> Result<(), String> {
-        match lock(&self.caps).as_ref() {
-            Some(own) => {
-                check_input(TensorKind::Landmarks, &Between::Landmarks.shape(), &own.pack, caps).map(drop)
-            }
-            None => TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string()),
-        }
-    }
-
-    fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(caps) => {
-                // Of its own pack alone, once it is open.
-                let all = lock(&self.caps).as_ref().map_or_else(
-                    || TensorKind::Landmarks.template_caps(),
-                    |caps| tensor_caps(TensorKind::Landmarks, &Between::Landmarks.shape(), &caps.pack),
-                );
-                let result = filtered(all, caps.filter_owned().as_ref());
-                caps.set_result(&result);
-                true
-            }
-            gst::QueryViewMut::AcceptCaps(_) | gst::QueryViewMut::Context(_) => {
-                gst::Pad::query_default(pad, Some(&*self.obj()), query)
-            }
-            // Nothing of the pictures behind this element is the video's.
-            _ => false,
-        }
+    fn check_side(&self, pad: &gst::Pad, caps: &gst::CapsRef) -> Result<(), String> {
+        // A pad with a stream is an element's that has started.
+        let Some(own) = lock(&self.caps).clone() else { return Ok(()) };
+        let takes = (TensorKind::Landmarks, &Between::Landmarks.shape()[..]);
+        self.refusal.check(pad, takes, &own.pack, caps).map(drop)
     }
 }
 
@@ -275,6 +254,7 @@ impl BaseTransformImpl for Landmarks2Latents {
             State::new(&settings, photos.portrait, Role::Landmarks).map_err(|e| pack_error_message(&e))?;
         self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
+        self.refusal.forget();
         *lock(&self.caps) = Some(state.caps.clone());
         *lock(&self.state) = Some(state);
         Ok(())
@@ -300,9 +280,12 @@ impl BaseTransformImpl for Landmarks2Latents {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let own = lock(&self.caps).clone().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let takes = (own.input.0, &own.input.1[..]);
+        let checked = self.refusal.check(self.obj().sink_pad(), takes, &own.pack, incaps);
+        let info = checked.map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         gst::debug!(CAT, imp = self, "landmarks {:?} at {}", info.shape, info.framerate);
         let (frames, seconds) = (info.framerate.numer() as f32, info.framerate.denom() as f32);
         state.frame = if frames > 0.0 { seconds / frames } else { 1.0 / DEFAULT_RATE };

@@ -40,8 +40,10 @@ use super::settings::{Settings, properties};
 use super::voice::{self, VoicePad, Word};
 use super::whose::Whose;
 use crate::elements::facetracker::FORMATS;
+use crate::pack::{Between, PackError, RendererKind};
 use crate::stream::element::{Description, lock, pad_templates, sync_controls, time_segment};
 use crate::stream::presentation::Presentation;
+use crate::stream::refusal::Refusal;
 use crate::stream::settings::pack_error_message;
 use crate::stream::side::{self, HasSidePad, SidePad};
 use crate::stream::stats::Stats;
@@ -66,8 +68,7 @@ pub struct MouthDub {
     latency: Mutex<gst::ClockTime>,
     /// Whether the stream was marked as modified.
     marked: Mutex<bool>,
-    /// Whether it was said that frames cannot be taken.
-    refused: AtomicBool,
+    refusal: Refusal,
     stats: Stats,
     counts: Mutex<[u64; Drawn::ALL.len()]>,
 }
@@ -136,18 +137,14 @@ impl HasSidePad for MouthDub {
         Ok(read)
     }
 
-    fn check_side(&self, caps: &gst::CapsRef) -> Result<(), String> {
-        TensorInfo::from_caps(TensorKind::Landmarks, caps).map(drop).map_err(|e| e.to_string())
-    }
-
-    fn query_side(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) | gst::QueryViewMut::Context(_) => {
-                gst::Pad::query_default(pad, Some(&*self.obj()), query)
-            }
-            // Nothing of the pictures is the voice's.
-            _ => false,
+    fn check_side(&self, pad: &gst::Pad, caps: &gst::CapsRef) -> Result<(), String> {
+        let shape = Between::Landmarks.shape();
+        // Landmarks mean the same whichever pack says them; what else flows between the stages does not.
+        if TensorInfo::from_caps(TensorKind::Landmarks, caps).is_ok_and(|info| info.shape == shape) {
+            return Ok(());
         }
+        let pack = lock(&self.state).as_ref().map_or_else(String::new, |state| state.pack.clone());
+        self.refusal.check(pad, (TensorKind::Landmarks, &shape), &pack, caps).map(drop)
     }
 }
 
@@ -268,9 +265,16 @@ impl BaseTransformImpl for MouthDub {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).model.clone();
         meta::register();
-        let (pack, _) = settings.open().map_err(|error| pack_error_message(&error))?;
+        let failed = |error: &PackError| {
+            gst::error!(CAT, imp = self, "{error}");
+            pack_error_message(error)
+        };
+        let (pack, _) = settings.open().map_err(|error| failed(&error))?;
+        if pack.manifest().picture.renderer != RendererKind::Warp {
+            return Err(failed(&PackError::NoDub(pack.id())));
+        }
         let mut state = State::new(&pack, lock(&self.whose).clone()).map_err(|error| match error {
-            crate::render::RenderError::Pack(error) => pack_error_message(&error),
+            crate::render::RenderError::Pack(error) => failed(&error),
             error => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
         })?;
         if self.studies.load(Ordering::Relaxed) {
@@ -279,7 +283,7 @@ impl BaseTransformImpl for MouthDub {
         self.stats.reset();
         *lock(&self.counts) = [0; Drawn::ALL.len()];
         *lock(&self.marked) = false;
-        self.refused.store(false, Ordering::Relaxed);
+        self.refusal.forget();
         *lock(&self.state) = Some(state);
         Ok(())
     }
@@ -294,10 +298,7 @@ impl BaseTransformImpl for MouthDub {
             .map_err(|_| gst::loggable_error!(CAT, "not video caps: {incaps}"))?;
         if info.is_interlaced() {
             let text = "interlaced frames cannot be dubbed: put a deinterlace before this element";
-            // The caps come again with the next frame.
-            if !self.refused.swap(true, Ordering::Relaxed) {
-                gst::element_imp_error!(self, gst::StreamError::Format, ("{text}"));
-            }
+            self.refusal.post(&*self.obj(), gst::error_msg!(gst::StreamError::Format, ("{text}")));
             return Err(gst::loggable_error!(CAT, "{text}"));
         }
         let mut state = lock(&self.state);

@@ -49,6 +49,7 @@ use crate::stream::element::{
 };
 use crate::stream::look_ahead;
 use crate::stream::presentation::Presentation;
+use crate::stream::refusal::Refusal;
 use crate::stream::settings::pack_error_message;
 use crate::stream::stats::Stats;
 use crate::stream::tensor::{FrameMeta, TensorKind, buffer, meta};
@@ -225,6 +226,7 @@ pub struct Speech2Landmarks {
     /// Locked while the network runs.
     state: Mutex<Option<State>>,
     caps: SharedCaps,
+    refusal: Refusal,
     /// A blink is asked for, to begin with the next frame.
     blink: AtomicBool,
     complaints: Complaints,
@@ -344,6 +346,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         state.talk_as(habit, Manners::set).map_err(failed)?;
         self.unfollowed.start(&*self.obj(), &state.pack);
         self.stats.reset();
+        self.refusal.forget();
         *lock(&self.caps) = Some(state.caps.clone());
         *lock(&self.state) = Some(state);
         Ok(())
@@ -375,9 +378,12 @@ impl BaseTransformImpl for Speech2Landmarks {
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let own = lock(&self.caps).clone().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        let takes = (own.input.0, &own.input.1[..]);
+        let checked = self.refusal.check(self.obj().sink_pad(), takes, &own.pack, incaps);
+        let info = checked.map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        let info = state.caps.check(incaps).map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         state.fps = frames_a_second(info.framerate).unwrap_or(state.fps);
         let look_ahead = incaps.structure(0).and_then(|s| s.get::<i32>("look-ahead").ok());
         if let Err(error) = state.choose_stage(look_ahead) {

@@ -195,15 +195,22 @@ fn video(file: &Path, model: &ModelSettings, stop: &AtomicBool) -> Result<(Faces
     let ended = film::watch(&pipeline, stop);
     // Nobody looks at frames any more after that.
     pipeline.set_state(gst::State::Null).map_err(|error| no_video(error.to_string()))?;
+    let faces = std::mem::take(&mut *lock(&people)).longest();
     let warning = match ended {
         Ended::Failed(why) => return Err(no_video(why)),
+        Ended::Late if faces.weight() <= 0.0 => {
+            let why = format!(
+                "no face was seen in it within {} s, in which not all of it was looked at",
+                PATIENCE.as_secs()
+            );
+            return Err(no_video(why));
+        }
         Ended::Late => Some(format!(
             "reference: {file:?} took longer than {} s: the person is known from a part of it",
             PATIENCE.as_secs()
         )),
         Ended::Well => None,
     };
-    let faces = std::mem::take(&mut *lock(&people)).longest();
     let seconds = faces.weight() * ALIKE;
     if faces.weight() <= 0.0 {
         return Err(Fault::NoFace(file.to_owned()));

@@ -2,11 +2,12 @@
 //! Metadata that rides on buffers up to the picture: what every stage knew of the frame.
 //!
 //! One `GstCustomMeta` a kind, with the fields of upstream's GstTensor, readable from C and Python
-//! (`buffer.get_custom_meta("PortraitPoseMeta").get_structure()`). They are registered without tags: on
-//! GStreamer 1.22 a tagged one is dropped by videoconvert and videoscale.
+//! (`buffer.get_custom_meta("PortraitPoseMeta").get_structure()`). Those that tell places in the picture carry the tags of
+//! that: what turns, mirrors or crops it leaves them behind, what only scales or converts it does not.
 //! Everything that differs between GStreamer versions stays in this module.
 
-use gst::meta::CustomMeta;
+use gst::meta::{CustomMeta, MetaTransform, MetaTransformCopy};
+use gst_video::video_meta::VideoMetaTransformScale;
 
 use super::marks;
 
@@ -89,6 +90,11 @@ impl FrameMeta {
         }
     }
 
+    /// Whether it tells places in the picture, which are others where that is turned, mirrored or cropped.
+    fn is_placed(self) -> bool {
+        matches!(self, Self::Pose | Self::Latents | Self::PictureLandmarks)
+    }
+
     /// The `tensor-id` field.
     pub fn tensor_id(self) -> &'static str {
         match self {
@@ -117,11 +123,42 @@ pub const SYNTHETIC_META: &str = "PortraitSyntheticMeta";
 pub fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        let marks = [SYNTHETIC_META, PHOTO_META].into_iter().chain(marks::NAMES);
-        for name in FrameMeta::ALL.map(FrameMeta::name).into_iter().chain(marks) {
+        for kind in FrameMeta::ALL {
+            if kind.is_placed() {
+                register_placed(kind.name());
+            } else {
+                CustomMeta::register(kind.name(), &[]);
+            }
+        }
+        for name in [SYNTHETIC_META, PHOTO_META].into_iter().chain(marks::NAMES) {
             CustomMeta::register(name, &[]);
         }
     });
+}
+
+/// What of a picture that metadata depends on; the names are GStreamer's.
+const PLACED_TAGS: [&str; 3] = ["video", "orientation", "size"];
+
+/// Registers a metadata that tells places in the picture, in parts of it: copies and pictures of another size have it too. With
+/// anything else that moves what is seen, none is better than a wrong one.
+pub(super) fn register_placed(name: &str) {
+    CustomMeta::register_with_transform(name, &PLACED_TAGS, |to, meta, _, how| {
+        let keeps = [MetaTransformCopy::quark(), VideoMetaTransformScale::quark()].contains(&how);
+        keeps && copy(to, meta.structure())
+    });
+}
+
+/// Puts a metadata on a buffer, in the place of one of the same name: `videoscale` transforms and copies.
+fn copy(to: &mut gst::BufferRef, from: &gst::StructureRef) -> bool {
+    let put = |s: &mut gst::StructureRef| {
+        s.remove_all_fields();
+        from.iter().for_each(|(field, value)| s.set_value(field, value.clone()));
+    };
+    if let Ok(mut old) = CustomMeta::from_mut_buffer(to, from.name()) {
+        put(old.mut_structure());
+        return true;
+    }
+    CustomMeta::add(to, from.name()).map(|mut meta| put(meta.mut_structure())).is_ok()
 }
 
 /// A tensor read from a buffer's metadata.

@@ -23,7 +23,7 @@ impl VoiceMeta {
         static KNOWN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
         let name = format!("PortraitVoice{number}Meta");
         if lock(&KNOWN).insert(number) {
-            CustomMeta::register(&name, &[]);
+            meta::register_placed(&name);
         }
         Self { name }
     }
