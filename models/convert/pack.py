@@ -17,6 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..archive import bare
+
 TRUSTED = "GST_PORTRAIT_TRUSTED_PACKS"
 # What a stage's file gives may differ from what the network gave by less than this.
 TOLERANCE = 1e-3
@@ -78,6 +80,7 @@ class Writer:
         frozen = isinstance(net, torch.jit.ScriptModule)
         script = net if frozen else torch.jit.script(net.eval().requires_grad_(False))
         script.save(str(file))
+        bare(file)
         loaded = torch.jit.load(str(file)).float()
         with torch.no_grad():
             out = results(loaded(*stage.inputs.values()))

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from ..archive import bare
+
 
 def write_stage(
     build: Path,
@@ -25,6 +27,7 @@ def write_stage(
     folder.mkdir(parents=True, exist_ok=True)
     tmp = folder / f".{stage}.pt"
     module.save(str(tmp))
+    bare(tmp)
     loaded = torch.jit.load(str(tmp)).float()  # what is stored in half precision is computed in single
     with torch.no_grad():
         out = loaded(*inputs.values())

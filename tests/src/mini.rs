@@ -243,10 +243,10 @@ outputs = [{ name = \"coefficients\", shape = [1, 8] }, { name = \"state\", shap
         let mut manifest = self.manifest.clone();
         for (stage, bytes) in &self.models {
             std::fs::write(dir.join(format!("{stage}.pt")), bytes).expect("a temporary file can be written");
-            manifest = manifest.replace(&format!("DIGEST:{stage}"), &hex(bytes));
+            manifest = manifest.replace(&format!("DIGEST:{stage}"), &digest(bytes));
         }
         std::fs::write(dir.join("pack.toml"), &manifest).expect("a temporary file can be written");
-        let digest = hex(manifest.as_bytes());
+        let digest = digest(manifest.as_bytes());
         (dir, digest)
     }
 }
@@ -276,6 +276,7 @@ fn model(arguments: &str, gives: &str, body: &str) -> Vec<u8> {
     zip.finish().expect("an archive in memory").into_inner()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The SHA-256 of a file, hexadecimal: of a manifest it is what makes a pack trusted.
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }

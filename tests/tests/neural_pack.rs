@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A pack that brings a generator, from end to end: files and live voices, every framing and format, seeks, other caps, another
-//! photo. The pack is a miniature of LivePortrait ([`portrait_tests::mini`]).
+//! photo. The packs are a generator of a few lines ([`portrait_tests::mini`]) and what the converters make of small LivePortrait
+//! and SadTalker networks of random numbers (`tests/data/packs`).
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use gst::prelude::*;
 use image::{RgbImage, imageops};
-use portrait_tests::mini::Mini;
+use portrait_tests::mini::{self, Mini};
 use portrait_tests::pipeline::{Frame, Pipeline};
 use portrait_tests::{FRAME, SPEECH_CAPS, data, golden, microphone, photo, samples};
 
@@ -16,6 +17,9 @@ const FRAMES: usize = 30;
 
 /// Where in the bundled sentence it begins, in samples.
 const START: usize = 8000;
+
+/// Packs of the published systems, as small as they get.
+const SYSTEMS: [&str; 2] = ["liveportrait", "sadtalker"];
 
 /// A generator that says itself where the person is: a disc.
 const DISC: &str = "
@@ -72,7 +76,11 @@ static PACKS: LazyLock<PathBuf> = LazyLock::new(|| {
                 ),
         ),
     ];
-    let digests = packs.map(|(name, pack)| pack.write(&folder, name).1);
+    let mut digests = packs.map(|(name, pack)| pack.write(&folder, name).1).to_vec();
+    for system in SYSTEMS {
+        let manifest = std::fs::read(data("packs").join(system).join("pack.toml")).unwrap();
+        digests.push(mini::digest(&manifest));
+    }
     // SAFETY: all tests of this program wait here first, so no other thread reads or writes the environment now; the function
     // takes and gives nothing.
     unsafe {
@@ -84,7 +92,9 @@ static PACKS: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// `talkinghead` with such a pack, as written into a launch line.
 fn head(pack: &str, properties: &str) -> String {
-    format!("talkinghead name=head model-pack={} {properties}", PACKS.join(pack).display())
+    let packs = LazyLock::force(&PACKS);
+    let folder = if SYSTEMS.contains(&pack) { data("packs") } else { packs.clone() };
+    format!("talkinghead name=head model-pack={} {properties}", folder.join(pack).display())
 }
 
 /// The next picture; none at the end, or where none comes any more.
@@ -134,6 +144,9 @@ fn golden_pictures_of_a_square_and_a_whole_photo() {
     let turned = portrait("yaw=12 pitch=-5");
     golden::check("neural", &moments(pictures("mini", &turned, "width=256,height=256")));
     golden::check("neural-full", &moments(pictures("mini", &format!("{turned} framing=full"), "format=RGB")));
+    for system in SYSTEMS {
+        golden::check(system, &moments(pictures(system, &turned, "width=256,height=256")));
+    }
 }
 
 #[test]
@@ -153,6 +166,22 @@ fn every_format_framing_and_rate_has_all_of_its_pictures() {
         assert_eq!(all[0].dimensions(), size, "{properties} {caps}");
         let last = all.last().unwrap();
         assert!(apart(&all[0], last, whole(last)) > 0.05, "{properties} {caps}: nothing moves");
+    }
+}
+
+#[test]
+fn published_systems_have_all_pictures_in_every_framing_format_and_rate() {
+    for system in SYSTEMS {
+        for (properties, caps, size, count) in [
+            ("", "format=I420,width=160,height=160", (160, 160), FRAMES),
+            ("framing=full", "format=I420,width=320,height=180,framerate=30000/1001", (320, 180), 36),
+            ("framing=full", "format=RGBA", (512, 600), FRAMES),
+        ] {
+            let all = pictures(system, &portrait(properties), caps);
+            assert!(all.len().abs_diff(count) <= 1, "{system} {properties} {caps}: {} pictures", all.len());
+            assert_eq!(all[0].dimensions(), size, "{system} {properties} {caps}");
+            assert_ne!(all.first(), all.last(), "{system} {properties} {caps}: nothing moves");
+        }
     }
 }
 
@@ -238,42 +267,46 @@ fn after_seek(pipeline: &Pipeline, frame: u64) -> Frame {
     Frame::of(sink.pull_preroll().unwrap().buffer().unwrap())
 }
 
+/// What the pipelines below show at first.
+const SQUARE: &str = "video/x-raw,format=RGB,width=96,height=96";
+
 #[test]
 fn seeks_flushes_and_other_caps_give_the_pictures_of_fresh_pipelines() {
     let dir = tempfile::tempdir().unwrap();
     let wav = dir.path().join("speech.wav");
     samples::write_speech(&wav, 1.6);
-    let player = || {
+    let player = |pack: &str| {
         let pipeline = Pipeline::parse(&format!(
-            "filesrc location={} ! wavparse ! {} ! capsfilter name=caps ! appsink name=out sync=false max-buffers=1",
+            "filesrc location={} ! wavparse ! {} ! capsfilter name=caps caps={SQUARE} ! appsink name=out sync=false max-buffers=1",
             wav.display(),
-            head("mini", &portrait(""))
+            head(pack, &portrait(""))
         ));
         pipeline.go(gst::State::Paused).unwrap();
         pipeline
     };
-    let fresh = [3, 24, 10].map(|frame| (frame, after_seek(&player(), frame)));
-    let pipeline = player();
-    for (frame, expected) in fresh.iter().chain(fresh.iter().rev()) {
-        assert_eq!(after_seek(&pipeline, *frame), *expected, "frame {frame}");
-        assert_eq!(expected.size, 128 * 128 * 3);
+    for pack in ["mini"].into_iter().chain(SYSTEMS) {
+        let fresh = [3, 24, 10].map(|frame| (frame, after_seek(&player(pack), frame)));
+        let pipeline = player(pack);
+        for (frame, expected) in fresh.iter().chain(fresh.iter().rev()) {
+            assert_eq!(after_seek(&pipeline, *frame), *expected, "{pack}: frame {frame}");
+            assert_eq!(expected.size, 96 * 96 * 3);
+        }
+        let ask = |caps: &str| {
+            let caps: gst::Caps = caps.parse().unwrap();
+            pipeline.element("caps").set_property("caps", caps);
+        };
+        ask("video/x-raw,format=I420,width=192,height=96");
+        assert_eq!(after_seek(&pipeline, 10).size, 192 * 96 * 3 / 2);
+        ask(SQUARE);
+        assert_eq!(after_seek(&pipeline, 24), fresh[1].1, "{pack}: as before the other caps");
     }
-    let ask = |caps: &str| {
-        let caps: gst::Caps = caps.parse().unwrap();
-        pipeline.element("caps").set_property("caps", caps);
-    };
-    ask("video/x-raw,format=I420,width=192,height=96");
-    assert_eq!(after_seek(&pipeline, 10).size, 192 * 96 * 3 / 2);
-    ask("video/x-raw,format=RGB");
-    assert_eq!(after_seek(&pipeline, 24), fresh[1].1, "as before the other caps");
 }
 
-#[test]
-fn a_live_voice_is_drawn_frame_by_frame_and_another_photo_while_it_plays() {
+fn plays_live(pack: &str) {
     let pipeline = Pipeline::parse(&format!(
         "{} ! {} ! video/x-raw,format=I420,framerate=25/1 ! appsink name=out sync=false",
         microphone::launch(),
-        head("mini", &portrait(""))
+        head(pack, &portrait(""))
     ));
     let recording = pipeline.record("out");
     pipeline.play();
@@ -299,6 +332,11 @@ fn a_live_voice_is_drawn_frame_by_frame_and_another_photo_while_it_plays() {
     drop(voice);
     let frames = recording.frames();
     assert!(frames.windows(2).all(|pair| pair[0].pts < pair[1].pts && pair[1].size == pair[0].size));
+}
+
+#[test]
+fn a_live_voice_is_drawn_frame_by_frame_and_another_photo_while_it_plays() {
+    ["mini"].into_iter().chain(SYSTEMS).for_each(plays_live);
 }
 
 /// Nobody edits or poses what is no landmark, and none are told.
