@@ -7,6 +7,7 @@ use gst::prelude::*;
 use gst_base::prelude::*;
 
 pub use crate::pack::sync::lock;
+use crate::stream::refusal::Refusal;
 use crate::stream::tensor::{TensorInfo, TensorKind};
 
 /// A segment in time.
@@ -94,6 +95,20 @@ impl StageCaps {
             (_, None) => kinds.1.template_caps(),
         };
         carry_rate(caps, &base, filter)
+    }
+
+    /// `BaseTransform::set_caps`: [`Refusal::check`] against what is loaded.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(
+        &self,
+        refusal: &Refusal,
+        pad: &gst::Pad,
+        caps: &gst::CapsRef,
+    ) -> Result<TensorInfo, String> {
+        let (kind, shape) = &self.input;
+        refusal.check(pad, (*kind, shape), &self.pack, caps)
     }
 
     /// `BaseTransform::transform_size`: bytes of a buffer on the other side.

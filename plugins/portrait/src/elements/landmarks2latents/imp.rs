@@ -281,8 +281,7 @@ impl BaseTransformImpl for Landmarks2Latents {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let own = lock(&self.caps).clone().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        let takes = (own.input.0, &own.input.1[..]);
-        let checked = self.refusal.check(self.obj().sink_pad(), takes, &own.pack, incaps);
+        let checked = own.check(&self.refusal, self.obj().sink_pad(), incaps);
         let info = checked.map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;

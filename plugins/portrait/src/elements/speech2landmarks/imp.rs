@@ -379,8 +379,7 @@ impl BaseTransformImpl for Speech2Landmarks {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let own = lock(&self.caps).clone().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
-        let takes = (own.input.0, &own.input.1[..]);
-        let checked = self.refusal.check(self.obj().sink_pad(), takes, &own.pack, incaps);
+        let checked = own.check(&self.refusal, self.obj().sink_pad(), incaps);
         let info = checked.map_err(|e| gst::loggable_error!(CAT, "{e}"))?;
         let mut guard = lock(&self.state);
         let state = guard.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;

@@ -117,7 +117,7 @@ impl Canvas {
         (self.scene.raster.width, self.scene.raster.height)
     }
 
-    /// How far a head may go.
+    /// The room around the person.
     pub fn room(&self) -> Room {
         self.scene.grid.room
     }

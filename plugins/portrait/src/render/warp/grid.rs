@@ -46,8 +46,9 @@ pub struct Grid {
 impl Grid {
     /// One at rest, over those layers of a person whose hair or hat is that high ([`Head::crown`]).
     pub fn new(raster: &Raster, layers: &Layers, crown: f32) -> Self {
+        let margins = [0, 1].map(|axis| layers.margins(axis));
         let ends = [0, 1].map(|axis| {
-            let ([low, high], margins) = (raster.ends(axis), layers.margins(axis));
+            let ([low, high], margins) = (raster.ends(axis), margins[axis]);
             [if margins[0] == 0 { low } else { low - FAR }, if margins[1] == 0 { high } else { high + FAR }]
         });
         let plane = || vec![0.0; GRID * GRID];
@@ -59,7 +60,7 @@ impl Grid {
             weight: Vec::new(),
             flow: Default::default(),
             crown,
-            room: Room::new(raster, layers),
+            room: Room::new(raster, margins),
             ends,
         }
     }

@@ -173,7 +173,7 @@ mod tests {
             for (axis, sign) in [(0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0)] {
                 let mut shift = [0.0; 2];
                 shift[axis] = sign * travel;
-                shift[axis] -= room.excess(&points, shift)[axis];
+                shift[axis] -= room.limits(&points).excess(shift)[axis];
                 let moved: Vec<Point> = points.iter().map(|p| [p[0] + shift[0], p[1] + shift[1]]).collect();
                 let way = Way { shift, growth: 0.0 };
                 let head = Head::new(&moved, &rows, CROWN, way, room.fades(&moved, way));

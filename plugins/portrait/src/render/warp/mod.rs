@@ -62,7 +62,7 @@ use parallax::Parallax;
 use paste::Raster;
 use points::{Point, Rows};
 pub(crate) use roi::Part;
-use room::Room;
+use room::Limits;
 use skull::Skull;
 use still::PhotoFrame;
 use turn::Turn;
@@ -92,9 +92,8 @@ struct Geometry {
     turn: Turn,
     skull: Skull,
     parallax: Option<Parallax>,
-    /// The control points in the photo, and how far the head may go from there.
-    rest: Vec<Point>,
-    room: Room,
+    /// How far the head may go.
+    limits: Limits,
     /// What of the face does not move by itself.
     hold: Option<Hold>,
     /// The control points of a frame, where they are not the latents'.
@@ -145,7 +144,7 @@ impl Warp {
 impl Renderer for Warp {
     fn set_output(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError> {
         let canvas = canvas(source, output, self.crown)?;
-        self.geometry.room = canvas.room();
+        self.geometry.limits = canvas.room().limits(&self.geometry.rows.pick(source.landmarks)?);
         self.canvas = Some(canvas);
         Ok(())
     }
@@ -231,8 +230,7 @@ impl Geometry {
             turn: Turn::new(&rows, landmarks, mean_face, &rest),
             skull,
             parallax: None,
-            rest: source.clone(),
-            room: Room::default(),
+            limits: Limits::NONE,
             hold: None,
             held: Vec::new(),
             head,
@@ -256,7 +254,7 @@ impl Geometry {
         let inside = |point: Point| point.map(|v| v.clamp(-OUTSIDE, 1.0 + OUTSIDE));
         self.turn.pose(points);
         self.held.clear();
-        let [x, y] = self.room.excess(&self.rest, self.turn.carriage());
+        let [x, y] = self.limits.excess(self.turn.carriage());
         if [x, y] != [0.0; 2] {
             self.held.extend(points.iter().map(|point| [point[0] - x, point[1] - y, point[2]]));
             self.turn.pose(&self.held);

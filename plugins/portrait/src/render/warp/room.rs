@@ -5,7 +5,6 @@
 //! Beside others it does so only for a head that would go beyond them. The face itself moves as a whole: mouth and eyes are painted
 //! where the landmarks are, and would lie beside a face that is held back.
 
-use super::layers::Layers;
 use super::math::smooth_step;
 use super::paste::{Raster, Seams};
 use super::points::Point;
@@ -61,6 +60,21 @@ impl Fade {
     }
 }
 
+/// How far a head may go to each side, picture units.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits(Sides<f32>);
+
+impl Limits {
+    /// None.
+    pub const NONE: Self = Self([[f32::INFINITY; 2]; 2]);
+
+    /// What of a way is more than that.
+    pub fn excess(&self, way: Point) -> Point {
+        let Self(most) = self;
+        [0, 1].map(|axis| way[axis] - way[axis].clamp(-most[axis][0], most[axis][1]))
+    }
+}
+
 /// The room around a person.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
@@ -70,20 +84,13 @@ pub struct Room {
     margins: Sides<f32>,
 }
 
-impl Default for Room {
-    /// Without an end.
-    fn default() -> Self {
-        Self { seams: Seams::default(), ends: [[0.0, 1.0]; 2], margins: [[f32::INFINITY; 2]; 2] }
-    }
-}
-
 impl Room {
-    /// That of the person in those layers.
-    pub fn new(raster: &Raster, layers: &Layers) -> Self {
+    /// That of a person beside whom so many lines of the output are free, from each side.
+    pub fn new(raster: &Raster, margins: Sides<usize>) -> Self {
         Self {
             seams: raster.seams,
             ends: [0, 1].map(|axis| raster.ends(axis).map(|end| end.clamp(0.0, 1.0))),
-            margins: [0, 1].map(|axis| layers.margins(axis).map(|lines| lines as f32 / raster.scale[axis])),
+            margins: [0, 1].map(|axis| margins[axis].map(|lines| lines as f32 / raster.scale[axis])),
         }
     }
 
@@ -113,13 +120,13 @@ impl Room {
         })
     }
 
-    /// What of a way is more than there is room for, of a face with those points in the photo.
-    pub fn excess(&self, face: &[Point], way: Point) -> Point {
+    /// How far a head may go whose face has those points in the photo.
+    pub fn limits(&self, face: &[Point]) -> Limits {
         let beside = self.beside(face);
-        [0, 1].map(|axis| {
+        Limits([0, 1].map(|axis| {
             // Towards a seam hair goes as far as there is room, or where that cuts it off the face as far as motion can fade out
             // before it. Away from an end at which the person is cut off, the face stays out of what is drawn out.
-            let most = |side: usize| {
+            [0, 1].map(|side| {
                 let towards = match (self.seam(axis, side), self.reaches(axis, side)) {
                     (false, _) => f32::INFINITY,
                     (true, false) => self.margins[axis][side],
@@ -129,9 +136,8 @@ impl Room {
                 let drawn_out = !self.seam(axis, behind) && self.reaches(axis, behind);
                 let away = if drawn_out { beside[axis][behind] / (DRAWN_OUT - 1.0) } else { f32::INFINITY };
                 towards.min(away)
-            };
-            way[axis] - way[axis].clamp(-most(0), most(1))
-        })
+            })
+        }))
     }
 
     /// Where the motion of a head that went that way fades out; `face` are its points.
@@ -165,19 +171,19 @@ mod tests {
         let room = Room { margins, ..Room::of(ASIDE, 0.0) };
         let most = (0.4 - STILL) / (1.0 + SLACK);
         for way in [[0.05, -0.4], [-0.1, 0.4], [0.0; 2]] {
-            assert_eq!(room.excess(&FACE, way), [0.0; 2], "{way:?}");
+            assert_eq!(room.limits(&FACE).excess(way), [0.0; 2], "{way:?}");
         }
         for (way, over) in [(0.3, 0.3 - most), (-0.3, most - 0.3)] {
-            let [x, y] = room.excess(&FACE, [way, 0.2]);
+            let [x, y] = room.limits(&FACE).excess([way, 0.2]);
             assert!((x - over).abs() < 1e-6 && y == 0.0, "{way}: {x} {y}");
         }
-        assert_eq!(Room::default().excess(&FACE, [0.9, -0.9]), [0.0; 2]);
+        assert_eq!(Limits::NONE.excess([0.9, -0.9]), [0.0; 2]);
         // A face at the very seam does not move towards it at all.
-        assert_eq!(room.excess(&[[0.0, 0.5], [0.4, 0.6]], [-0.1, 0.0]), [-0.1, 0.0]);
+        assert_eq!(room.limits(&[[0.0, 0.5], [0.4, 0.6]]).excess([-0.1, 0.0]), [-0.1, 0.0]);
         // Hair that the seam does not cut off stops at it.
         let hair = Room::of(ASIDE, 0.05);
-        assert_eq!(hair.excess(&FACE, [0.05, 0.9]), [0.0; 2]);
-        assert_eq!(hair.excess(&FACE, [-0.125, 0.9]), [-0.075, 0.0]);
+        assert_eq!(hair.limits(&FACE).excess([0.05, 0.9]), [0.0; 2]);
+        assert_eq!(hair.limits(&FACE).excess([-0.125, 0.9]), [-0.075, 0.0]);
     }
 
     /// A chest that the photo's lower end cuts off is drawn out below a head that goes up.
@@ -185,9 +191,9 @@ mod tests {
     fn a_face_stays_out_of_what_is_drawn_out() {
         let room = Room { margins: [[0.1, 0.1], [0.1, 0.0]], ..Room::of(Seams::default(), 0.0) };
         let most = (0.3 - STILL) / (DRAWN_OUT - 1.0);
-        let [x, y] = room.excess(&FACE, [0.6, -0.3]);
+        let [x, y] = room.limits(&FACE).excess([0.6, -0.3]);
         assert!(x == 0.0 && (y + 0.3 - most).abs() < 1e-6, "{x} {y}");
-        assert_eq!(room.excess(&FACE, [0.0, 0.3]), [0.0; 2]);
+        assert_eq!(room.limits(&FACE).excess([0.0, 0.3]), [0.0; 2]);
     }
 
     #[test]
