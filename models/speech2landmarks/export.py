@@ -6,6 +6,7 @@ speech2landmarks-low or speech2landmarks-minimal a net with less look-ahead, und
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def leave(net: Speech2Landmarks, k: str, rows: torch.Tensor, face: torch.Tensor,
     (out / f"{k}.part").rename(out / f"{k}.pt")
     emotion = torch.zeros(8)
     emotion[1] = 0.5
-    exact = net.double()  # the golden numbers owe nothing to one machine's order of additions
+    exact = copy.deepcopy(net).double()  # the golden numbers owe nothing to one machine's order of additions
     with torch.no_grad():
         _, state = exact(rows[:20].double(), face.double(), emotion.double(), torch.zeros(STATE).double())
         x, state = rows[20:25].contiguous(), state.float()

@@ -130,7 +130,7 @@ class Net(nn.Module):
     def shown(self, y: torch.Tensor, given: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
         """A share [B,T] of what the net says; the rest is what one says that has heard nothing before."""
         n, width = shown.numel(), y.shape[2]
-        nothing = torch.zeros_like(y).view(n, width)
+        nothing = torch.zeros_like(y).reshape(n, width)
         rest = step(given.view(n, -1), self.rnn.bias_hh_l0.expand(n, -1), nothing)
         return torch.lerp(rest.view(y.shape), y, shown[:, :, None])
 

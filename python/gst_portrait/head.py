@@ -12,6 +12,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -32,6 +33,7 @@ _TENSORS = {
     "face": "PortraitFaceMeta",
     "landmarks": "PortraitLandmarksMeta",
     "pose": "PortraitPoseMeta",
+    "breath": "PortraitBreathMeta",
     "latents": "PortraitLatentsMeta",
     "picture_landmarks": "PortraitPictureLandmarksMeta",
 }
@@ -41,6 +43,8 @@ _DIMS = re.compile(r"dims=[^<]*<([\d, ]+)>")
 _PATIENCE = 50_000_000
 #: Silence behind an utterance that is over, where no clock makes it, in seconds: more than any pack looks ahead.
 _PADDING = 1.0
+#: Most pictures a second that `talkinghead` draws.
+_FASTEST = 240
 #: Steps a second in which the elements look at sound.
 _STEPS = 25
 #: Pictures that wait for whoever takes them.
@@ -147,6 +151,17 @@ def _count(name: str, number: int, most: int = 2**15 - 1) -> int:
     return int(number)
 
 
+def _rate(framerate: int | float | str | Fraction) -> Fraction:
+    """Pictures a second, 1 to 240, as in 25, 29.97 or "30000/1001"."""
+    try:
+        rate = Fraction(framerate).limit_denominator(1001)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        rate = Fraction(0)
+    if isinstance(framerate, bool) or not 1 <= rate <= _FASTEST:
+        raise ValueError(f"framerate={framerate} is no rate from 1 to {_FASTEST}, as 25, 29.97 or 30000/1001")
+    return rate
+
+
 class Head:
     """A portrait that speaks what is pushed.
 
@@ -172,7 +187,7 @@ class Head:
         channels: int = 1,
         width: int = 512,
         height: int = 512,
-        framerate: int = 25,
+        framerate: int | float | str | Fraction = 25,
         format: Format = "RGB",
         live: bool = False,
         on_utterance: Callable[[Utterance], None] | None = None,
@@ -182,7 +197,7 @@ class Head:
             raise ValueError(f"format {format!r} is none of {', '.join(_PIXEL)}")
         rate, channels = _count("rate", rate, 2**31 - 1), _count("channels", channels, 63)
         width, height = _count("width", width), _count("height", height)
-        framerate = _count("framerate", framerate)
+        pictures = _rate(framerate)
         self._gst = gst = gstreamer()
         self._format: Format = format
         self._live = live
@@ -216,7 +231,8 @@ class Head:
         self._sink.set_property(
             "caps",
             gst.Caps.from_string(
-                f"video/x-raw,format={format},width={width},height={height},framerate={framerate}/1"
+                f"video/x-raw,format={format},width={width},height={height}"
+                f",framerate={pictures.numerator}/{pictures.denominator}"
             ),
         )
         self._sink.set_property("sync", live)
@@ -304,7 +320,7 @@ class Head:
             buffer.duration = self._nanoseconds(self._next) - buffer.pts
             flow = self._source.emit("push-buffer", buffer)
         if flow != gst.FlowReturn.OK:
-            raise self._error() or HeadError(f"the head takes no more sound ({flow.value_nick})")
+            raise self._error() or HeadError(f"the head takes no more sound: {self._ended(flow)}")
 
     def flush(self) -> None:
         """Says that an utterance is complete: its end is told without waiting for a pause.
@@ -345,6 +361,11 @@ class Head:
             finally:
                 if self._end.detach():
                     _stop(self._pipeline, self._bus, self._gst.State.NULL)
+
+    def _ended(self, flow: Any) -> str:
+        if self._closed:
+            return "it was closed"
+        return "finish() was called" if flow == self._gst.FlowReturn.EOS else flow.value_nick
 
     def _now(self) -> int:
         """Running time in samples, with what sound needs on its way to be in time."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import unittest
 import wave
+from fractions import Fraction
 from pathlib import Path
 from unittest import mock
 
@@ -70,6 +71,26 @@ class Sound(unittest.TestCase):
 
 
 class Films(unittest.TestCase):
+    def test_pictures_come_at_any_rate(self) -> None:
+        rate, voice = speech(0.4)
+        for framerate, wanted in (("30000/1001", 30000 / 1001), (29.97, 29.97), (Fraction(25, 2), 12.5)):
+            with gst_portrait.Head(PHOTO, rate=rate, framerate=framerate) as head:
+                head.push(voice)
+                head.finish()
+                durations = [picture.duration for picture in head]
+            self.assertGreater(len(durations), 3)
+            self.assertAlmostEqual(durations[0], 1 / wanted, 4)
+
+    def test_why_a_head_takes_no_more_sound_is_said(self) -> None:
+        rate, voice = speech(0.2)
+        head = gst_portrait.Head(PHOTO, rate=rate)
+        head.finish()
+        with self.assertRaisesRegex(gst_portrait.HeadError, r"no more sound: finish\(\) was called"):
+            head.push(voice)
+        head.close()
+        with self.assertRaisesRegex(gst_portrait.HeadError, "no more sound: it was closed"):
+            head.push(voice)
+
     def test_every_sample_comes_back_with_the_pictures_in_order(self) -> None:
         rate, voice = speech(1.0)
         turns: list[gst_portrait.Utterance] = []
@@ -223,6 +244,9 @@ class Failures(unittest.TestCase):
             ({"rate": 0}, "rate=0 is no whole number from 1 to 2147483647"),
             ({"channels": 64}, "channels=64 is no whole number from 1 to 63"),
             ({"width": 0.5}, "width=0.5 is no whole number from 1 to 32767"),
+            ({"framerate": 300}, "framerate=300 is no rate from 1 to 240"),
+            ({"framerate": "25/0"}, "framerate=25/0 is no rate from 1 to 240"),
+            ({"framerate": "fast"}, "framerate=fast is no rate from 1 to 240"),
         ):
             with self.assertRaisesRegex(ValueError, f"^{re.escape(said)}"):
                 gst_portrait.Head(PHOTO, **properties).close()  # type: ignore[arg-type]

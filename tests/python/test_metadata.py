@@ -24,6 +24,7 @@ METAS = {
     "PortraitFaceMeta": 7,
     "PortraitLandmarksMeta": 478 * 3,
     "PortraitPoseMeta": 7,
+    "PortraitBreathMeta": 1,
     "PortraitLatentsMeta": None,
     "PortraitPictureLandmarksMeta": 478 * 3,
 }

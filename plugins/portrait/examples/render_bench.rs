@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gstportrait::pack::{DEFAULT_PACK, Pack};
 use gstportrait::render::{
-    Background, Format, Layout, Matrix, Output, Planes, Renderer, Source, Still, Transparency, Warp,
+    Background, Format, Layout, Matrix, Motion, Output, Planes, Renderer, Source, Still, Transparency, Warp,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -93,7 +93,8 @@ fn main() -> Result<()> {
     let mut out = vec![0; width * height * 3];
     let render = |renderer: &mut Warp, frame: &[f32], out: &mut [u8]| {
         let data = [out, &mut [], &mut []];
-        renderer.draw(&source, frame, &mut Planes { data, strides: [width * 3, 0, 0] })
+        let motion = Motion { latents: frame, lift: 0.0 };
+        renderer.draw(&source, motion, &mut Planes { data, strides: [width * 3, 0, 0] })
     };
     if let Some(folder) = folder {
         for (i, frame) in frames.iter().enumerate() {

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Out {
     pose: Pose,
     landmarks: Vec<[f32; 3]>,
+    /// How far breath lifts the body.
+    lift: f32,
     payload: Vec<u8>,
 }
 
@@ -59,6 +61,7 @@ fn pull(harness: &mut Harness) -> Out {
     Out {
         pose: Pose::from_array(numbers(FrameMeta::Pose).try_into().unwrap()),
         landmarks: numbers(FrameMeta::Landmarks).as_chunks::<3>().0.to_vec(),
+        lift: numbers(FrameMeta::Breath)[0],
         payload: buffer.map_readable().unwrap().to_vec(),
     }
 }
@@ -241,6 +244,25 @@ fn eyes_that_a_video_drives_look_where_its_own_do() {
     };
     assert!(iris("all").abs() < 1e-6);
     assert!(iris("pose+mouth") > 0.005);
+}
+
+#[test]
+fn who_is_moved_by_the_speech_breathes_and_nobody_else() {
+    let lifts = |properties: &[(&str, &str)]| -> Vec<f32> {
+        run(properties, 60).iter().map(|out| out.lift).collect()
+    };
+    let once = lifts(&[]);
+    assert!(once[0] == 0.0 && once.iter().any(|&lift| lift > 0.02 * portrait().pose.scale), "{once:?}");
+    let twice: Vec<f32> = once.iter().map(|lift| 2.0 * lift).collect();
+    assert_eq!(lifts(&[("breath", "2")]), twice);
+    assert_ne!(lifts(&[("seed", "2")]), once);
+    for none in [("breath", "0"), ("pose-mode", "still"), ("pose-mode", "free")] {
+        assert_eq!(lifts(&[none]), [0.0; 60], "{none:?}");
+    }
+    // It lifts the body, and moves nothing of the face.
+    let payloads =
+        |breath| run(&[("breath", breath)], 20).into_iter().map(|out| out.payload).collect::<Vec<_>>();
+    assert!(payloads("1") == payloads("0"));
 }
 
 #[test]

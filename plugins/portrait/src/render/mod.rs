@@ -45,12 +45,16 @@ pub trait Renderer: Send {
     /// As [`Renderer::set_output`].
     fn set_background(&mut self, source: &Source<'_>, output: &Output<'_>) -> Result<(), RenderError>;
 
-    /// Draws a frame: latents `[K, D]` of the pack into planes of the output's format; `source` is that of [`prepare`].
+    /// Draws a frame of that motion into planes of the output's format; `source` is that of [`prepare`].
     ///
     /// # Errors
     /// Where the latents do not have the pack's shape or are not finite, the output is too small, or a network fails.
-    fn draw(&mut self, source: &Source<'_>, latents: &[f32], out: &mut Planes<'_>)
-    -> Result<(), RenderError>;
+    fn draw(
+        &mut self,
+        source: &Source<'_>,
+        motion: Motion<'_>,
+        out: &mut Planes<'_>,
+    ) -> Result<(), RenderError>;
 
     /// How long the parts of the last frame took.
     fn timings(&self) -> Timings;
@@ -107,6 +111,15 @@ pub enum RenderError {
         /// Order of the bytes.
         layout: Layout,
     },
+}
+
+/// What moves in a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Motion<'a> {
+    /// Latents `[K, D]` of the pack.
+    pub latents: &'a [f32],
+    /// How far breath lifts shoulders and chest, picture units; only [`Warp`] moves a body.
+    pub lift: f32,
 }
 
 /// A photo, analysed: what a renderer is made of.

@@ -29,6 +29,35 @@ pub fn sound_query(pad: &gst::GhostPad, parent: Option<&gst::Object>, query: &mu
     query.type_() != gst::QueryType::Allocation && gst::Pad::query_default(pad, parent, query)
 }
 
+/// Takes sound at the sink pad of a bin whose pictures may end before it: then the rest is let go without a word. An end that is
+/// told upstream would be passed on by a `tee` before the bin, whose other branch has to have all of the sound.
+///
+/// # Errors
+/// Those of the bin, but its end.
+pub fn sound_chain(
+    pad: &impl IsA<gst::ProxyPad>,
+    parent: Option<&gst::Object>,
+    buffer: gst::Buffer,
+) -> Result<gst::FlowSuccess, gst::FlowError> {
+    past_the_end(gst::ProxyPad::chain_default(pad, parent, buffer))
+}
+
+/// [`sound_chain`] of a list of buffers.
+///
+/// # Errors
+/// As there.
+pub fn sound_chain_list(
+    pad: &impl IsA<gst::ProxyPad>,
+    parent: Option<&gst::Object>,
+    list: gst::BufferList,
+) -> Result<gst::FlowSuccess, gst::FlowError> {
+    past_the_end(gst::ProxyPad::chain_list_default(pad, parent, list))
+}
+
+fn past_the_end(flow: Result<gst::FlowSuccess, gst::FlowError>) -> Result<gst::FlowSuccess, gst::FlowError> {
+    if flow == Err(gst::FlowError::Eos) { Ok(gst::FlowSuccess::Ok) } else { flow }
+}
+
 /// A pad of a stage, by its name.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::pack::sync::lock;
 use crate::pack::{EMOTIONS, Manifest, Pack};
 
 /// Properties, and what a pack calls the control that they are of.
-const CONTROLS: [(&str, &str); 22] = [
+const CONTROLS: [(&str, &str); 23] = [
     ("blink-rate", "blink"),
     ("blink-duration", "blink"),
     ("gaze-yaw", "gaze"),
@@ -31,13 +31,14 @@ const CONTROLS: [(&str, &str); 22] = [
     ("scale", "scale"),
     ("emotion", EMOTION),
     ("emotion-mix", EMOTION),
-    ("portrait-open", OPEN),
+    ("breath", WARP),
+    ("portrait-open", WARP),
     ("reference", REFERENCE),
 ];
 
 /// What follows from the pack's emotions, and from its renderer.
 const EMOTION: &str = "emotion";
-const OPEN: &str = "portrait-open";
+const WARP: &str = "warp";
 
 /// What follows from what the pack's speech network says.
 const REFERENCE: &str = "reference";
@@ -105,7 +106,7 @@ fn follows(manifest: &Manifest, control: &str, value: &glib::Value) -> bool {
     let is_of_pack = |label: &str| manifest.emotions.iter().any(|own| own == label);
     match control {
         REFERENCE => manifest.says_landmarks(),
-        OPEN => manifest.picture.renderer == crate::pack::RendererKind::Warp,
+        WARP => manifest.picture.renderer == crate::pack::RendererKind::Warp,
         // An emotion, or a mix of them: what the pack does not know is named in it.
         EMOTION => {
             let text = value.get::<Option<String>>().ok().flatten();

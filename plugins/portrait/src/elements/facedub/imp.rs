@@ -174,7 +174,11 @@ impl ObjectSubclass for FaceDub {
         let pad = |name: &str, direction| bin::ghost_pad(klass.pad_template(name), name, direction);
         Self {
             video: pad("video", gst::PadDirection::Sink).build(),
-            voice: pad("voice", gst::PadDirection::Sink).query_function(bin::sound_query).build(),
+            voice: pad("voice", gst::PadDirection::Sink)
+                .query_function(bin::sound_query)
+                .chain_function(|pad, parent, buffer| bin::sound_chain(pad, parent, buffer))
+                .chain_list_function(|pad, parent, list| bin::sound_chain_list(pad, parent, list))
+                .build(),
             src: pad("src", gst::PadDirection::Src).build(),
             main: OnceLock::new(),
             voices: Mutex::default(),

@@ -11,7 +11,7 @@ use super::source::{self, Rest};
 use super::{AlphaMode, Framing, formats, see_through};
 use crate::pack::Pack;
 use crate::photo::{Photos, Portrait, View};
-use crate::render::{self, Background, Output, Planes, RenderError, Renderer};
+use crate::render::{self, Background, Motion, Output, Planes, RenderError, Renderer};
 
 /// One person.
 pub struct Person {
@@ -105,7 +105,7 @@ impl Person {
     pub fn draw(
         &mut self,
         info: &gst_video::VideoInfo,
-        latents: &[f32],
+        motion: Motion<'_>,
         outbuf: &mut gst::BufferRef,
     ) -> Result<(), String> {
         let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(outbuf, info)
@@ -116,6 +116,6 @@ impl Person {
         }
         let [first, second, third, _] = frame.planes_data_mut();
         let mut planes = Planes { data: [first, second, third], strides };
-        self.renderer.draw(&source::of(&self.portrait), latents, &mut planes).map_err(|e| e.to_string())
+        self.renderer.draw(&source::of(&self.portrait), motion, &mut planes).map_err(|e| e.to_string())
     }
 }

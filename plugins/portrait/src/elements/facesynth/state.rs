@@ -13,7 +13,7 @@ use crate::face::landmark::indices::LIPS_OUTER;
 use crate::face::landmark::pose::Pose;
 use crate::pack::Pack;
 use crate::photo::Photos;
-use crate::render::RenderError;
+use crate::render::{Motion, RenderError};
 use crate::stream::tensor::{FrameMeta, buffer, meta};
 
 /// What lives from start to stop.
@@ -144,7 +144,10 @@ impl State {
     fn draw(&mut self, outbuf: &mut gst::BufferRef, look: Look) -> Result<(), String> {
         let info = self.info.as_ref().ok_or("no caps were negotiated")?;
         self.person.set_output(info, look, self.framing, (&self.pack, self.device))?;
-        self.person.draw(info, &self.latents, outbuf)?;
+        let lift = meta::read(outbuf, FrameMeta::Breath).and_then(|m| m.data.first().copied());
+        // A number that is none would move the body nowhere.
+        let lift = lift.filter(|lift| lift.is_finite()).unwrap_or_default();
+        self.person.draw(info, Motion { latents: &self.latents, lift }, outbuf)?;
         meta::attach(outbuf, FrameMeta::Latents, &self.latent_shape, &self.latents);
         meta::mark_synthetic(outbuf, &self.id);
         let landmarks = meta::read(outbuf, FrameMeta::Landmarks).map(|m| m.data);

@@ -11,6 +11,9 @@
  * `pitch`, `roll` (degrees), `x`, `y` (head sizes: distances of the outer eye corners) and `scale` (a factor) are added.
  * The sum is clamped to what the photo can show, with one warning.
  *
+ * Where the pose is generated the person breathes: shoulders and chest lift by a few pixels, calmly at rest, quickly in the pauses
+ * of speech, and not within its words. `breath` is a factor on how far, 0 leaves it out.
+ *
  * The video is tracked by `facelandmarks`. Its landmarks come to the main pad (the video drives the portrait, without a
  * voice) or to the request pad `pose` (the voice drives the portrait; the video its pose and the other regions that `drive`
  * names, by running time; without a live source both streams wait for each other). When the video on the pad ends, its last

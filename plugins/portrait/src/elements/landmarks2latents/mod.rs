@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use gst::glib;
 
+mod breath;
 mod contact;
 mod drive;
 mod ease;

@@ -21,6 +21,9 @@ const SCALES: (f32, f32) = (0.8, 1.25);
 /// Largest `pose-gain`.
 const MAX_GAIN: f32 = 3.0;
 
+/// Largest `breath`.
+const MAX_BREATH: f32 = 3.0;
+
 /// Largest number that `pose-style` takes; a pack has fewer.
 const MAX_STYLE: u32 = 63;
 
@@ -101,6 +104,8 @@ pub struct Controls {
     pub drive_relative: bool,
     /// Share.
     pub eye_contact: f32,
+    /// Factor.
+    pub breath: f32,
 }
 
 impl Default for Controls {
@@ -120,6 +125,7 @@ impl Default for Controls {
             drive: Drive::AUTO,
             drive_relative: true,
             eye_contact: EYE_CONTACT,
+            breath: 1.0,
         }
     }
 }
@@ -181,7 +187,7 @@ fn offsets() -> [Property<Settings>; 6] {
 }
 
 /// Where the pose comes from.
-fn motion() -> [Property<Settings>; 4] {
+fn motion() -> [Property<Settings>; 5] {
     [
         choice(
             [
@@ -219,6 +225,16 @@ fn motion() -> [Property<Settings>; 4] {
             ],
             (0.0, 1.0),
             |s| &mut s.controls.eye_contact,
+        ),
+        number(
+            [
+                "breath",
+                "Breath",
+                "How far breath lifts shoulders and chest where the pose is generated, in the pauses of speech and calmly at rest \
+                 (0 = not at all, 2 = twice as far)",
+            ],
+            (0.0, MAX_BREATH),
+            |s| &mut s.controls.breath,
         ),
     ]
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
+use super::breath::Breath;
 use super::contact::EyeContact;
 use super::drive::{Blend, Driver, Driving};
 use super::head::{HeadPoser, Within};
@@ -35,6 +36,8 @@ pub struct FrameInput {
     lost: bool,
     /// The controls of the face as applied.
     face: [f32; FACE_LEN],
+    /// Level of the sound, dB.
+    loudness: Option<f32>,
     /// Another face begins than the one before.
     is_other: bool,
     /// There is a pad for a video, which may show a face yet.
@@ -50,6 +53,7 @@ impl FrameInput {
             pose: Some(tracked.pose),
             lost: !tracked.found,
             face: UNMOVED,
+            loudness: None,
             is_other: tracked.is_other,
             awaited: false,
         }
@@ -63,6 +67,7 @@ impl FrameInput {
             emotion: numbers(FrameMeta::Emotion).and_then(|e| e.try_into().ok()).unwrap_or_default(),
             pose: numbers(FrameMeta::Pose).and_then(|p| p.try_into().ok()).map(Pose::from_array),
             face: numbers(FrameMeta::Face).and_then(|f| f.try_into().ok()).unwrap_or(UNMOVED),
+            loudness: numbers(FrameMeta::Loudness).and_then(|l| l.first().copied()),
             lost: inbuf.flags().contains(gst::BufferFlags::GAP),
             is_other: inbuf.flags().contains(gst::BufferFlags::MARKER),
             awaited,
@@ -132,6 +137,9 @@ pub struct State {
     faces: u64,
     head: HeadPoser,
     blend: Blend,
+    /// Of a pack whose renderer moves a body; picture units.
+    breath: Option<Breath>,
+    lift: f32,
     /// Of a pack that follows a gaze.
     contact: Option<EyeContact>,
     /// Of a pack whose face model is another one.
@@ -172,6 +180,9 @@ impl State {
             faces: 0,
             head: HeadPoser::new(portrait.pose, &manifest.pose),
             blend: Blend::new(pack.mean_face()),
+            breath: (generates && manifest.picture.renderer == RendererKind::Warp)
+                .then(|| Breath::new(settings.seed)),
+            lift: 0.0,
             contact: (role == Role::Landmarks && manifest.follows("gaze")).then(EyeContact::default),
             lids: Lids::default(),
             source: None,
@@ -222,6 +233,7 @@ impl State {
         self.pad = Transfer::default();
         self.head.reset();
         self.blend.reset();
+        self.breath = self.breath.as_ref().map(|_| Breath::new(self.seed));
         self.contact = self.contact.as_ref().map(|_| EyeContact::default());
         self.lids = Lids::default();
         self.source = None;
@@ -266,6 +278,10 @@ impl State {
         let (pose, kept) = self.head.step(base, moving, switched, controls, self.frame);
         if [within, kept].contains(&Within::Clamped) {
             notices.push(Notice::Clamped);
+        }
+        if let Some(breath) = &mut self.breath {
+            let amount = if source.mode == PoseMode::Generated { controls.breath } else { 0.0 };
+            self.lift = breath.step(input.loudness, amount, self.frame) * self.portrait.pose.scale;
         }
         notices.retain(|notice| !self.told.contains(notice));
         self.told.extend(&notices);
@@ -318,7 +334,7 @@ impl State {
         self.between == Between::Landmarks
     }
 
-    /// Writes the frame: latents; landmarks, where there are any, and pose as applied; whose photo it is made for.
+    /// Writes the frame: latents; landmarks, where there are any, pose and breath as applied; whose photo it is made for.
     pub fn write(&self, pose: Pose, outbuf: &mut gst::BufferRef) -> Result<(), buffer::SizeError> {
         buffer::write_f32(outbuf, &self.latents)?;
         if self.has_landmarks() {
@@ -327,6 +343,9 @@ impl State {
         }
         let pose = pose.to_array();
         meta::attach(outbuf, FrameMeta::Pose, &[pose.len()], &pose);
+        if self.breath.is_some() {
+            meta::attach(outbuf, FrameMeta::Breath, &[1], &[self.lift]);
+        }
         self.handover.iter().for_each(|handover| handover.mark(outbuf));
         Ok(())
     }

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use tch::{Device, Tensor};
 
-use super::{Output, Planes, RenderError, Renderer, Source, Timings};
+use super::{Motion, Output, Planes, RenderError, Renderer, Source, Timings};
 use crate::face::step::smooth_step;
 use crate::pack::{Drawing, Outputs, Pack, PackError, Stage};
 use crate::photo::{Portrait, Square};
@@ -188,12 +188,12 @@ impl Renderer for Neural {
     fn draw(
         &mut self,
         _source: &Source<'_>,
-        latents: &[f32],
+        motion: Motion<'_>,
         out: &mut Planes<'_>,
     ) -> Result<(), RenderError> {
         let cut = self.canvas.as_ref().ok_or(RenderError::NoOutput)?.is_cut();
         let start = Instant::now();
-        self.run(latents, cut)?;
+        self.run(motion.latents, cut)?;
         let painted = Instant::now();
         self.colour(cut);
         let canvas = self.canvas.as_mut().ok_or(RenderError::NoOutput)?;

@@ -146,7 +146,7 @@ impl Canvas {
         true
     }
 
-    /// Takes the flow of a frame's head with its turn.
+    /// Takes the flow of a frame's head with its turn; breath has lifted the body so far, in picture units.
     pub fn pose(
         &mut self,
         flow: &Flow,
@@ -154,12 +154,13 @@ impl Canvas {
         turn: &Turn,
         driving: &[Point],
         rows: &Rows,
+        lift: f32,
     ) {
         let _span = profile::span("facesynth: flow of the head");
         self.drawn = 0;
         self.scene.turned = turn.turned();
         let Scene { grid, raster, .. } = &mut self.scene;
-        grid.pose(raster, flow, parallax, turn, driving, rows);
+        grid.pose(raster, flow, parallax, turn, driving, rows, lift);
     }
 
     /// Whether a frame fits into those planes.

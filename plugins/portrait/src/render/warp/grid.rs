@@ -65,7 +65,7 @@ impl Grid {
         }
     }
 
-    /// Takes the flow of a frame's head with its turn.
+    /// Takes the flow of a frame's head with its turn; breath has lifted the body so far, in picture units.
     pub fn pose(
         &mut self,
         raster: &Raster,
@@ -74,11 +74,12 @@ impl Grid {
         turn: &Turn,
         driving: &[Point],
         rows: &Rows,
+        lift: f32,
     ) {
         let way = turn.way();
         let fades = self.room.fades(driving, way);
         let head = Head::new(driving, rows, self.crown, way, fades);
-        let body = body(turn.carriage());
+        let body = body(turn.carriage(), lift);
         let place = |i: usize| [i % GRID, i / GRID].map(|v| (v as f32 + 0.5) / GRID as f32);
         self.index.clear();
         self.weight.clear();
@@ -116,11 +117,12 @@ impl Grid {
     }
 }
 
-/// The way of shoulders and chest back to the photo, where the neck went by `carriage`.
-fn body(carriage: Point) -> Point {
+/// The way of shoulders and chest back to the photo, where the neck went by `carriage` and breath lifted them.
+fn body(carriage: Point, lift: f32) -> Point {
     let length = carriage[0].hypot(carriage[1]);
     let share = BODY_SHARE * (length - BODY_REST).max(0.0) / length.max(f32::EPSILON);
-    carriage.map(|way| (-way * share).clamp(-MAX_MOTION, MAX_MOTION))
+    let [x, y] = carriage.map(|way| -way * share);
+    [x, y + lift].map(|way| way.clamp(-MAX_MOTION, MAX_MOTION))
 }
 
 /// The way along an axis from a point to what is shown there, made shorter where it would come from beyond the ends of a person

@@ -44,8 +44,8 @@ use std::time::Instant;
 use tch::Device;
 
 use super::{
-    Background, Output, Planes, RenderError, Renderer, Source, Still, Timings, Transparency, format, paste,
-    still, store,
+    Background, Motion, Output, Planes, RenderError, Renderer, Source, Still, Timings, Transparency, format,
+    paste, still, store,
 };
 use crate::face::landmark::pose::decompose;
 use crate::pack::Pack;
@@ -165,7 +165,7 @@ impl Renderer for Warp {
     fn draw(
         &mut self,
         source: &Source<'_>,
-        latents: &[f32],
+        motion: Motion<'_>,
         out: &mut Planes<'_>,
     ) -> Result<(), RenderError> {
         check(source)?;
@@ -173,7 +173,7 @@ impl Renderer for Warp {
         canvas.fits(out)?;
         let start = Instant::now();
         let whole = profile::span("facesynth: pose and paint");
-        let code = self.geometry.pose(latents)?;
+        let code = self.geometry.pose(motion.latents)?;
         let Geometry { rows, fine, smooth, driving, parallax, turn, .. } = &self.geometry;
         let Painters { mouth, eyes, inside } = &mut self.painters;
         let (mut mouth_painted, mut eyes_painted) = (Ok(()), Ok(()));
@@ -181,7 +181,7 @@ impl Renderer for Warp {
         let (busy, lower_face) = (AtomicBool::new(true), roi::region(Part::Mouth, driving, rows).bounds());
         workers::beside(
             || {
-                canvas.pose(smooth, parallax.as_ref(), turn, driving, rows);
+                canvas.pose(smooth, parallax.as_ref(), turn, driving, rows, motion.lift);
                 let painted = eyes.paint(fine, driving, rows, photo, None);
                 let opening = fine.opening();
                 let inside_painted =

@@ -124,6 +124,7 @@ struct Plain {
     layout: Layout,
     /// How often the upper rows are asked for before the mouth is there.
     ahead: usize,
+    lift: f32,
 }
 
 impl Plain {
@@ -143,6 +144,7 @@ impl Plain {
             patches,
             layout: output.format.layout,
             ahead: 0,
+            lift: 0.0,
         }
     }
 
@@ -169,7 +171,7 @@ impl Plain {
         let mut out: Vec<Vec<u8>> = sizes.iter().map(|(w, h)| vec![171; (w + 5) * h + guard]).collect();
         self.geometry.pose(latents).unwrap();
         let Geometry { rows, fine, smooth, driving, parallax, turn, .. } = &self.geometry;
-        self.canvas.pose(smooth, parallax.as_ref(), turn, driving, rows);
+        self.canvas.pose(smooth, parallax.as_ref(), turn, driving, rows, self.lift);
         for patch in &mut self.patches {
             patch.pose(fine, driving, rows);
         }
@@ -287,6 +289,30 @@ fn the_body_follows_the_neck_and_not_the_turn_of_the_head() {
     }
 }
 
+/// Breath lifts shoulders and chest; face and background stay, and at the photo's edge nothing comes from beyond.
+#[test]
+fn breath_lifts_the_body_alone() {
+    let made = Made::new(512);
+    let mut plain = Plain::new(&made.source(), &made.output(Framing::Crop));
+    let latents = plain.latents(&made.landmarks);
+    plain.lift = 6.0 / 512.0;
+    let out = plain.draw(&latents);
+    let pixel =
+        |rgb: &[u8], x: usize, y: usize| -> [u8; 3] { rgb[(y * 512 + x) * 3..][..3].try_into().unwrap() };
+    for (x, y) in (472..488).flat_map(|y| (80..110).chain(400..430).map(move |x| (x, y))) {
+        let (here, below) = (pixel(&out, x, y), pixel(&made.picture, x, y + 6));
+        assert!(here.iter().zip(below).all(|(a, b)| a.abs_diff(b) <= 2), "{x} {y}: {here:?} {below:?}");
+    }
+    let rows = &plain.geometry.rows;
+    let [top, bottom] = [0, 1].map(|end| (made.landmarks[rows.control[rows.head[end]]][1] * 512.0) as usize);
+    for y in (top..bottom).step_by(3) {
+        for x in (200..312).chain(0..30) {
+            assert_eq!(pixel(&out, x, y), pixel(&made.picture, x, y), "{x} {y}");
+        }
+    }
+    assert_eq!(pixel(&out, 256, 511), pixel(&made.picture, 256, 511));
+}
+
 #[test]
 fn nothing_moves_at_the_seams_of_a_pasted_crop() {
     let mut made = Made::new(256);
@@ -383,7 +409,7 @@ fn unusable_input_is_refused() {
     let mut latents = vec![0.5; count];
     let mut render = |renderer: &mut Warp, latents: &[f32], bytes: usize, stride: usize| {
         let mut planes = Planes { data: [&mut out[..bytes], &mut [], &mut []], strides: [stride, 0, 0] };
-        renderer.draw(&made.source(), latents, &mut planes)
+        renderer.draw(&made.source(), Motion { latents, lift: 0.0 }, &mut planes)
     };
     let (bytes, stride) = (512 * 512 * 3, 512 * 3);
     assert!(matches!(render(&mut renderer, &latents, bytes, stride), Err(RenderError::NoOutput)));

@@ -31,6 +31,8 @@ pub enum FrameMeta {
     Landmarks,
     /// `[7]` yaw, pitch, roll (degrees), x, y, z, scale (picture units).
     Pose,
+    /// `[1]` how far breath lifts shoulders and chest, picture units.
+    Breath,
     /// `[K, 3]` latent keypoints; the first two columns of control points are picture coordinates in 0 to 1.
     Latents,
     /// `[N, 3]` posed landmarks in coordinates of the whole output picture, 0 to 1; z in the unit of x.
@@ -39,13 +41,14 @@ pub enum FrameMeta {
 
 impl FrameMeta {
     /// Every kind, in the order of the data flow.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AudioFeatures,
         Self::Loudness,
         Self::Emotion,
         Self::Face,
         Self::Landmarks,
         Self::Pose,
+        Self::Breath,
         Self::Latents,
         Self::PictureLandmarks,
     ];
@@ -59,6 +62,7 @@ impl FrameMeta {
             Self::Face => "PortraitFaceMeta",
             Self::Landmarks => "PortraitLandmarksMeta",
             Self::Pose => "PortraitPoseMeta",
+            Self::Breath => "PortraitBreathMeta",
             Self::Latents => "PortraitLatentsMeta",
             Self::PictureLandmarks => "PortraitPictureLandmarksMeta",
         }
@@ -85,6 +89,7 @@ impl FrameMeta {
                 "`[478, 3]` landmarks as applied (behind `landmarks2latents` with its `eye-contact`), head rotation, translation and scale removed"
             }
             Self::Pose => "`[7]` yaw, pitch, roll in degrees; x, y, z and scale in picture units",
+            Self::Breath => "`[1]` how far breath lifts shoulders and chest, picture units",
             Self::Latents => "`[K, 3]` latent keypoints",
             Self::PictureLandmarks => "`[478, 3]` landmarks in the picture, 0 to 1",
         }
@@ -104,6 +109,7 @@ impl FrameMeta {
             Self::Face => "portrait/face",
             Self::Landmarks => "portrait/landmarks",
             Self::Pose => "portrait/pose",
+            Self::Breath => "portrait/breath",
             Self::Latents => "portrait/latents",
             Self::PictureLandmarks => "portrait/picture-landmarks",
         }
