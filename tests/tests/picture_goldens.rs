@@ -15,8 +15,9 @@ const MOMENTS: [usize; 4] = [0, 6, 19, 34];
 /// Where in the bundled sentence the sound begins, and its length, in samples.
 const SOUND: (usize, usize) = (8000, 36 * 640);
 
-/// Head and eyes turn, so that hair, ears, neck and irises move too.
-const CONTROLS: &str = "yaw=12 pitch=-5 gaze-yaw=18 gaze-pitch=6 emotion=happy emotion-intensity=0.5 seed=3";
+/// Head and eyes turn, so that hair, ears, neck and irises move too; breath has a picture of its own.
+const CONTROLS: &str =
+    "yaw=12 pitch=-5 gaze-yaw=18 gaze-pitch=6 emotion=happy emotion-intensity=0.5 seed=3 breath=0";
 
 /// The third photo: a grey one, wider than high, whose head is cut by the border.
 fn grey(folder: &tempfile::TempDir) -> String {
@@ -70,6 +71,12 @@ fn a_whole_photo_in_colour() {
 #[test]
 fn a_square_of_a_laughing_photo() {
     check("astronaut", &photo("portrait-astronaut.png"));
+}
+
+/// Collar and shoulders are lifted, as far as they go.
+#[test]
+fn a_square_of_somebody_who_breathes() {
+    check("breath", &format!("{} breath=3", photo("portrait-astronaut.png")));
 }
 
 #[test]
