@@ -133,9 +133,16 @@ film() {
         || die "$1 is a GIF: make a video of it, as with ffmpeg -i $1 -pix_fmt yuv420p video.mp4"
 }
 
+# A recording, or a film of which the sound is taken: whether it has any is tried, since GStreamer's own words for a film
+# without are of pads that are not linked.
 recording() {
     SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
     readable "$SOURCE"
+    local said
+    said=$(mktemp)
+    play filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! fakesink num-buffers=1 2>"$said" ||
+        ! grep -q "not-linked" "$said" || { rm -f "$said"; die "$SOURCE has no sound"; }
+    rm -f "$said"
 }
 
 # decode: writes SOURCE, else the bundled speech, to $work/voice.raw, without a header; RAW_VOICE understands it.

@@ -130,12 +130,31 @@ def main() -> None:
 
     playing.watch(line, ended, {})
 
+    heard = 0
+
+    def hear(_: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        nonlocal heard
+        heard = max(heard, info.get_buffer().pts)
+        return Gst.PadProbeReturn.OK
+
+    def show(_: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        # The clip is ahead of the voice.
+        behind = stop.is_set() and info.get_buffer().pts > heard
+        return Gst.PadProbeReturn.DROP if behind else Gst.PadProbeReturn.OK
+
+    sound, dub = line.get_by_name("v").get_static_pad("sink"), line.get_by_name("dub")
+    sound.add_probe(Gst.PadProbeType.BUFFER, hear)
+    dub.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, show)
+
     def end() -> bool:
         # Whoever says it twice does not wait for the last pictures.
         if stop.is_set():
             loop.quit()
         stop.set()
-        line.send_event(Gst.Event.new_eos())
+        # Sources may have a whole recording on its way: what they send behind this is refused. A pad that is pushed to keeps
+        # whoever ends it waiting, and this thread has messages to read.
+        for pad in (sound, dub.get_static_pad("video")):
+            threading.Thread(target=pad.send_event, args=(Gst.Event.new_eos(),), daemon=True).start()
         return GLib.SOURCE_CONTINUE
 
     if o.seconds:

@@ -59,7 +59,8 @@ def change(element: Gst.Element, name: str, value: Any) -> Any:
     if spec is None:
         raise ValueError(f"{name} is no control")
     if spec.value_type in NUMBERS:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not spec.minimum <= value <= spec.maximum:
+        # What is beyond the range is refused below.
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{name} takes {spec.minimum:g} to {spec.maximum:g}, not {value!r}")
     elif spec.value_type == GObject.TYPE_BOOLEAN:
         if not isinstance(value, bool):

@@ -6,6 +6,7 @@ GStreamer sets what it can read and says nothing of the rest. The scripts in pip
 
 from __future__ import annotations
 
+import ctypes
 import os
 from typing import Any
 
@@ -58,7 +59,9 @@ def _number(spec: Any, text: str) -> None:
         number = int(text) if whole else float(text)
     except ValueError:
         raise ValueError(f"{spec.name}={text} is no {'whole ' * whole}number from {span}") from None
-    if not spec.minimum <= number <= spec.maximum:
+    # Limits of single precision are not quite what is written: 0.8 is below its own.
+    held = number if whole else ctypes.c_float(number).value
+    if not (spec.minimum <= number <= spec.maximum or spec.minimum <= held <= spec.maximum):
         raise ValueError(f"{spec.name}={text} is beyond its range, {span}")
 
 

@@ -251,7 +251,7 @@ class Failures(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, f"^{re.escape(said)}"):
                 gst_portrait.Head(PHOTO, **properties).close()  # type: ignore[arg-type]
         with gst_portrait.Head(
-            Path(PHOTO), reference=None, drive="pose+mouth", emotion=1, look_away=True, face=1
+            Path(PHOTO), reference=None, drive="pose+mouth", emotion=1, look_away=True, face=1, scale=0.8
         ) as head:
             for properties, said in (
                 ({"emotion": "joy"}, "emotion=joy is none of neutral, happy, "),

@@ -15,7 +15,11 @@ import tempfile
 import unittest
 import wave
 
+import gi
 import onair
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst  # noqa: E402
 
 DATA = onair.ROOT / "tests" / "data"
 PHOTO = str(DATA / "portrait-astronaut.png")
@@ -28,6 +32,19 @@ END_SECONDS = 15
 
 def launch(line: str) -> None:
     subprocess.run(["gst-launch-1.0", "--quiet", *line.split()], check=True)
+
+
+def seconds(film: pathlib.Path, pad: str) -> float:
+    """When the last of a Matroska film's sound or pictures begins."""
+    Gst.init(None)
+    line = Gst.parse_launch(f"filesrc name=file ! matroskademux name=d d.{pad} ! queue ! appsink name=out sync=false")
+    line.get_by_name("file").set_property("location", str(film))
+    line.set_state(Gst.State.PLAYING)
+    sink, last = line.get_by_name("out"), 0
+    while sample := sink.emit("try-pull-sample", onair.PATIENCE_SECONDS * Gst.SECOND):
+        last = max(last, sample.get_buffer().pts)
+    line.set_state(Gst.State.NULL)
+    return last / Gst.SECOND
 
 
 class Scripts(unittest.TestCase):
@@ -94,6 +111,8 @@ class Scripts(unittest.TestCase):
         ):
             self.assert_one_error(said, "video-avatar/run.sh", **clip | change)
         self.assert_one_error(f"{PHOTO} has no sound", "keyframes/run.py", SOURCE=PHOTO)
+        for script in ("emotions/run.sh", "video-avatar/run.sh", "file-to-mp4/run.sh"):
+            self.assert_one_error(f"{self.empty} has no sound", script, **clip | {"SOURCE": self.empty})
         self.assert_one_error("SMILE=wide is no number", "edit-landmarks-python/run.py", SOURCE=self.voice, SMILE="wide")
         for intensity in ("2", "-.1", "half"):
             said = f"INTENSITY={intensity} is no number from 0 to 1"
@@ -161,6 +180,15 @@ class Scripts(unittest.TestCase):
                 # Its sound and its pictures came, and nothing is left beside it.
                 self.assertEqual([film], os.listdir(folder))
                 self.assertGreater((folder / film).stat().st_size, 5_000)
+
+    def test_a_live_voice_ends_when_it_is_told_however_long_it_is(self) -> None:
+        film = self.work / "film.mkv"
+        variables = {"CLIP": self.film, "SOURCE": str(DATA / "speech-af_heart.wav"), "OUTPUT": str(film), "SECONDS_LONG": "3"}
+        done = self.finished("video-avatar/run.sh", **variables)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        sound, pictures = (seconds(film, pad) for pad in ("audio_0", "video_0"))
+        self.assertTrue(0.5 < sound < 3.5, sound)
+        self.assertAlmostEqual(sound, pictures, delta=0.5)
 
     def test_a_text_of_several_words_is_spoken(self) -> None:
         onair.need_element("espeak")

@@ -152,7 +152,7 @@ class WebRtc(unittest.TestCase):
 
     def test_what_cannot_be_set_is_refused_with_a_reason(self) -> None:
         for body, said in (
-            ({"name": "emotion-intensity", "value": 3}, "takes 0 to 1"),
+            ({"name": "emotion-intensity", "value": 3}, "is beyond its range, 0 to 1"),
             ({"name": "emotion", "value": "cross"}, "takes one of neutral"),
             ({"name": "portrait", "value": "/etc/passwd"}, "no control"),
             ({"value": 1}, "name"),

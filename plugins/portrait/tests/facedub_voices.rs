@@ -66,6 +66,29 @@ fn a_face_is_that_of_one_voice_and_who_asks_for_the_same_gets_the_next() {
     assert!(busy(&frames[3..19], 0) > 12 && busy(&frames[3..19], 1) > 12, "both, once: {frames:?}");
 }
 
+/// Of two people the second voice is to be the fifth one's: an easy slip.
+#[test]
+fn a_further_voice_of_a_face_that_is_not_there_is_told_by_its_number() {
+    let told = |properties: &str| -> Vec<String> {
+        let film = Film::new(properties, &two(""));
+        film.state(gst::State::Playing);
+        film.video(0..8);
+        film.voice("first", 0..8, 0..8);
+        film.voice("second", 0..8, 0..8);
+        film.end(&["video", "first", "second"]);
+        film.seen.end();
+        let warnings = film.bus.iter_filtered(&[gst::MessageType::Warning]);
+        let text = |message: gst::Message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().to_string()),
+            _ => None,
+        };
+        warnings.filter_map(text).collect()
+    };
+    let said = told("voice_0::face=1 voice_1::face=5");
+    assert!(said.len() == 1 && said[0].contains("finds no face 5 in the video, only 1 at"), "{said:?}");
+    assert_eq!(told("voice_0::face=1 voice_1::face=2"), [""; 0]);
+}
+
 #[test]
 fn a_voice_that_ends_first_gives_the_mouth_back_and_one_that_says_nothing_is_no_hindrance() {
     let film = Film::new(LEFT_AND_RIGHT, &two(""));

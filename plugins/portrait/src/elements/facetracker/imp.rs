@@ -32,7 +32,7 @@ use gst_video::prelude::*;
 
 use super::properties;
 use super::reduced::{Colours, Reduced, Samples};
-use crate::elements::facelandmarks::absence::{Absence, Without};
+use crate::elements::facelandmarks::absence::{Absence, Missing, Without};
 use crate::elements::facelandmarks::measure::Tracked;
 use crate::elements::facelandmarks::settings::Settings;
 use crate::elements::facelandmarks::square::{self, Square};
@@ -84,6 +84,8 @@ struct Further {
     number: u32,
     meta: VoiceMeta,
     covered: Covered,
+    /// Of a face that was asked for by its number: where no face is there at all, the first says so.
+    absence: Absence,
 }
 
 /// Frames of which most must show a covered mouth before it is one, and a free one before it is none.
@@ -280,9 +282,10 @@ impl BaseTransformImpl for FaceTracker {
         }
         if event.type_() == gst::EventType::Eos {
             let choice = lock(&self.settings).face.choice;
+            let wanted = lock(&self.further).clone();
             let missing =
-                lock(&self.state).as_mut().and_then(|state| state.absence.end(|| state.tracker.faces()));
-            missing.iter().for_each(|missing| missing.post(self.obj().upcast_ref(), choice));
+                lock(&self.state).as_mut().map(|state| state.end(choice, &wanted)).unwrap_or_default();
+            missing.iter().for_each(|(missing, choice)| missing.post(self.obj().upcast_ref(), *choice));
         }
         self.parent_sink_event(event)
     }
@@ -321,7 +324,8 @@ impl BaseTransformImpl for FaceTracker {
         for (number, _) in &wanted {
             if !further.iter().any(|one| one.number == *number) {
                 let meta = VoiceMeta::new(*number);
-                further.push(Further { number: *number, meta, covered: Covered::default() });
+                let absence = Absence::new(Without::Pass);
+                further.push(Further { number: *number, meta, covered: Covered::default(), absence });
             }
         }
         let view = if gap { None } else { reduced.view(square, square::ratio(&info)) };
@@ -338,20 +342,26 @@ impl BaseTransformImpl for FaceTracker {
             covered.step(seen.map(|view| is_covered(&view, &tracked.picture)));
             write(tracked, buffer)
         });
-        for Further { number, meta, covered } in further.iter_mut() {
+        let mut missing = Vec::new();
+        for Further { number, meta, covered, absence } in further.iter_mut() {
             let of = tracker.last_of(*number).filter(|(tracked, _)| tracked.found);
             let seen = view.zip(of);
             covered.step(seen.map(|(view, (tracked, _))| is_covered(&view, &tracked.picture)));
             let turn = tracker.last_of(*number).map_or(0, |(_, turns)| turns) + *restarts;
             let mark = TrackMark { found: of.is_some(), covered: covered.is_covered(), turn };
             meta.attach_face(buffer, mark, of.map(|(tracked, _)| tracked.picture.as_slice()));
+            if !gap && let Some(choice) = numbered(&wanted, *number) {
+                let due = absence.look(mark.found, time, || tracker.faces());
+                missing.extend(due.map(|due| (due, choice)));
+            }
         }
         let covered = covered.is_covered();
         let turn = tracker.turns() + *restarts;
         let shown = found.as_ref().ok().filter(|_| !gap);
-        let missing = shown.and_then(|&found| absence.look(found, time, || tracker.faces()));
+        let first = shown.and_then(|&found| absence.look(found, time, || tracker.faces()));
+        missing.extend(first.map(|first| (first, choice)));
         drop(guard);
-        missing.iter().for_each(|missing| missing.post(self.obj().upcast_ref(), choice));
+        missing.iter().for_each(|(missing, choice)| missing.post(self.obj().upcast_ref(), *choice));
         match found {
             Ok(found) => {
                 TrackMark { found, covered, turn }.attach(buffer);
@@ -365,14 +375,34 @@ impl BaseTransformImpl for FaceTracker {
     }
 }
 
+/// The choice of a further face that was asked for by a number.
+fn numbered(wanted: &[(u32, FaceChoice)], number: u32) -> Option<FaceChoice> {
+    let (_, choice) = wanted.iter().find(|(of, _)| *of == number)?;
+    matches!(choice, FaceChoice::Number(_)).then_some(*choice)
+}
+
 impl State {
     /// Another presentation begins.
     fn restart(&mut self) {
         self.tracker.reset();
         self.covered = Covered::default();
         self.absence.restart();
-        self.further.iter_mut().for_each(|one| one.covered = Covered::default());
+        for one in &mut self.further {
+            one.covered = Covered::default();
+            one.absence.restart();
+        }
         self.restarts += 1;
+    }
+
+    /// The video is over: what is to be told of faces that it never showed.
+    fn end(&mut self, choice: FaceChoice, wanted: &[(u32, FaceChoice)]) -> Vec<(Missing, FaceChoice)> {
+        let Self { tracker, absence, further, .. } = self;
+        let first = absence.end(|| tracker.faces()).map(|missing| (missing, choice));
+        let others = further.iter_mut().filter_map(|one| {
+            let choice = numbered(wanted, one.number)?;
+            Some((one.absence.end(|| tracker.faces())?, choice))
+        });
+        first.into_iter().chain(others).collect()
     }
 
     /// Takes the picture of a frame; whether it is one.
