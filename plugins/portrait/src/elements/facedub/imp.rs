@@ -176,8 +176,8 @@ impl ObjectSubclass for FaceDub {
             video: pad("video", gst::PadDirection::Sink).build(),
             voice: pad("voice", gst::PadDirection::Sink)
                 .query_function(bin::sound_query)
-                .chain_function(|pad, parent, buffer| bin::sound_chain(pad, parent, buffer))
-                .chain_list_function(|pad, parent, list| bin::sound_chain_list(pad, parent, list))
+                .chain_function(bin::sound_chain)
+                .chain_list_function(bin::sound_chain_list)
                 .build(),
             src: pad("src", gst::PadDirection::Src).build(),
             main: OnceLock::new(),

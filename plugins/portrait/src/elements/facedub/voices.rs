@@ -46,8 +46,8 @@ impl FaceDub {
         let pad = gst::PadBuilder::<super::FaceDubPad>::from_template(template)
             .name(name.as_str())
             .query_function(|pad, parent, query| bin::sound_query(pad.upcast_ref(), parent, query))
-            .chain_function(|pad, parent, buffer| bin::sound_chain(pad, parent, buffer))
-            .chain_list_function(|pad, parent, list| bin::sound_chain_list(pad, parent, list))
+            .chain_function(bin::sound_chain)
+            .chain_list_function(bin::sound_chain_list)
             .build();
         let link = Link { number, speaker: Arc::clone(&speaker), tracker: main.tracker.clone() };
         // It is new.
