@@ -134,10 +134,11 @@ film() {
 }
 
 # A recording, or a film of which the sound is taken: whether it has any is tried, since GStreamer's own words for a film
-# without are of pads that are not linked.
+# without are of pads that are not linked. What a pipe says can be heard once only.
 recording() {
     SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
     readable "$SOURCE"
+    [ -f "$SOURCE" ] || return 0
     local said
     said=$(mktemp)
     play filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! fakesink num-buffers=1 2>"$said" ||

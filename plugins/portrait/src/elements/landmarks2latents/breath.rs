@@ -11,7 +11,7 @@ use super::ease::Ease;
 const STREAM: u64 = 3;
 
 /// How far a full breath lifts the shoulders, head sizes (distances of the outer eye corners).
-pub const LIFT: f32 = 0.04;
+const LIFT: f32 = 0.04;
 
 /// Seconds of a breath in and out at rest, some 14 a minute, and while speaking.
 const REST: (f32, f32) = (1.6, 2.6);
