@@ -30,7 +30,9 @@ def test_a_bundled_miniature_is_what_its_converter_makes(system: str, tmp_path: 
             assert ours.code == theirs.code, file.name
             tensors = theirs.state_dict()
             assert ours.state_dict().keys() == tensors.keys(), file.name
-            assert all(torch.equal(value, tensors[name]) for name, value in ours.state_dict().items()), file.name
+            # Norms that are folded into weights are sums, which processors add in their own order.
+            for name, value in ours.state_dict().items():
+                torch.testing.assert_close(value, tensors[name], rtol=1e-5, atol=1e-7, msg=f"{file.name}: {name}")
         else:
             # Digests follow what else is in the files: where the code was written, and rounding.
             ours, theirs = (re.sub(r'sha256 = "\w+"', "", path.read_text()) for path in (file, tmp_path / system / file.name))
