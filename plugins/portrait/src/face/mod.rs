@@ -2,8 +2,9 @@
 //! The face as numbers, without GStreamer: where it is ([`find`]), which landmark is what and how the head is held
 //! ([`landmark`]), what is changed on it ([`edit`]), what it feels ([`emotion`]), whose it is in a video ([`person`]) and how
 //! they talk ([`habit`]).
-//! [`pixel`] and [`step`] are the arithmetic that it shares with photos and renderers.
+//! [`chance`] is what is random of it; [`pixel`] and [`step`] are the arithmetic that it shares with photos and renderers.
 
+pub mod chance;
 pub mod edit;
 pub mod emotion;
 pub mod find;

@@ -2,13 +2,13 @@
 //! Breath, which lifts shoulders and chest: calm at rest, a quick one in the pauses of speech and a long one out while a voice
 //! speaks.
 
-use rand::{Rng, SeedableRng};
+use std::f32::consts::PI;
+
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::ease::Ease;
-
-/// Random stream of the breath: elements with one seed must not share their numbers.
-const STREAM: u64 = 3;
+use crate::face::chance::Chance;
 
 /// How far a full breath lifts the shoulders, head sizes (distances of the outer eye corners).
 const LIFT: f32 = 0.04;
@@ -33,9 +33,9 @@ const AMOUNT_LIMIT: f32 = 0.5;
 /// The breath of a person who begins breathed out, as in the photo.
 pub struct Breath {
     rng: ChaCha8Rng,
-    /// How full the lungs are, 0 to the depth of this breath, and whether they fill.
-    volume: f32,
+    /// How deep this breath is, how much of it is in, and whether more comes.
     depth: f32,
+    share: f32,
     /// Factor on the times of this breath.
     slower: f32,
     fills: bool,
@@ -47,12 +47,10 @@ pub struct Breath {
 impl Breath {
     /// The first frame is still to come.
     pub fn new(seed: u32) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-        rng.set_stream(STREAM);
         let mut breath = Self {
-            rng,
-            volume: 0.0,
+            rng: Chance::Breath.numbers(seed),
             depth: 1.0,
+            share: 0.0,
             slower: 1.0,
             fills: false,
             silent: f32::INFINITY,
@@ -65,36 +63,38 @@ impl Breath {
     /// How far shoulders and chest are lifted in the next frame, `dt` seconds later, in head sizes. `loudness` is the level of its
     /// sound, if there is any; `amount` a factor.
     pub fn step(&mut self, loudness: Option<f32>, amount: f32, dt: f32) -> f32 {
-        let share = self.volume / self.depth.max(f32::EPSILON);
-        // Slow where it turns.
-        let lifted = self.depth * (1.0 - (std::f32::consts::PI * share).cos()) / 2.0;
+        let lifted = self.lifted();
         let [amount] = self.amount.step([amount], [AMOUNT_LIMIT], dt);
         let is_voice = loudness.is_some_and(|level| level > VOICE_DB);
         self.silent = if is_voice { 0.0 } else { self.silent + dt };
         let speaks = self.silent < OVER;
         let (filling, emptying) = if speaks { SPEECH } else { REST };
         if self.fills {
-            self.volume += self.depth / (filling * self.slower) * dt;
-            if self.volume >= self.depth {
-                (self.volume, self.fills) = (self.depth, false);
-            }
+            self.share = (self.share + dt / (filling * self.slower)).min(1.0);
+            self.fills = self.share < 1.0;
         } else {
-            self.volume = (self.volume - self.depth / (emptying * self.slower) * dt).max(0.0);
+            self.share = (self.share - dt / (emptying * self.slower)).max(0.0);
             // Nobody takes a breath in the middle of a word.
-            let due = if speaks { self.silent > PAUSE && share < 1.0 - SPENT } else { self.volume == 0.0 };
-            if due {
+            let spent =
+                if speaks { self.silent > PAUSE && self.share < 1.0 - SPENT } else { self.share == 0.0 };
+            if spent {
                 self.take();
             }
         }
         LIFT * lifted * amount
     }
 
+    /// How far the shoulders are lifted, of a breath as deep as they come; slow where it turns.
+    fn lifted(&self) -> f32 {
+        self.depth * (1.0 - (PI * self.share).cos()) / 2.0
+    }
+
     /// Begins a breath where the last one left the shoulders.
     fn take(&mut self) {
-        let left = self.volume / self.depth.max(f32::EPSILON);
+        let lifted = self.lifted();
         self.depth = 1.0 - VARIES * self.rng.random::<f32>();
         self.slower = 1.0 + VARIES * (2.0 * self.rng.random::<f32>() - 1.0);
-        self.volume = left * self.depth;
+        self.share = (1.0 - 2.0 * (lifted / self.depth).min(1.0)).acos() / PI;
         self.fills = true;
     }
 }
@@ -138,6 +138,17 @@ mod tests {
         let in_words = (200..lifts.len()).filter(|&i| rising(i) && i % 115 > 20 && speaks(i)).count();
         assert_eq!(in_words, 0);
         assert!(lifts.windows(2).all(|w| (w[1] - w[0]).abs() < LIFT / 4.0));
+    }
+
+    #[test]
+    fn another_breath_begins_where_the_last_one_left_the_shoulders() {
+        let mut breath = Breath::new(5);
+        for share in [0.0, 0.2, 0.6] {
+            breath.share = share;
+            let (lifted, depth) = (breath.lifted(), breath.depth);
+            breath.take();
+            assert!((breath.lifted() - lifted).abs() < 1e-6 && breath.depth != depth, "{share}");
+        }
     }
 
     #[test]

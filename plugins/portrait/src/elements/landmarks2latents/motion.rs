@@ -3,17 +3,14 @@
 
 use std::sync::Arc;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use tch::Tensor;
 
+use crate::face::chance::Chance;
 use crate::face::landmark::pose::Pose;
 use crate::pack::{POSE_LEN, Pack, PackError, Stage};
 use crate::photo::Sources;
-
-/// Random stream of the head's motion: elements with one seed must not share their numbers.
-const POSE_STREAM: u64 = 2;
 
 /// Head motion out of the pack's generator: from speech energy and seeded noise.
 pub struct PoseGenerator {
@@ -33,7 +30,7 @@ impl PoseGenerator {
         Ok(Self {
             initial: initial.to_array(),
             style: (0, vec![0.0; stage.numbers("style")]),
-            rng: rng(seed),
+            rng: Chance::Pose.numbers(seed),
             noise: vec![0.0; stage.numbers("noise")],
             hidden: stage.first_state()?,
             stage,
@@ -47,7 +44,7 @@ impl PoseGenerator {
 
     /// Back to the first frame.
     pub fn reset(&mut self, seed: u32) -> Result<(), PackError> {
-        self.rng = rng(seed);
+        self.rng = Chance::Pose.numbers(seed);
         self.hidden = self.stage.first_state()?;
         Ok(())
     }
@@ -86,10 +83,4 @@ impl PoseGenerator {
         self.hidden = outputs.find("state").map(Tensor::shallow_clone);
         Ok(Pose::from_array(pose))
     }
-}
-
-fn rng(seed: u32) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-    rng.set_stream(POSE_STREAM);
-    rng
 }

@@ -2,8 +2,10 @@
 //! When the lids close: SPACE blinks between its first and second network.
 
 use gst::glib;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::face::chance::Chance;
 
 /// Closure of the lids over a blink: it closes up to the third value and opens over the rest. Not quite to the end:
 /// trackers see no fully shut eye, so painters that learn from them have never seen one.
@@ -12,9 +14,6 @@ const PROFILE: [f32; 9] = [0.0, 0.33, 0.8, SHUT, 0.88, 0.6, 0.33, 0.12, 0.0];
 /// Closure of a blink at its height, and its place in [`PROFILE`].
 const SHUT: f32 = 0.92;
 const SHUT_AT: f32 = 3.0;
-
-/// Random stream of the blinks: elements with one seed must not share their numbers.
-const BLINK_STREAM: u64 = 1;
 
 /// Blinks take up to this share of their duration more or less.
 const DURATION_SPREAD: f32 = 0.15;
@@ -80,8 +79,7 @@ struct Blink {
 impl Blinker {
     /// Open eyes; what is random comes from `seed`.
     pub fn new(seed: u32) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-        rng.set_stream(BLINK_STREAM);
+        let mut rng = Chance::Blink.numbers(seed);
         let begin = Some(rng.random_range(FIRST_BEGIN..BEGIN_RANGE.1));
         Self { rng, part: 0.0, begin, due: false, blink: None }
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where the eyes look: irises turn with the eyeballs, now and then away from the viewer.
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::face::chance::Chance;
 
 use crate::face::landmark::Pose;
 use crate::face::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, IRIS_LEFT, IRIS_RIGHT};
@@ -23,9 +25,6 @@ const SHOWN_DOWN: f32 = 1.52;
 
 /// Fastest turn of the eyes, degrees a second: that of a small saccade.
 pub const SACCADE_SPEED: f32 = 250.0;
-
-/// Random stream of the looks away: elements with one seed must not share their numbers.
-const LOOK_AWAY_STREAM: u64 = 3;
 
 /// How long the eyes take to look away and back, in seconds.
 const LOOK_SECONDS: f32 = 0.16;
@@ -98,8 +97,7 @@ pub struct LookAway {
 impl LookAway {
     /// Eyes that look ahead; what is random comes from `seed`.
     pub fn new(seed: u32) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-        rng.set_stream(LOOK_AWAY_STREAM);
+        let mut rng = Chance::LookAway.numbers(seed);
         let left = rng.random_range(PAUSE_RANGE.0..PAUSE_RANGE.1) / 2.0;
         Self { rng, away: false, from: [0.0; 2], to: [0.0; 2], since: LOOK_SECONDS, left }
     }
