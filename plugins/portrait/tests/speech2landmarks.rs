@@ -116,7 +116,11 @@ impl Run {
     }
 
     fn step(&mut self, features: &[f32]) -> Frame {
-        self.harness.push(at(self.frames, buffer::from_f32(features))).unwrap();
+        self.take(buffer::from_f32(features))
+    }
+
+    fn take(&mut self, features: gst::Buffer) -> Frame {
+        self.harness.push(at(self.frames, features)).unwrap();
         self.frames += 1;
         Frame::of(&self.harness.pull().unwrap())
     }
@@ -219,6 +223,42 @@ fn expression_and_brow_gains_scale_their_part_of_the_face() {
         assert!((ratio - 2.0).abs() < 0.1, "{name}: {ratio}");
         assert!((same - gap).abs() < 1e-5, "{name} leaves the mouth");
         assert_eq!((wide - eye).abs() < 1e-5, name == "brow-gain", "{name}: eye {eye} {wide}");
+    }
+}
+
+/// Over features of silence nothing else moves.
+#[test]
+fn brows_rise_on_stressed_syllables_and_nothing_else_does() {
+    let syllables = |i: usize| match (i % 5, i / 5 % 3) {
+        (4, _) => -60.0,
+        (_, 2) => -18.0,
+        _ => -28.0,
+    };
+    let heard = |accents: f32, brow_gain: f32| {
+        let mut run = Run::new();
+        run.element().set_property("brow-accents", accents);
+        run.element().set_property("brow-gain", brow_gain);
+        let hear = |i: usize| {
+            let mut features = buffer::from_f32(&silence());
+            meta::attach(features.get_mut().unwrap(), FrameMeta::Loudness, &[2], &[syllables(i); 2]);
+            run.take(features)
+        };
+        (0..30 * FPS).map(hear).collect::<Vec<Frame>>()
+    };
+    let brow = |frame: &Frame| mean(BROW_LEFT.iter().map(|&i| frame.points[i][1]));
+    let still = heard(0.0, 1.0);
+    let lift = |frames: &[Frame]| {
+        let lifts = frames.iter().zip(&still).map(|(frame, still)| brow(still) - brow(frame));
+        lifts.fold(0.0, f32::max)
+    };
+    let raised = heard(1.0, 1.0);
+    let once = lift(&raised);
+    assert!((0.005..0.04).contains(&once), "{once}");
+    for (scaled, factor) in [(heard(2.0, 1.0), 2.0), (heard(1.0, 2.0), 2.0), (heard(1.0, 0.0), 0.0)] {
+        assert!((lift(&scaled) / once - factor).abs() < 0.1, "{} for {once}", lift(&scaled));
+    }
+    for (raised, still) in raised.iter().zip(&still) {
+        assert!(LIPS_OUTER.iter().chain(&IRIS_LEFT[..1]).all(|&i| raised.points[i] == still.points[i]));
     }
 }
 
@@ -410,7 +450,7 @@ fn every_control_takes_effect_within_two_frames_and_never_jumps() {
 fn keyframes_reach_every_number() {
     let specs: Vec<glib::ParamSpec> = Run::new().element().list_properties().to_vec();
     let controllable = specs.iter().filter(|s| s.flags().contains(gst::PARAM_FLAG_CONTROLLABLE));
-    assert_eq!(controllable.clone().count(), 12, "every number can be keyframed");
+    assert_eq!(controllable.clone().count(), 13, "every number can be keyframed");
     for spec in controllable {
         let mut run = Run::new();
         let element = run.element();

@@ -15,6 +15,8 @@ pub enum Chance {
     LookAway = 3,
     /// How deep and how long a breath is.
     Breath = 4,
+    /// When brows rise, and how far.
+    Accent = 5,
 }
 
 impl Chance {

@@ -13,3 +13,6 @@ pub mod landmark;
 pub mod person;
 pub mod pixel;
 pub mod step;
+
+/// Level of sound from which on somebody speaks, dB below full scale.
+pub const VOICE_DB: f32 = -45.0;

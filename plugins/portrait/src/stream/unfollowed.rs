@@ -10,7 +10,7 @@ use crate::pack::sync::lock;
 use crate::pack::{EMOTIONS, Manifest, Pack};
 
 /// Properties, and what a pack calls the control that they are of.
-const CONTROLS: [(&str, &str); 23] = [
+const CONTROLS: [(&str, &str); 24] = [
     ("blink-rate", "blink"),
     ("blink-duration", "blink"),
     ("gaze-yaw", "gaze"),
@@ -22,6 +22,7 @@ const CONTROLS: [(&str, &str); 23] = [
     ("mouth-gain", "mouth-gain"),
     ("expression-gain", "expression-gain"),
     ("brow-gain", "brow-gain"),
+    ("brow-accents", SPEECH),
     ("mouth-base", "mouth-base"),
     ("yaw", "yaw"),
     ("pitch", "pitch"),
@@ -33,7 +34,7 @@ const CONTROLS: [(&str, &str); 23] = [
     ("emotion-mix", EMOTION),
     ("breath", WARP),
     ("portrait-open", WARP),
-    ("reference", REFERENCE),
+    ("reference", SPEECH),
 ];
 
 /// What follows from the pack's emotions, and from its renderer.
@@ -41,7 +42,7 @@ const EMOTION: &str = "emotion";
 const WARP: &str = "warp";
 
 /// What follows from what the pack's speech network says.
-const REFERENCE: &str = "reference";
+const SPEECH: &str = "speech";
 
 /// What was said in a life of an element.
 #[derive(Debug, Default)]
@@ -105,7 +106,7 @@ fn is_same(a: &glib::Value, b: &glib::Value) -> bool {
 fn follows(manifest: &Manifest, control: &str, value: &glib::Value) -> bool {
     let is_of_pack = |label: &str| manifest.emotions.iter().any(|own| own == label);
     match control {
-        REFERENCE => manifest.says_landmarks(),
+        SPEECH => manifest.says_landmarks(),
         WARP => manifest.picture.renderer == crate::pack::RendererKind::Warp,
         // An emotion, or a mix of them: what the pack does not know is named in it.
         EMOTION => {

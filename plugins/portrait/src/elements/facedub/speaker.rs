@@ -11,7 +11,7 @@ use crate::elements::speech2landmarks::{self, Speech2Landmarks};
 use crate::stream::bin;
 
 /// What of the stages is not offered: it moves what a video shows already.
-const NOT_OFFERED: [&str; 16] = [
+const NOT_OFFERED: [&str; 17] = [
     "blink",
     "blink-rate",
     "blink-duration",
@@ -22,6 +22,7 @@ const NOT_OFFERED: [&str; 16] = [
     "look-away-interval",
     "expression-gain",
     "brow-gain",
+    "brow-accents",
     "mouth-base",
     "mouth-gain",
     "ease-in",

@@ -8,6 +8,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::ease::Ease;
+use crate::face::VOICE_DB;
 use crate::face::chance::Chance;
 
 /// How far a full breath lifts the shoulders, head sizes (distances of the outer eye corners).
@@ -19,8 +20,6 @@ const SPEECH: (f32, f32) = (0.6, 5.0);
 /// A breath is so much shorter or longer, and shallower, at random.
 const VARIES: f32 = 0.2;
 
-/// Level of sound from which on somebody speaks, dB below full scale.
-const VOICE_DB: f32 = -45.0;
 /// Seconds without a voice after which a speaker takes a breath, if at least this much of the last one is gone; and after
 /// which nobody speaks any more.
 const PAUSE: f32 = 0.2;

@@ -4,8 +4,8 @@
  *
  * Turns audio features into normalised 3-D face landmarks with the pack's recurrent network, conditioned on an emotion
  * (SPACE, section 3.1). The person is the one of the photo that an element behind announces, else the pack's mean
- * face. The network's output is then edited, in this order: gains of mouth, brows and the rest; openness of the mouth
- * at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink.
+ * face. The network's output is then edited, in this order: brows that rise on stressed words; gains of mouth, brows and the
+ * rest; openness of the mouth at silence; the way in, from the photo's own face in the first picture; gaze; lids, which follow the gaze and blink.
  * A second photo of the person (`portrait-open` of facesynth) tells better how the mouth is held while talking, and a short
  * video of them or several photos (`reference`) better still: then the mouth lies and opens as theirs does.
  *
@@ -174,8 +174,13 @@ impl State {
         Ok(())
     }
 
-    /// One frame: the network, then the edits of its output.
-    fn step(&mut self, controls: &Controls, blink: bool) -> Result<Applied, PackError> {
+    /// One frame: the network, then the edits of its output. `loudness` is the level of its sound in dB, if there is any.
+    fn step(
+        &mut self,
+        controls: &Controls,
+        loudness: Option<f32>,
+        blink: bool,
+    ) -> Result<Applied, PackError> {
         let most = most_per_frame(1.0, controls.emotion_transition(), self.fps);
         let emotion = self.emotion.step(controls.emotion(), most);
         // What the pack does not know is not applied.
@@ -205,7 +210,7 @@ impl State {
             second.apply(points);
         }
         self.manners.apply(points, self.fps);
-        let face = self.edits.apply(points, &controls.face(), self.fps, blink);
+        let face = self.edits.apply(points, &controls.face(), loudness, self.fps, blink);
         Ok(Applied { emotion, face })
     }
 }
@@ -439,6 +444,7 @@ impl BaseTransformImpl for Speech2Landmarks {
         let newcomer = self.newcomer.take(inbuf, segment.to_running_time(inbuf.pts()));
         let anew = state.presentation.starts_with_frame(&segment, inbuf.pts());
         let blink = self.blink.swap(false, Ordering::Relaxed);
+        let loudness = meta::read(inbuf, FrameMeta::Loudness).and_then(|m| m.data.first().copied());
         let result = buffer::read_f32(inbuf, &mut state.features)
             .map_err(|e| e.to_string())
             .and_then(|()| buffer::check_finite(&state.features))
@@ -448,7 +454,7 @@ impl BaseTransformImpl for Speech2Landmarks {
                 })
             })
             .and_then(|()| if anew { state.reset().map_err(|e| e.to_string()) } else { Ok(()) })
-            .and_then(|()| state.step(&controls, blink).map_err(|e| e.to_string()))
+            .and_then(|()| state.step(&controls, loudness, blink).map_err(|e| e.to_string()))
             .and_then(|Applied { emotion, face }| {
                 buffer::write_f32(outbuf, &state.landmarks).map_err(|e| e.to_string())?;
                 meta::attach(outbuf, FrameMeta::AudioFeatures, &state.caps.input.1, &state.features);

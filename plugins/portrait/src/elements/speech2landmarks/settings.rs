@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::face::edit::FaceControls;
+use crate::face::edit::accents::MAX_ACCENTS;
 use crate::face::edit::blink::{BlinkControls, BlinkMode};
 use crate::face::edit::gains::{GainControls, MAX_GAIN};
 use crate::face::edit::gaze::{LookAwayControls, MAX_GAZE_DEG};
@@ -30,7 +31,7 @@ const LOOK_AWAY_INTERVAL_RANGE: (f32, f32) = (1.0, 60.0);
 pub struct Settings {
     /// Which models run, and where.
     pub model: ModelSettings,
-    /// Seed of blinks and looks away.
+    /// Seed of blinks, looks away and brows.
     pub seed: u32,
     /// Video or folder of photos that tells how the person talks.
     pub reference: Option<String>,
@@ -53,6 +54,7 @@ pub struct Controls {
     blink_duration_ms: u32,
     gaze: [f32; 2],
     look_away: LookAwayControls,
+    accents: f32,
     gains: GainControls,
     ease_in_ms: u32,
 }
@@ -78,6 +80,7 @@ impl Default for Settings {
                     angle: DEFAULT_LOOK_AWAY_ANGLE,
                     interval: DEFAULT_LOOK_AWAY_INTERVAL,
                 },
+                accents: 1.0,
                 gains: GainControls::default(),
                 ease_in_ms: DEFAULT_EASE_IN_MS,
             },
@@ -102,6 +105,7 @@ impl Controls {
     /// What is asked of the face beside the emotion.
     pub fn face(&self) -> FaceControls {
         FaceControls {
+            accents: self.accents,
             gains: self.gains,
             ease_in: seconds(self.ease_in_ms),
             gaze: self.gaze,
@@ -262,7 +266,7 @@ fn eyes() -> [Property<Settings>; 8] {
     ]
 }
 
-fn gains() -> [Property<Settings>; 4] {
+fn gains() -> [Property<Settings>; 5] {
     let range = (0.0, MAX_GAIN);
     [
         number(
@@ -292,6 +296,16 @@ fn gains() -> [Property<Settings>; 4] {
             ],
             range,
             |s| &mut s.controls.gains.brow,
+        ),
+        number(
+            [
+                "brow-accents",
+                "Brow accents",
+                "How far brows rise now and then where a word is stressed, at random; brow-gain and expression-gain scale it (0 = not \
+                 at all, 1 = as people do)",
+            ],
+            (0.0, MAX_ACCENTS),
+            |s| &mut s.controls.accents,
         ),
         number(
             ["mouth-base", "Mouth base", "How open the mouth is at silence (0 = shut, 1 = wide open)"],

@@ -147,7 +147,7 @@ impl Silence {
 }
 
 /// Cubic step from 0 at `from` to 1 at `to`, which may lie on either side.
-fn step_between(from: f32, to: f32, x: f32) -> f32 {
+pub(super) fn step_between(from: f32, to: f32, x: f32) -> f32 {
     let way = to - from;
     if way == 0.0 { 0.0 } else { smooth_step((x - from) / way) }
 }

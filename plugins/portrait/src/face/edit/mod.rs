@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done to the network's landmarks, in this order: gains, mouth base, the way in from the photo, gaze, lids. Each
-//! takes the face as the one before left it: gains scale what the network said, not what was added; lids follow the eyes as
-//! they look, and close last.
+//! What is done to the network's landmarks, in this order: brows that stress words, gains, mouth base, the way in from the photo,
+//! gaze, lids. Each takes the face as the one before left it: gains scale what the network said and how far brows rise, not what
+//! is added later; lids follow the eyes as they look, and close last.
 
+pub mod accents;
 pub mod blink;
 pub mod entrance;
 pub mod gains;
@@ -10,6 +11,7 @@ pub mod gaze;
 pub mod lids;
 pub mod ramp;
 
+use self::accents::Accents;
 use self::blink::{BlinkControls, Blinker};
 use self::entrance::Entrance;
 use self::gains::{GainControls, Gains};
@@ -26,6 +28,8 @@ pub const CLOSURE: usize = 2;
 /// What is asked of a frame, beside emotion and speech.
 #[derive(Clone, Copy, Debug)]
 pub struct FaceControls {
+    /// Factor on how far brows rise on stressed words.
+    pub accents: f32,
     /// Gains of the network's motion, and the mouth at silence.
     pub gains: GainControls,
     /// Seconds from the photo's own face to the one that speaks.
@@ -41,6 +45,7 @@ pub struct FaceControls {
 /// The edits of one person's face, with what they remember from frame to frame.
 pub struct Edits {
     seed: u32,
+    accents: Accents,
     gains: Gains,
     entrance: Entrance,
     gaze: Ramp<2>,
@@ -53,6 +58,7 @@ impl Edits {
     pub fn new(photo: &[[f32; 3]], rest: &[[f32; 3]], seed: u32) -> Self {
         Self {
             seed,
+            accents: Accents::new(rest, seed),
             gains: Gains::new(rest),
             entrance: Entrance::new(photo),
             gaze: Ramp::default(),
@@ -63,12 +69,14 @@ impl Edits {
 
     /// Goes on with the face of another person, landmarks as in [`Edits::new`]: gains, gaze and blinks as they are.
     pub fn go_on_as(&mut self, photo: &[[f32; 3]], rest: &[[f32; 3]]) {
+        self.accents.go_on_as(rest);
         self.gains.go_on_as(rest);
         self.entrance.go_on_as(photo);
     }
 
     /// Forgets what came before: the next frame is a first one.
     pub fn reset(&mut self) {
+        self.accents.reset(self.seed);
         self.gains.reset();
         self.entrance.reset();
         self.gaze = Ramp::default();
@@ -76,15 +84,17 @@ impl Edits {
         self.blinker = Blinker::new(self.seed);
     }
 
-    /// Edits one frame of `fps` a second; `blink` asks for a blink that begins with it. Returns the controls as applied,
-    /// in the order of [`crate::stream::tensor::FrameMeta::Face`].
+    /// Edits one frame of `fps` a second, whose sound has that level in dB, if there is any; `blink` asks for a blink that begins
+    /// with it. Returns the controls as applied, in the order of [`crate::stream::tensor::FrameMeta::Face`].
     pub fn apply(
         &mut self,
         face: &mut [[f32; 3]],
         asked: &FaceControls,
+        loudness: Option<f32>,
         fps: f32,
         blink: bool,
     ) -> [f32; APPLIED] {
+        self.accents.apply(face, loudness, asked.accents, fps);
         let gains = self.gains.apply(face, asked.gains, fps);
         self.entrance.apply(face, asked.ease_in, fps);
         let gaze = self.look(asked, fps);
