@@ -128,7 +128,8 @@ def falloff(x: np.ndarray, driving: np.ndarray, travel: float) -> np.ndarray:
     r = x - centre
     across, along = (r[:, 1] * up[0] - r[:, 0] * up[1]) / width, r @ up / height
     side = SIDE_WIDTH - (SIDE_WIDTH - JAW_WIDTH) * smooth_step(-along / 0.4)
-    radius = np.hypot(across / side, np.where(along > 0, along / CROWN, along / BELOW))
+    above = ((across / side) ** 4 + (along / CROWN) ** 4) ** 0.25
+    radius = np.where(along > 0, above, np.hypot(across / side, along / BELOW))
     shortest = min(JAW_WIDTH * width, BELOW * height)
     head = smooth_step(1 - (radius - 1) / max(FALLOFF, SLACK * travel / shortest))
     edge = max(NECK_EDGE, SLACK * travel / width)

@@ -2,12 +2,6 @@
 //! Golden pictures: what was drawn once, looked at, and kept.
 //!
 //! `UPDATE_GOLDEN=1` in the environment of a test writes its pictures anew: look at them before they are kept.
-//!
-//! What lies behind a head is copied from elsewhere in its photo, and the last bit of a sum decides from where: processors that
-//! add in another order show another piece of a flag there. `UPDATE_GOLDEN=b` and so on write what such a one draws beside the
-//! others, `NAME-MOMENT-b.webp`; a picture has to be one of them.
-
-use std::path::PathBuf;
 
 use image::{RgbImage, imageops};
 
@@ -21,9 +15,6 @@ const LEAST_SQUARE: f64 = 0.93;
 
 /// Side of a square that is looked at by itself, in pixels.
 const SQUARE: u32 = 32;
-
-/// What else processors draw.
-const OTHER_WAYS: [&str; 1] = ["b"];
 
 /// Pictures are kept at half of their size.
 const HALF: u32 = 2;
@@ -63,22 +54,14 @@ pub fn check(name: &str, pictures: &[RgbImage]) {
     for (moment, picture) in pictures.iter().enumerate() {
         let (width, height) = picture.dimensions();
         let half = imageops::resize(picture, width / HALF, height / HALF, imageops::FilterType::Triangle);
-        let file = |way: &str| folder.join(format!("{name}-{moment}{way}.webp"));
-        let path = file("");
-        if let Ok(way) = std::env::var("UPDATE_GOLDEN") {
-            let path = if way == "1" { path } else { file(&format!("-{way}")) };
+        let path = folder.join(format!("{name}-{moment}.webp"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
             half.save(&path).expect("the golden picture can be written");
             continue;
         }
-        let likeness = |path: &PathBuf| {
-            let golden = image::open(path).expect("a golden picture").into_rgb8();
-            assert_eq!(golden.dimensions(), half.dimensions(), "{}", path.display());
-            similarity(&golden, &half)
-        };
-        let others = OTHER_WAYS.map(|way| file(&format!("-{way}"))).into_iter().filter(|path| path.exists());
-        let nearest =
-            others.chain([path.clone()]).map(|path| likeness(&path)).max_by(|a, b| a.1.total_cmp(&b.1));
-        let (mean, worst) = nearest.expect("there is one at least");
+        let golden = image::open(&path).expect("a golden picture").into_rgb8();
+        assert_eq!(golden.dimensions(), half.dimensions(), "{}", path.display());
+        let (mean, worst) = similarity(&golden, &half);
         let seen = std::env::temp_dir().join(format!("{name}-{moment}-seen.png"));
         if mean < LEAST || worst < LEAST_SQUARE {
             half.save(&seen).expect("a temporary file can be written");

@@ -15,9 +15,8 @@ const MOMENTS: [usize; 4] = [0, 6, 19, 34];
 /// Where in the bundled sentence the sound begins, and its length, in samples.
 const SOUND: (usize, usize) = (8000, 36 * 640);
 
-/// Head and eyes turn, so that hair, ears, neck and irises move too; breath has a picture of its own.
-const CONTROLS: &str =
-    "yaw=12 pitch=-5 gaze-yaw=18 gaze-pitch=6 emotion=happy emotion-intensity=0.5 seed=3 breath=0";
+/// Head and eyes turn, so that hair, ears, neck and irises move too; breath has a picture of its own, and brows rise elsewhere.
+const CONTROLS: &str = "yaw=12 pitch=-5 gaze-yaw=18 gaze-pitch=6 emotion=happy emotion-intensity=0.5 seed=3 breath=0 brow-accents=0";
 
 /// The third photo: a grey one, wider than high, whose head is cut by the border.
 fn grey(folder: &tempfile::TempDir) -> String {

@@ -25,6 +25,10 @@ const RAISE: f32 = 0.06;
 /// Radius of the resampling kernel in pixels of the coarser picture.
 const RADIUS: f32 = 2.0;
 
+/// Places and sides of what is drawn come in so many parts of a pixel: the last digits of landmarks differ from processor to
+/// processor, and what of a photo is copied behind a head, or belongs to it, may hang on them.
+const PARTS: f32 = 8.0;
+
 /// A square in pixels of the photo. It may stick out: the photo's edges are replicated there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crop {
@@ -96,6 +100,13 @@ impl Crop {
             if within { at.clamp(0.0, (length - side).max(0.0)) } else { at }
         };
         Self { x: keep(x, self.x, width as f32), y: keep(y, self.y, height as f32), side }
+    }
+
+    /// The same on whole eighths of a pixel.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let round = |v: f32| (v * PARTS).round() / PARTS;
+        Self { x: round(self.x), y: round(self.y), side: round(self.side) }
     }
 
     /// Cuts the square out of a photo, scaled to `size` x `size`.
@@ -206,6 +217,17 @@ mod tests {
     fn gradient(width: usize, height: usize) -> Picture {
         let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 7])).collect();
         Picture { width, height, rgb }
+    }
+
+    /// Else what is copied behind a head would be chosen by the processor.
+    #[test]
+    fn the_last_digits_of_landmarks_make_no_other_square() {
+        let square =
+            |more: f32| Crop::around([300.3, 101.7 + more], [310.2, 402.9 - more], 800, 600).rounded();
+        assert_eq!(square(0.0), square(1e-4));
+        let exact = Crop::around([300.3, 101.7], [310.2, 402.9], 800, 600);
+        let off = [square(0.0).x - exact.x, square(0.0).y - exact.y, square(0.0).side - exact.side];
+        assert!(off.iter().all(|off| off.abs() <= 0.5 / PARTS));
     }
 
     #[test]

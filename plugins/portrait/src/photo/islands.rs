@@ -1,13 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parts of a matte that hang on nothing.
+//! Parts of a matte that hang on nothing, or are nowhere solid.
 
 use super::matte::box_mean;
+use crate::face::step::smooth_step;
 
 /// Coverage from which neighbours hold together, below what share of all that is covered a part of its own is nobody's, and how
 /// far less coverage reaches around the others: stray hair; in pixels.
 const TOGETHER: u8 = 64;
-const ISLAND: f32 = 0.05;
+const ISLAND: f32 = 0.08;
 const STRAY: usize = 12;
+
+/// Coverage of what is solid. How far from it in a crop of 512 pixels (the shorter side) there is no coverage any more, in pixels, and share of the
+/// solid ones within that reach from which it is left as it is.
+const SOLID: u8 = 200;
+const REACH: f32 = 12.0;
+const ENOUGH: f32 = 0.12;
+
+/// Takes away what is nowhere solid and reaches farther from the person than soft hair: a shadow on a wall, a star on a flag, of
+/// which the network is as unsure as the colours are.
+pub fn drop_haze(matte: &mut [u8], width: usize, height: usize) {
+    let solid: Vec<f32> = matte.iter().map(|&m| f32::from(u8::from(m >= SOLID))).collect();
+    let reach = (REACH * width.min(height) as f32 / 512.0).round() as usize;
+    let near = box_mean(&solid, width, height, reach.max(1));
+    for (m, near) in matte.iter_mut().zip(near).filter(|(m, _)| **m < SOLID) {
+        *m = (f32::from(*m) * smooth_step(near / ENOUGH)).round() as u8;
+    }
+}
 
 /// Takes small parts that do not hang together with the rest for background: the network sees faces in flags and leaves.
 pub fn drop_islands(matte: &mut [u8], width: usize, height: usize) {
@@ -49,6 +67,26 @@ pub fn drop_islands(matte: &mut [u8], width: usize, height: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nowhere_solid_goes_and_soft_edges_stay() {
+        let (w, h) = (512, 512);
+        let covered = |x: usize, y: usize| match (x, y) {
+            (200..300, _) => 255,      // a person
+            (195..200, _) => 90,       // with a soft edge
+            (300..360, 20..50) => 180, // and a star beside
+            _ => 0,
+        };
+        let mut matte: Vec<u8> = (0..w * h).map(|i| covered(i % w, i / w)).collect();
+        let before = matte.clone();
+        drop_haze(&mut matte, w, h);
+        let at = |x: usize, y: usize| matte[y * w + x];
+        assert!((313..360).all(|x| (20..50).all(|y| at(x, y) == 0)), "the star is gone");
+        assert_eq!(at(303, 35), 180, "but for what touches");
+        for (i, (after, before)) in matte.iter().zip(before).enumerate().filter(|(i, _)| i % w < 300) {
+            assert_eq!(*after, before, "{} {}", i % w, i / w);
+        }
+    }
 
     #[test]
     fn small_parts_that_hang_on_nothing_are_background_and_large_ones_are_a_person() {

@@ -5,7 +5,7 @@
 //! decided by the picture's colours.
 
 use super::crop::Crop;
-use super::islands::drop_islands;
+use super::islands::{drop_haze, drop_islands};
 use super::matting;
 use super::picture::Picture;
 use super::trimap::Trimap;
@@ -79,6 +79,7 @@ pub fn matte(
     let face: Vec<bool> = face.iter().map(|&v| v > 0).collect();
     let fine = matting::solve(picture, &Trimap::new(&own, &wider, &face, width, height));
     let mut matte: Vec<u8> = fine.iter().map(|&v| (255.0 * certainty(v) + 0.5) as u8).collect();
+    drop_haze(&mut matte, width, height);
     drop_islands(&mut matte, width, height);
     Ok(matte)
 }

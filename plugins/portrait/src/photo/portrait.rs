@@ -232,7 +232,7 @@ fn measure(
         None => {
             let crown = matte::crown(seen, forehead, chin, &segmenter).map_err(failed)?;
             let crop = Crop::around(forehead, chin, width, height);
-            crop.with_crown(crown, forehead, chin, width, height).into()
+            crop.with_crown(crown, forehead, chin, width, height).rounded().into()
         }
     };
     let crop = square.crop;

@@ -104,17 +104,24 @@ impl Head {
         [across, (x * self.up[0] + y * self.up[1]) / self.height]
     }
 
-    /// Distance from the head's centre: 1 on the ellipse around face and hair, whose half width is `side`.
+    /// Distance from the head's centre: 1 around face and hair, whose half width is `side`. Below the middle that is an ellipse;
+    /// above it hats and hair fill the corners, which would stay behind in a head that leans.
     #[inline(always)]
     fn radius(&self, [across, along]: Point, side: f32) -> f32 {
-        let along = if along > 0.0 { along / self.crown } else { along / BELOW };
-        (across / side).hypot(along)
+        let across = across / side;
+        if along <= 0.0 {
+            return across.hypot(along / BELOW);
+        }
+        let (across, along) = (across * across, along * along / (self.crown * self.crown));
+        (across * across + along * along).sqrt().sqrt()
     }
 
-    /// The linear falloff that the pack's generator was tried with.
+    /// The linear falloff around an ellipse that the pack's generator was tried with.
     #[cfg(test)]
     pub fn linear(&self, point: Point, falloff: f32) -> f32 {
-        (1.0 - (self.radius(self.place(point), SIDE) - 1.0) / falloff).clamp(0.0, 1.0)
+        let [across, along] = self.place(point);
+        let along = if along > 0.0 { along / self.crown } else { along / BELOW };
+        (1.0 - ((across / SIDE).hypot(along) - 1.0) / falloff).clamp(0.0, 1.0)
     }
 
     /// Weights of the head's motion and of the body's at a point of the picture; both end at the seams.

@@ -16,8 +16,12 @@ use super::points::Point;
 /// Columns of the line across the patch.
 const COLUMNS: usize = 64;
 
-/// Half the height of the change from one lid to the other, patch units: about a pixel in all.
-const SOFT: f32 = 0.008;
+/// Half the height of the change from one lid to the other, patch units: less than a pixel in all.
+const SOFT: f32 = 0.005;
+
+/// Half the height of a slit that counts as shut, patch units: a blink leaves so much, in which the whole eye would be squeezed to
+/// a row of dashes.
+const SLIT: f32 = 0.03;
 
 /// The line of one frame.
 #[derive(Clone, Debug)]
@@ -66,7 +70,8 @@ impl Seam {
         let b = (a + 1).min(COLUMNS - 1);
         let line = self.line[a] + (self.line[b] - self.line[a]) * share;
         let half = self.half[a] + (self.half[b] - self.half[a]) * share;
-        (0.5 + (y - line) / (2.0 * (half + SOFT))).clamp(0.0, 1.0)
+        let half = (half - SLIT).max(0.0) + SOFT;
+        (0.5 + (y - line) / (2.0 * half)).clamp(0.0, 1.0)
     }
 }
 
@@ -103,6 +108,9 @@ mod tests {
             assert_eq!(seam.below(x, line - 0.03), 0.0, "{x}");
             assert_eq!(seam.below(x, line + 0.03), 1.0, "{x}");
         }
+        // Nearly shut, as in a blink: nothing of the eye is left between them.
+        seam.pose([[[-0.5, 0.0], [0.5, 0.0]].into_iter(), [[-0.5, 0.05], [0.5, 0.05]].into_iter()]);
+        assert!(seam.below(0.0, 0.02) < 0.01 && seam.below(0.0, 0.03) > 0.99);
         // An open one: the one becomes the other on the way from rim to rim.
         seam.pose([[[-0.5, 0.0], [0.5, 0.0]].into_iter(), [[-0.5, 0.4], [0.5, 0.4]].into_iter()]);
         assert!((seam.below(0.0, 0.2) - 0.5).abs() < 1e-5);
