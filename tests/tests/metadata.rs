@@ -92,7 +92,7 @@ fn what_only_scales_converts_or_passes_keeps_places_once() {
 }
 
 #[test]
-fn what_mirrors_turns_or_crops_leaves_places_behind_and_nothing_else() {
+fn what_mirrors_turns_crops_or_reshapes_leaves_places_behind_and_nothing_else() {
     for row in [
         "videoflip video-direction=horiz",
         "videoflip video-direction=90r",
@@ -100,6 +100,9 @@ fn what_mirrors_turns_or_crops_leaves_places_behind_and_nothing_else() {
         "videocrop left=8 top=4",
         "videobox left=8",
         "videobox left=-8 right=-8",
+        // Borders, or a face that is twice as wide.
+        "videoscale ! video/x-raw,width=128,height=32,pixel-aspect-ratio=1/1",
+        "videoscale add-borders=false ! video/x-raw,width=128,height=32,pixel-aspect-ratio=1/1",
         // Between caps that are fixed it does not link.
         "videocrop ! aspectratiocrop aspect-ratio=1/1",
     ] {

@@ -3,9 +3,11 @@
 //!
 //! One `GstCustomMeta` a kind, with the fields of upstream's GstTensor, readable from C and Python
 //! (`buffer.get_custom_meta("PortraitPoseMeta").get_structure()`). Those that tell places in the picture carry the tags of
-//! that: what turns, mirrors or crops it leaves them behind, what only scales or converts it does not.
+//! that: what turns, mirrors or crops it leaves them behind, or scales it to another shape, what only scales or converts it does not.
 //! Everything that differs between GStreamer versions stays in this module.
 
+use gst::glib;
+use gst::glib::translate::{IntoGlib, ToGlibPtr, from_glib};
 use gst::meta::{CustomMeta, MetaTransform, MetaTransformCopy};
 use gst_video::video_meta::VideoMetaTransformScale;
 
@@ -148,10 +150,55 @@ const PLACED_TAGS: [&str; 3] = ["video", "orientation", "size"];
 /// Registers a metadata that tells places in the picture, in parts of it: copies and pictures of another size have it too. With
 /// anything else that moves what is seen, none is better than a wrong one.
 pub(super) fn register_placed(name: &str) {
-    CustomMeta::register_with_transform(name, &PLACED_TAGS, |to, meta, _, how| {
-        let keeps = [MetaTransformCopy::quark(), VideoMetaTransformScale::quark()].contains(&how);
-        keeps && copy(to, meta.structure())
-    });
+    // The bindings' own registration does not pass on between which sizes a picture is scaled.
+    // SAFETY: names and tags are copied; the function takes nothing of its own that would have to be freed.
+    unsafe {
+        gst::ffi::gst_meta_register_custom(
+            name.to_glib_none().0,
+            (&PLACED_TAGS[..]).to_glib_none().0,
+            Some(transform_placed),
+            std::ptr::null_mut(),
+            None,
+        );
+    }
+}
+
+/// Whether the metadata goes on to another buffer.
+///
+/// # Safety
+/// The pointers are those that GStreamer gives to a `GstCustomMetaTransformFunction`.
+unsafe extern "C" fn transform_placed(
+    to: *mut gst::ffi::GstBuffer,
+    meta: *mut gst::ffi::GstCustomMeta,
+    _: *mut gst::ffi::GstBuffer,
+    how: glib::ffi::GQuark,
+    data: glib::ffi::gpointer,
+    _: glib::ffi::gpointer,
+) -> glib::ffi::gboolean {
+    // SAFETY: GStreamer gives a buffer that is to be written, a metadata of this kind, and with the quark of scaling its infos.
+    unsafe {
+        let how: glib::Quark = from_glib(how);
+        let keeps = how == MetaTransformCopy::quark()
+            || how == VideoMetaTransformScale::quark()
+                && is_of_one_shape(&*data.cast::<gst_video::ffi::GstVideoMetaTransform>());
+        let (to, meta) = (gst::BufferRef::from_mut_ptr(to), &*meta.cast::<CustomMeta>());
+        (keeps && copy(to, meta.structure())).into_glib()
+    }
+}
+
+/// Whether pictures are displayed in the same shape: in another one borders are added, or faces grow wider or narrower.
+///
+/// # Safety
+/// Both infos are there.
+unsafe fn is_of_one_shape(scaled: &gst_video::ffi::GstVideoMetaTransform) -> bool {
+    // SAFETY: as above.
+    let (from, to) = unsafe { (&*scaled.in_info, &*scaled.out_info) };
+    let width = |info: &gst_video::ffi::GstVideoInfo| {
+        f64::from(info.width) * f64::from(info.par_n) / f64::from(info.par_d) / f64::from(info.height)
+    };
+    // A size in whole pixels.
+    let rounding = 1.0 / f64::from(to.width.min(to.height));
+    (width(from) / width(to) - 1.0).abs() <= rounding
 }
 
 /// Puts a metadata on a buffer, in the place of one of the same name: `videoscale` transforms and copies.
