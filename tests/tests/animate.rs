@@ -213,35 +213,42 @@ fn a_reference_that_is_no_film_is_named() {
 }
 
 /// Recorders of three or seven channels do not say where these are.
-#[test]
-fn a_recording_of_channels_without_places_is_heard() {
-    let dir = tempfile::tempdir().unwrap();
-    let (wav, film) = (dir.path().join("many.wav"), dir.path().join("film.mp4"));
-    const CHANNELS: u16 = 7;
+/// A WAV file of half a second and so many channels, with some bytes behind its last chunk.
+fn wave(channels: u16, behind: &[u8]) -> Vec<u8> {
     let samples: Vec<u8> = (0..8000_i16)
-        .flat_map(|i| [i.wrapping_mul(1237) / 4; CHANNELS as usize])
+        .flat_map(|i| std::iter::repeat_n(i.wrapping_mul(1237) / 4, channels.into()))
         .flat_map(i16::to_le_bytes)
         .collect();
     let mut file = b"RIFF".to_vec();
-    file.extend((36 + samples.len() as u32).to_le_bytes());
+    file.extend((36 + (samples.len() + behind.len()) as u32).to_le_bytes());
     file.extend(b"WAVEfmt \x10\0\0\0\x01\0");
-    file.extend(CHANNELS.to_le_bytes());
+    file.extend(channels.to_le_bytes());
     file.extend(16_000_u32.to_le_bytes());
-    file.extend((16_000 * u32::from(CHANNELS) * 2).to_le_bytes());
-    file.extend((CHANNELS * 2).to_le_bytes());
+    file.extend((16_000 * u32::from(channels) * 2).to_le_bytes());
+    file.extend((channels * 2).to_le_bytes());
     file.extend(b"\x10\0data");
     file.extend((samples.len() as u32).to_le_bytes());
     file.extend(samples);
-    std::fs::write(&wav, file).unwrap();
-    let output = animate()
-        .arg(data("portrait-grace-hopper.jpg"))
-        .arg(&wav)
-        .arg("--output")
-        .arg(&film)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && said.is_empty(), "{said}");
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(printed.contains("0.52 s in") || printed.contains("0.50 s in"), "{printed}");
+    file.extend(behind);
+    file
+}
+
+#[test]
+fn a_recording_of_channels_without_places_or_with_a_byte_behind_it_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    for (channels, behind) in [(7, &b""[..]), (1, b"\0"), (1, b"LIST\x04\0\0\0INFO\0\0\0")] {
+        let (wav, film) = (dir.path().join("voice.wav"), dir.path().join("film.mp4"));
+        std::fs::write(&wav, wave(channels, behind)).unwrap();
+        let output = animate()
+            .arg(data("portrait-grace-hopper.jpg"))
+            .arg(&wav)
+            .arg("--output")
+            .arg(&film)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{channels} channels, {behind:?}: {said}");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(printed.contains("0.52 s in") || printed.contains("0.50 s in"), "{printed}");
+    }
 }

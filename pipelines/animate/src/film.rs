@@ -12,7 +12,9 @@ use gst::prelude::*;
 
 use crate::message::{self, Failure};
 use crate::packages;
-use crate::source::{Files, Kind, VIDEO, hold_pipe, link_decoded, place_channels, running_time};
+use crate::source::{
+    Files, Kind, VIDEO, ends_in_a_stub, hold_pipe, link_decoded, place_channels, running_time,
+};
 use crate::watch::Watch;
 
 /// The plugin's file.
@@ -98,7 +100,11 @@ impl Film {
         let counted = make("audiorate")?;
         counted.set_property("tolerance", TOLERANCE);
         let tee = make("tee")?;
-        gst::Element::link(&source, &decode)?;
+        if ends_in_a_stub(audio) {
+            gst::Element::link_many([&source, &make("queue")?, &decode])?;
+        } else {
+            source.link(&decode)?;
+        }
         // Whole numbers: what is no number, as in a damaged file of floats, is nothing that an AAC encoder takes.
         let resample = make("audioresample")?;
         let whole = gst::Caps::builder("audio/x-raw").field("format", "S32LE").build();

@@ -40,7 +40,7 @@ struct Args {
     #[arg(long, default_value = "original")]
     silence: Silence,
     /// How far mouth and jaw of a person in a video move, 0 to 2
-    #[arg(long, default_value_t = 1.0, value_parser = amplitude)]
+    #[arg(long, default_value_t = 1.0, value_parser = amplitude, allow_negative_numbers = true)]
     amplitude: f64,
     /// Second photo of the same person, with the mouth open: teeth are drawn from it
     #[arg(long)]
@@ -61,7 +61,7 @@ struct Args {
     #[arg(long, default_value = "neutral")]
     emotion: Emotion,
     /// Strength of the emotion, 0 to 1
-    #[arg(long, default_value_t = 1.0, value_parser = intensity)]
+    #[arg(long, default_value_t = 1.0, value_parser = intensity, allow_negative_numbers = true)]
     emotion_intensity: f64,
     /// The face alone (a square) or the whole photo
     #[arg(long, default_value = "crop")]
@@ -70,19 +70,19 @@ struct Args {
     #[arg(long)]
     analyse: bool,
     /// Seed of the head's movements and blinks
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     seed: Option<u32>,
     /// Where the models run: auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
     /// CPU threads of the models, 0 = one
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     num_threads: u32,
     /// Name or folder of a model pack
     #[arg(long, default_value = "lite")]
     model_pack: String,
     /// Seconds without any progress after which the rendering is given up, 0 = never
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true)]
     patience: u32,
     /// Table of films instead of a photo and a recording: CSV, JSON Lines or Parquet with the columns photo, voice, output, and any
     /// property of talkinghead; paths are seen from the table's folder
@@ -95,7 +95,7 @@ struct Args {
     #[arg(long)]
     skip_done: bool,
     /// Processes side by side, 0 = one a core
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     workers: usize,
     /// File to which a line of JSON goes for each row; otherwise it lies beside the table
     #[arg(long)]
@@ -296,5 +296,12 @@ mod tests {
         {
             assert_eq!(of(fine), None, "{fine}");
         }
+    }
+
+    #[test]
+    fn a_number_below_a_range_is_told_as_one() {
+        let words = "animate a.jpg b.wav --seed -1".split(' ');
+        let said = Args::command().try_get_matches_from(words).unwrap_err().to_string();
+        assert!(said.contains("-1 is not in 0..=4294967295"), "{said}");
     }
 }

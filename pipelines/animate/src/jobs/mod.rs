@@ -58,6 +58,13 @@ pub fn run(jobs: &Jobs) -> Result<()> {
     if all.is_empty() {
         bail!("{} has no rows", jobs.table.display());
     }
+    let report = report_path(jobs);
+    let own = row::place(&report);
+    let files =
+        all.iter().flatten().flat_map(|job| [&job.photo, &job.voice, &job.output].map(PathBuf::as_path));
+    if let Some(file) = files.chain([jobs.table]).find(|file| row::place(file) == own) {
+        bail!("the report would be written into {}: choose another --report", file.display());
+    }
     if let Some(shard) = jobs.shard {
         let range = shard.range(all.len());
         all = all.into_iter().skip(range.start).take(range.len()).collect();
@@ -65,22 +72,22 @@ pub fn run(jobs: &Jobs) -> Result<()> {
     if jobs.plan {
         return print(&all);
     }
-    let mut report = Report::open(&report_path(jobs))?;
+    let mut lines = Report::open(&report)?;
     let (mut count, start) = (Count::default(), Instant::now());
     let total = all.len();
     let bar = bar(total);
     let mut waiting = Vec::new();
     for one in all {
-        match settle(one, jobs.skip_done, &report) {
+        match settle(one, jobs.skip_done, &lines) {
             Ok(job) => waiting.push(job),
-            Err(outcome) => tell(&mut report, &mut count, &bar, &outcome)?,
+            Err(outcome) => tell(&mut lines, &mut count, &bar, &outcome)?,
         }
     }
     let folders: BTreeSet<PathBuf> =
         waiting.iter().filter_map(|job| job.output.parent().map(Path::to_owned)).collect();
     folders.iter().for_each(|folder| output::clear_abandoned(folder));
     bar.reset_eta();
-    render(jobs, waiting, |outcome| tell(&mut report, &mut count, &bar, outcome))?;
+    render(jobs, waiting, |outcome| tell(&mut lines, &mut count, &bar, outcome))?;
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
     console::say(format_args!(
@@ -92,7 +99,7 @@ pub fn run(jobs: &Jobs) -> Result<()> {
         count.film_seconds / seconds
     ))?;
     if count.failed > 0 {
-        bail!("{} of {total} rows have no film: {} says why", count.failed, report_path(jobs).display());
+        bail!("{} of {total} rows have no film: {} says why", count.failed, report.display());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// How a row ended.
@@ -41,6 +41,9 @@ pub struct Outcome {
     pub job: Option<String>,
 }
 
+/// How every line begins, as [`Outcome`] is written.
+const BEGINNING: &[u8] = br#"{"row":"#;
+
 /// A report that is being written.
 pub struct Report {
     file: File,
@@ -50,13 +53,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Opens a report and reads what is in it; a line that was cut off is left behind.
+    /// Opens a report and reads what is in it; a line that was cut off is left behind. A file that is something else stays as it is.
     pub fn open(path: &Path) -> Result<Self> {
         let named = || format!("cannot write the report {}", path.display());
         let mut file =
             OpenOptions::new().create(true).read(true).append(true).open(path).with_context(named)?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).with_context(named)?;
+        if !text.starts_with(BEGINNING) && !BEGINNING.starts_with(&text) {
+            bail!("{} is something else than a report: choose another --report", path.display());
+        }
         let mut done = HashMap::new();
         for line in text.split(|byte| *byte == b'\n') {
             if let Ok(Outcome { status: Status::Done, output: Some(output), job, .. }) =
@@ -125,6 +131,23 @@ mod tests {
         let lines: Vec<_> = text.lines().map(serde_json::from_str::<Outcome>).collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[0].is_ok() && lines[1].is_ok() && lines[2].is_err() && lines[3].is_ok(), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_report_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("voice.wav");
+        for text in ["RIFF", "photo,voice,output\n", "{\"photo\":\"a.jpg\"}\n", "\n"] {
+            std::fs::write(&path, text).unwrap();
+            let said = Report::open(&path).map(drop).unwrap_err().to_string();
+            assert!(said.contains("voice.wav is something else than a report"), "{said}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        // Killed in the first line.
+        for text in ["", "{\"ro", "{\"row\":1,\"out"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(Report::open(&path).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -57,6 +57,12 @@ impl Job {
     }
 }
 
+/// Where a path leads, however it is written: its file may still have to be made.
+pub fn place(path: &Path) -> PathBuf {
+    let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_owned())
+}
+
 /// The jobs of a table. Paths are seen from `folder`, that of the table; `defaults` are properties that a row may say
 /// otherwise; `check` says what is wrong with a property.
 pub fn jobs(
@@ -71,13 +77,13 @@ pub fn jobs(
         let job = cells
             .map_err(|reason| BadRow { row, output: None, reason })
             .and_then(|cells| job(row, cells, folder, defaults, &check));
-        all.push(job.and_then(|job| match films.get(&job.output) {
+        all.push(job.and_then(|job| match films.get(&place(&job.output)) {
             Some(first) => {
                 let reason = format!("it writes the film of row {first}");
                 Err(BadRow { row, output: None, reason })
             }
             None => {
-                films.insert(job.output.clone(), row);
+                films.insert(place(&job.output), row);
                 Ok(job)
             }
         }));
@@ -94,14 +100,22 @@ fn job(
 ) -> Result<Job, BadRow> {
     let (mut photo, mut voice, mut output) = (None, None, None);
     let mut properties = defaults.to_vec();
-    let mut wrong = None;
+    let (mut wrong, mut named) = (None, Vec::new());
     for (column, value) in cells {
         let name = property_name(&column);
+        let name = [PHOTO, VOICE, OUTPUT]
+            .into_iter()
+            .find(|names| names.contains(&name.as_str()))
+            .map_or(name, |names| names[0].to_owned());
+        if named.contains(&name) {
+            wrong.get_or_insert(format!("it names {name} twice"));
+        }
+        named.push(name.clone());
         let path = || Some(folder.join(&value));
         match name.as_str() {
-            name if PHOTO.contains(&name) => photo = path(),
-            name if VOICE.contains(&name) => voice = path(),
-            name if OUTPUT.contains(&name) => output = path(),
+            "photo" => photo = path(),
+            "voice" => voice = path(),
+            "output" => output = path(),
             _ => {
                 let is_path = crate::render::PATHS.contains(&name.as_str());
                 let value = if is_path { folder.join(&value).display().to_string() } else { value };
@@ -202,6 +216,33 @@ mod tests {
             ])
         );
         assert_eq!(all[1].as_ref().unwrap().properties, text(&[("emotion", "happy")]));
+    }
+
+    #[test]
+    fn a_film_is_one_however_its_place_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("f")).unwrap();
+        std::os::unix::fs::symlink("f", dir.path().join("link")).unwrap();
+        let film = |output: &str| row(&[("photo", "a"), ("voice", "b"), ("output", output)]);
+        let rows = vec![film("f/o.mp4"), film("f/../f/o.mp4"), film("link/o.mp4"), film("o.mp4")];
+        let all = jobs(rows, dir.path(), &[], check);
+        let said = |i: usize| all[i].as_ref().err().map(|bad| bad.reason.as_str());
+        assert_eq!(
+            [0, 1, 2, 3].map(said),
+            [None, Some("it writes the film of row 1"), Some("it writes the film of row 1"), None]
+        );
+    }
+
+    #[test]
+    fn a_cell_is_named_once_however_it_is_written() {
+        let base = [("photo", "a"), ("voice", "b"), ("output", "c")];
+        for (more, name) in [
+            ([("gaze-yaw", "1"), ("gaze_yaw", "2")], "gaze-yaw"),
+            ([("Portrait", "d"), ("emotion", "sad")], "photo"),
+        ] {
+            let all = read(vec![row(&[&base[..], &more[..]].concat())]);
+            assert_eq!(all[0].as_ref().unwrap_err().reason, format!("it names {name} twice"));
+        }
     }
 
     #[test]
