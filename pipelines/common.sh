@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What the scripts in these folders share; they source it. It sets `root`, PORTRAIT, GST_PLUGIN_PATH, `steady`,
-# `film_sound` and `synthetic`.
+# `film_sound` and `synthetic`, and looks at the script's arguments, which it sees where it is given none itself.
 # shellcheck shell=bash
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PORTRAIT=${PORTRAIT:-$root/tests/data/portrait-grace-hopper.jpg}
@@ -27,10 +27,36 @@ film_sound=(audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=2 ! a
 # shellcheck disable=SC2034
 synthetic=(taginject 'tags="comment=\"synthetic: portrait animated by gst-portrait\""')
 
+# error TEXT...: where it names the half film, the film is meant.
+part=''
+error() {
+    local text="$*"
+    [ -z "$part" ] || text=${text//"$part"/"$OUTPUT"}
+    echo "error: $text" >&2
+}
+
 die() {
-    echo "error: $*" >&2
+    error "$@"
     exit 1
 }
+
+# What is worked with and what is half a film go at the end, however that comes.
+rubbish=()
+trap 'rm -rf -- "${rubbish[@]}"' EXIT
+
+# scratch: sets `work`, a folder to work in.
+work=
+scratch() {
+    [ -z "$work" ] || return 0
+    work=$(mktemp -d)
+    rubbish+=("$work")
+}
+
+case ${1:-} in
+-h | --help) exec cat "$(dirname "$0")/README.md" ;;
+esac
+[ $# = 0 ] || die "${0##*/} takes no arguments but variables, as in PORTRAIT=photo.jpg SOURCE=voice.wav $0:" \
+    "README.md beside it names them"
 
 # `gst-inspect-1.0 --exists` would ask for plugins of GStreamer's own version number.
 exists() {
@@ -45,7 +71,46 @@ need() {
 }
 
 readable() {
+    [ ! -d "$1" ] || die "cannot read $1: it is a folder"
     [ -r "$1" ] || die "cannot read $1"
+}
+
+# spares INPUT...: sets `target`, where OUTPUT lies behind links, and `part`, where the film grows until it is whole; ends where
+# it cannot be written, and where it would take the place of one of the variables named. playing.py has the same in Python.
+spares() {
+    local input folder
+    [[ ! -d $OUTPUT && $OUTPUT != */ ]] || die "OUTPUT=$OUTPUT is a folder, not a file"
+    if [ -e "$OUTPUT" ] && [ ! -f "$OUTPUT" ]; then
+        # What is no file, such as /dev/null, cannot be replaced.
+        target=$OUTPUT part=$OUTPUT
+    else
+        target=$(realpath -m -- "$OUTPUT")
+        folder=${target%/*}
+        part=$folder/.${target##*/}.part
+        [ -d "$folder/" ] || die "cannot write OUTPUT=$OUTPUT: there is no folder $folder: make it first"
+        [ -w "$folder/" ] || die "cannot write OUTPUT=$OUTPUT: the folder $folder is not yours to write"
+        [ ! -d "$part" ] || die "cannot write OUTPUT=$OUTPUT: a folder .${target##*/}.part is in the way"
+    fi
+    [ ! -e "$OUTPUT" ] || [ -w "$OUTPUT" ] || die "cannot write OUTPUT=$OUTPUT: it is not yours to write"
+    for input; do
+        [[ ! $OUTPUT -ef ${!input} && ! $part -ef ${!input} ]] ||
+            die "OUTPUT=$OUTPUT would overwrite $input=${!input}: choose another"
+    done
+}
+
+# writes INPUT...: the same for a film of gst-launch's, of which half a one goes.
+writes() {
+    spares "$@"
+    [ "$part" = "$target" ] || rubbish+=("$part")
+}
+
+# written: the film is whole and gets its name, with the permissions of what had it.
+written() {
+    if [ "$part" != "$target" ]; then
+        [ ! -e "$target" ] || chmod --reference="$target" -- "$part" 2>/dev/null || true
+        mv -fT -- "$part" "$target"
+    fi
+    echo "wrote $OUTPUT"
 }
 
 # within NUMBER LEAST MOST
@@ -63,6 +128,20 @@ between() {
 whole() {
     [[ ${!1} =~ ^(0|[1-9][0-9]*)$ ]] && within "${!1}" "$2" "$3" ||
         die "$1=${!1} is no whole number from $2 to $3"
+}
+
+# choice VARIABLE PROPERTY: a value of a property of talkinghead, or several with + between where it is a set of them.
+choice() {
+    local values names value
+    # Each as `(NUMBER): NAME - MEANING`, behind the property and before the next one.
+    values=$(awk -v property="$2" '
+        /^  [a-z]/ { here = $1 == property; next }
+        here && $1 == "Flags" { print "several" }
+        here && $1 ~ /^\([0-9a-fx]+\):$/ { print $2 }' <<<"$talkinghead")
+    names=${values#several$'\n'}
+    while IFS= read -r value; do
+        [ -z "$names" ] || grep -qxFe "$value" <<<"$names" || die "$1=$value is none of ${names//$'\n'/, }"
+    done < <(if [ "$names" = "$values" ]; then echo "${!1}"; else tr + '\n' <<<"${!1}"; fi)
 }
 
 # quoted TEXT: somebody's path or words as a property's value for gst-launch-1.0, which takes backslashes out of it and
@@ -101,13 +180,16 @@ run() {
 
 # play PIPELINE...: gst-launch-1.0 without its chatter. With --quiet it would hide what elements warn of as well.
 play() {
-    local chatter teller status=0
+    local chatter complaints tellers status=0
     exec {chatter}> >(warnings)
-    teller=$!
-    # Untranslated, so that warnings are found.
-    LANGUAGE=en run gst-launch-1.0 --no-position "$@" >&"$chatter" || status=$?
-    exec {chatter}>&-
-    wait "$teller" || true
+    tellers=$!
+    exec {complaints}> >(errors)
+    tellers+=" $!"
+    # Untranslated, so that warnings and errors are found.
+    LANGUAGE=en run gst-launch-1.0 --no-position "$@" 1>&"$chatter" 2>&"$complaints" || status=$?
+    exec {chatter}>&- {complaints}>&-
+    # shellcheck disable=SC2086
+    wait $tellers || true
     return "$status"
 }
 
@@ -116,14 +198,59 @@ warnings() {
     # It reads on until gst-launch has ended: Ctrl-C lets that finish the film.
     trap '' INT TERM
     local line text
-    local -A told
+    local -A seen
     while IFS= read -r line; do
         [[ $line =~ ^WARNING:\ from\ element\ [^\ ]+:\ (.*) ]] || continue
         text=${BASH_REMATCH[1]}
-        [ -z "${told[$text]:-}" ] && [[ $text != "Delayed linking failed."* ]] || continue
-        told[$text]=yes
+        [ -z "${seen[$text]:-}" ] && [[ $text != "Delayed linking failed."* ]] || continue
+        seen[$text]=yes
         echo "warning: $text" >&2
     done
+}
+
+# Prints gst-launch's first error in a line, with what is told behind the place in the source; the others follow from it. What
+# else goes to stderr, such as GST_DEBUG's lines, is passed on. `told` of the Python package says errors as this does.
+errors() {
+    # As `warnings` does.
+    trap '' INT TERM
+    local line text='' next='' said='' held=()
+    while IFS= read -r line || [ -n "$line" ]; do
+        if [ "$next" = debug ] && [ "$line" = "Additional debug info:" ]; then
+            next=place
+        elif [ "$next" = place ]; then
+            # A colon stands behind it where more is told.
+            next=${line##*[!:]}
+        elif [ "$next" = : ]; then
+            next=
+            [[ $text == *"$line"* ]] || text+=" ($line)"
+        elif [[ $line =~ ^ERROR:\ from\ element\ [^\ ]+:\ (.*) ]]; then
+            text=${text:-${BASH_REMATCH[1]}} next=debug
+        elif [[ $line =~ ^(WARNING:\ erroneous\ pipeline|ERROR:\ pipeline\ could\ not\ be\ constructed):\ (.*) ]]; then
+            text=${text:-${BASH_REMATCH[2]}}
+        elif [[ $line =~ ^(ERROR:\ [Pp]ipeline\ doesn\'t\ want\ to|Failed\ to\ set\ pipeline\ to)\  ]]; then
+            held+=("$line")
+        else
+            printf '%s\n' "$line" >&2
+        fi
+        # At once: what fails may not end.
+        [ -z "$text" ] || [ -n "$next$said" ] || { said=yes; error "$text"; }
+    done
+    [ -z "$said" ] || return 0
+    if [ -n "$text" ]; then error "$text"; else printf '%s' "${held[@]/%/$'\n'}" >&2; fi
+}
+
+# gives FILE ELEMENT LACKS: whether a file gives what an element takes is tried, since GStreamer's own words for one that does
+# not are of pads that are not linked. What a pipe says can be heard once only.
+gives() {
+    readable "$1"
+    [ -f "$1" ] || return 0
+    local said
+    said=$(mktemp)
+    rubbish+=("$said")
+    play filesrc location="$(quoted "$1")" ! decodebin ! "$2" ! fakesink num-buffers=1 2>"$said" || [ -n "$told" ] || {
+        ! grep -q "not-linked" "$said" || die "$1 $3"
+        ! grep -q "^error: " "$said" || die "$1: $(sed -n 's/^error: //p' "$said")"
+    }
 }
 
 # A film that is decoded. GStreamer plays a GIF without an end, and without times.
@@ -131,19 +258,13 @@ film() {
     readable "$1"
     [ "$(head -c 4 "$1" | tr -d '\0')" != GIF8 ] \
         || die "$1 is a GIF: make a video of it, as with ffmpeg -i $1 -pix_fmt yuv420p video.mp4"
+    gives "$1" videoconvert "shows no pictures"
 }
 
-# A recording, or a film of which the sound is taken: whether it has any is tried, since GStreamer's own words for a film
-# without are of pads that are not linked. What a pipe says can be heard once only.
+# A recording, or a film of which the sound is taken.
 recording() {
     SOURCE=${SOURCE:-$root/tests/data/speech-af_heart.wav}
-    readable "$SOURCE"
-    [ -f "$SOURCE" ] || return 0
-    local said
-    said=$(mktemp)
-    play filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! fakesink num-buffers=1 2>"$said" ||
-        ! grep -q "not-linked" "$said" || { rm -f "$said"; die "$SOURCE has no sound"; }
-    rm -f "$said"
+    gives "$SOURCE" audioconvert "has no sound"
 }
 
 # decode: writes SOURCE, else the bundled speech, to $work/voice.raw, without a header; RAW_VOICE understands it.
@@ -151,8 +272,7 @@ RAW_BYTES_A_SECOND=96000
 RAW_VOICE=(rawaudioparse pcm-format=s16le sample-rate=48000 num-channels=1)
 decode() {
     recording
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
+    scratch
     play filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample \
         ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! filesink location="$(quoted "$work/voice.raw")"
 }
@@ -185,6 +305,7 @@ voice() {
 }
 
 readable "$PORTRAIT"
-exists talkinghead ||
+# What gst-inspect-1.0 says of it.
+talkinghead=$(gst-inspect-1.0 talkinghead 2>/dev/null) ||
     die "GStreamer has no element talkinghead: build it with \`cargo build -p gst-plugin-portrait\`," \
         "or set GST_PLUGIN_PATH to the folder of libgstportrait.so"

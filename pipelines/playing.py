@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gi
 
@@ -17,7 +18,7 @@ from gi.repository import GLib, Gst  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 from gst_portrait._elements import choices, set_property, told  # noqa: E402
 
-__all__ = ["TELL_TO_END", "choices", "error_line", "set_property", "told", "watch", "write"]
+__all__ = ["TELL_TO_END", "choices", "error_line", "finish", "places", "set_property", "told", "watch", "write"]
 
 # Until something plays there is nothing to clean up, and nothing to tell of where Ctrl-C came.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -68,18 +69,49 @@ def watch(pipeline: Gst.Pipeline, ended: Callable[[str | None], object], files: 
     bus.connect("message::eos", lambda *_: ended(None))
 
 
-def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files) -> int:
-    """Plays a pipeline whose filesink `sink` writes the film `output`; returns the exit status.
+def places(output: str, inputs: Mapping[str, str | None]) -> tuple[pathlib.Path, pathlib.Path]:
+    """Where a film lies behind links, and where it grows until it is whole: beside that, as `animate` does it.
 
-    The film is written beside its place and moved there when it is whole, as `animate` does it. Ctrl-C and SIGTERM end
-    the program, and leave none.
+    Ends the program where it cannot be written, and where it would take the place of one of the inputs, which are named as the
+    user knows them. common.sh has the same for the shell.
     """
-    target = part = pathlib.Path(output)
+    named, target = f"OUTPUT={output}", pathlib.Path(output)
+    if target.is_dir() or output.endswith("/"):
+        sys.exit(f"error: {named} is a folder, not a file")
+    part = target
     # What is no file, such as /dev/null, cannot be replaced.
     if target.is_file() or not target.exists():
         # Through a link, as a plain write would go.
         target = pathlib.Path(os.path.realpath(target))
         part = target.with_name(f".{target.name}.part")
+        if not target.parent.is_dir():
+            sys.exit(f"error: cannot write {named}: there is no folder {target.parent}: make it first")
+        if not os.access(target.parent, os.W_OK):
+            sys.exit(f"error: cannot write {named}: the folder {target.parent} is not yours to write")
+        if part.is_dir():
+            sys.exit(f"error: cannot write {named}: a folder {part.name} is in the way")
+    if target.exists() and not os.access(target, os.W_OK):
+        sys.exit(f"error: cannot write {named}: it is not yours to write")
+    for name, path in inputs.items():
+        if path and any(file.exists() and os.path.exists(path) and file.samefile(path) for file in (target, part)):
+            sys.exit(f"error: {named} would overwrite {name}={path}: choose another")
+    return target, part
+
+
+def finish(part: pathlib.Path, target: pathlib.Path) -> None:
+    """The film is whole: it gets its name, with the permissions of what had it."""
+    if part != target:
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+
+
+def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files, inputs: Mapping[str, str | None]) -> int:
+    """Plays a pipeline whose filesink `sink` writes the film `output`; returns the exit status.
+
+    None of `inputs` is overwritten: see `places`. Ctrl-C and SIGTERM end the program, and leave no film.
+    """
+    target, part = places(output, inputs)
     pipeline.get_by_name(sink).set_property("location", str(part))
     loop = GLib.MainLoop()
     problems: list[str] = []
@@ -114,6 +146,5 @@ def write(pipeline: Gst.Pipeline, sink: str, output: str, files: Files) -> int:
         # The first one is the cause of the others.
         print(f"error: {problems[0]}", file=sys.stderr)
         return 1
-    if part != target:
-        part.replace(target)
+    finish(part, target)
     return 0

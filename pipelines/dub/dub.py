@@ -109,6 +109,7 @@ class Dub:
         for name, path in (("film", o.film), ("voice", o.voice)):
             get(name).set_property("location", path)
         self.output = o.output
+        self.inputs = {"FILM": o.film, "SOURCE": o.voice, "SPEAKERS": o.speakers}
         self.files = dict.fromkeys(("film", "pictures"), (o.film, "shows no pictures"))
         self.files |= dict.fromkeys(("voice", "sound"), (o.voice, "has no sound"))
         dub = get("dub")
@@ -191,7 +192,7 @@ class Dub:
         self.again.emit("end-of-stream")
 
     def run(self) -> int:
-        return playing.write(self.pipeline, "out", self.output, self.files)
+        return playing.write(self.pipeline, "out", self.output, self.files, self.inputs)
 
 
 def main() -> int:

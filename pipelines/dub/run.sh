@@ -15,8 +15,9 @@ OUTPUT=${OUTPUT:-dub.mp4}
 exists facedub || die "this build of the plugin has no facedub"
 recording
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# dub.py looks as well; here it is told before a film is made.
+writes PORTRAIT FILM SOURCE SPEAKERS
+scratch
 if [ -z "$FILM" ]; then
     # No film is bundled: the photo, made to speak, is one.
     FILM=$work/film.mp4

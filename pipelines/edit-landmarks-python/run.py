@@ -20,15 +20,13 @@ from gi.repository import Gst, GstApp  # noqa: E402, F401  (GstApp brings the me
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import playing  # noqa: E402
+from arguments import number, variable, variables_only  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PORTRAIT = os.environ.get("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
-SOURCE = os.environ.get("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
-OUTPUT = os.environ.get("OUTPUT", "edit-landmarks.mp4")
-try:
-    SMILE = float(os.environ.get("SMILE", "0.06"))
-except ValueError:
-    sys.exit(f"error: SMILE={os.environ['SMILE']} is no number")
+PORTRAIT = variable("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
+SOURCE = variable("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
+OUTPUT = variable("OUTPUT", "edit-landmarks.mp4")
+SMILE = number("SMILE", 0.06, -0.3, 0.3)
 
 # All of a buffer but its payload.
 METADATA = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.META
@@ -74,6 +72,7 @@ def edit(sink: GstApp.AppSink, source: GstApp.AppSrc) -> Gst.FlowReturn:
 
 def main() -> int:
     """Writes the film; returns the exit status."""
+    variables_only()
     os.environ.setdefault("GST_PLUGIN_PATH", os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")) + "/debug")
     Gst.init(None)
     pipeline = Gst.parse_launch(LAUNCH)
@@ -84,7 +83,7 @@ def main() -> int:
     out.connect("eos", lambda _sink: into.end_of_stream())
 
     files = dict.fromkeys(("source", "decoder"), (SOURCE, "has no sound"))
-    status = playing.write(pipeline, "sink", OUTPUT, files)
+    status = playing.write(pipeline, "sink", OUTPUT, files, {"PORTRAIT": PORTRAIT, "SOURCE": SOURCE})
     if status == 0:
         print(f"wrote {OUTPUT}")
     return status

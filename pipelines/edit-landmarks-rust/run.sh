@@ -10,7 +10,6 @@ recording
 
 program=${CARGO_TARGET_DIR:-$root/target}/debug/edit-landmarks
 [ -x "$program" ] || cargo build --quiet --manifest-path "$here/Cargo.toml"
-# Ctrl-C ends the program at once: what it has written until then goes.
-film=$(realpath -m "$OUTPUT")
-trap 'rm -f "${film%/*}/.${film##*/}.part"' EXIT
+# The program moves its film in place; Ctrl-C ends it at once, and what it has written until then goes.
+writes PORTRAIT SOURCE
 run "$program" "$PORTRAIT" "$SOURCE" "$OUTPUT"

@@ -13,6 +13,7 @@ need compositor gstreamer1.0-plugins-base
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
 recording
+writes PORTRAIT SOURCE
 
 # Two rows of four; one seed, so that only the emotion differs.
 places=()
@@ -31,8 +32,8 @@ done
 play --eos-on-shutdown \
     compositor name=mix background=black "${places[@]}" \
     ! video/x-raw,framerate=25/1 ! "${synthetic[@]}" ! videoconvert ! queue ! x264enc speed-preset=veryfast ! queue \
-    ! mp4mux name=m ! filesink location="$(quoted "$OUTPUT")" \
+    ! mp4mux name=m ! filesink location="$(quoted "$part")" \
     filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! "${film_sound[@]}" ! m. \
     "${heads[@]}"
-echo "wrote $OUTPUT"
+written

@@ -19,11 +19,12 @@ from gi.repository import Gst, GstController  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import playing  # noqa: E402
+from arguments import variable, variables_only  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PORTRAIT = os.environ.get("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
-SOURCE = os.environ.get("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
-OUTPUT = os.environ.get("OUTPUT", "keyframes.mp4")
+PORTRAIT = variable("PORTRAIT", str(ROOT / "tests/data/portrait-grace-hopper.jpg"))
+SOURCE = variable("SOURCE", str(ROOT / "tests/data/speech-af_heart.wav"))
+OUTPUT = variable("OUTPUT", "keyframes.mp4")
 
 # Property: (seconds of the film, value) at each keyframe. Between them runs a smooth curve.
 KEYFRAMES: dict[str, list[tuple[float, float]]] = {
@@ -54,6 +55,7 @@ def keyframe(element: Gst.Element, name: str, curve: list[tuple[float, float]]) 
 
 def main() -> int:
     """Writes the film; returns the exit status."""
+    variables_only()
     os.environ.setdefault("GST_PLUGIN_PATH", os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")) + "/debug")
     Gst.init(None)
     pipeline = Gst.parse_launch(LAUNCH)
@@ -64,7 +66,7 @@ def main() -> int:
         keyframe(head, name, curve)
 
     files = dict.fromkeys(("source", "decoder"), (SOURCE, "has no sound"))
-    status = playing.write(pipeline, "sink", OUTPUT, files)
+    status = playing.write(pipeline, "sink", OUTPUT, files, {"PORTRAIT": PORTRAIT, "SOURCE": SOURCE})
     if status == 0:
         print(f"wrote {OUTPUT}")
     return status

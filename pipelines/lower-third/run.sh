@@ -14,6 +14,7 @@ need avenc_aac gstreamer1.0-libav
 
 # How long the speech is says how long all of it is.
 decode
+writes PORTRAIT SOURCE VIDEO
 frames=$((($(stat --format=%s "$work/voice.raw") * 25 + RAW_BYTES_A_SECOND - 1) / RAW_BYTES_A_SECOND))
 if [ -n "$VIDEO" ]; then
     film "$VIDEO"
@@ -38,7 +39,7 @@ play --eos-on-shutdown \
     sink_2::zorder=2 sink_2::xpos=860 sink_2::ypos=360 sink_2::width=360 sink_2::height=360 \
     ! video/x-raw,width=1280,height=720,framerate=25/1 ! identity eos-after="$((frames + 1))" ! "${synthetic[@]}" \
     ! videoconvert ! video/x-raw,format=I420 ! queue ! x264enc speed-preset=veryfast ! queue \
-    ! mp4mux name=m ! filesink location="$(quoted "$OUTPUT")" \
+    ! mp4mux name=m ! filesink location="$(quoted "$part")" \
     "${video[@]}" ! video/x-raw,width=1280,height=720,framerate=25/1,pixel-aspect-ratio=1/1 ! queue ! c.sink_0 \
     videotestsrc pattern=solid-color foreground-color=0xff16213e num-buffers="$frames" \
     ! video/x-raw,width=1160,height=100,framerate=25/1 \
@@ -47,4 +48,4 @@ play --eos-on-shutdown \
     filesrc location="$(quoted "$work/voice.raw")" ! "${RAW_VOICE[@]}" ! tee name=t \
     t. ! queue ! talkinghead portrait="$(quoted "$PORTRAIT")" background=transparent ! queue ! c.sink_2 \
     t. ! "${film_sound[@]}" ! m.
-echo "wrote $OUTPUT"
+written

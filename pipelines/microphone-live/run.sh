@@ -17,9 +17,10 @@ LIVE_QUEUE=(queue max-size-time=5000000000 max-size-bytes=0 max-size-buffers=0)
 
 # Where the picture goes.
 if [ -n "$OUTPUT" ]; then
+    writes PORTRAIT SOURCE
     picture=(videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=veryfast ! queue ! mux.)
     sound=("${film_sound[@]}" ! mux.)
-    file=(mp4mux name=mux ! filesink "location=$(quoted "$OUTPUT")")
+    file=(mp4mux name=mux ! filesink "location=$(quoted "$part")")
 elif [ $screen = yes ]; then
     picture=(videoconvert ! autovideosink)
     sound=("${LIVE_QUEUE[@]}" ! audioconvert ! audioresample ! autoaudiosink)
@@ -36,4 +37,4 @@ play --eos-on-shutdown \
     t. ! "${LIVE_QUEUE[@]}" ! talkinghead portrait="$(quoted "$PORTRAIT")" ! queue ! "${picture[@]}" \
     t. ! "${sound[@]}" \
     "${file[@]}"
-[ -z "$OUTPUT" ] || echo "wrote $OUTPUT"
+[ -z "$OUTPUT" ] || written

@@ -14,6 +14,10 @@ alpha)
     whole PORT 1 65535
     need avenc_ffv1 gstreamer1.0-libav
     need matroskamux gstreamer1.0-plugins-good
+    # Where it cannot listen, tcpserversink tells an error, and a live line plays on without it for ever: that is tried before.
+    said=$(play fakesrc num-buffers=1 ! tcpserversink host="$(quoted "$HOST")" port="$PORT" 2>&1) || true
+    reason=${said##*: }
+    [[ $said != *"error: "* ]] || die "cannot listen at $HOST:$PORT: ${reason%)}: choose another HOST or PORT"
     voice --loop
     echo "waiting for OBS at tcp://$HOST:$PORT; its scene is \"Head with alpha\" of $root/pipelines/obs/scenes.json"
     # Every picture is a key frame, so that OBS may come and go. A reader that falls four seconds behind starts again

@@ -10,10 +10,11 @@ DRIVE=${DRIVE:-pose}
 LOOP=${LOOP:-true}
 need x264enc gstreamer1.0-plugins-ugly
 need avenc_aac gstreamer1.0-libav
+choice DRIVE drive
 recording
+writes PORTRAIT SOURCE DRIVER
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+scratch
 if [ -z "$DRIVER" ]; then
     # No video is bundled: the other photo, made to speak, is one.
     DRIVER=$work/driver.mp4
@@ -30,7 +31,7 @@ play --eos-on-shutdown \
     filesrc location="$(quoted "$SOURCE")" ! decodebin ! audioconvert ! audioresample ! "${steady[@]}" ! tee name=t \
     t. ! queue ! talkinghead name=head portrait="$(quoted "$PORTRAIT")" drive="$DRIVE" pose-loop="$LOOP" \
     ! videoconvert ! video/x-raw,format=I420 ! queue ! x264enc speed-preset=veryfast ! queue ! mp4mux name=m \
-    ! filesink location="$(quoted "$OUTPUT")" \
+    ! filesink location="$(quoted "$part")" \
     t. ! "${film_sound[@]}" ! m. \
     filesrc location="$(quoted "$DRIVER")" ! decodebin ! videoconvert ! facelandmarks ! queue ! head.pose
-echo "wrote $OUTPUT"
+written

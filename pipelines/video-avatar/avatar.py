@@ -64,6 +64,16 @@ def pictures(clip: str) -> tuple[list[Gst.Buffer], Gst.Caps, str]:
     return kept, caps, colours
 
 
+def recorded(where: str, clip: str) -> tuple[Path, Path] | None:
+    """Where a recording lies and where it grows; None of what is none."""
+    if where == "screen" or where.startswith("v4l2:"):
+        return None
+    target, part = playing.places(where, {"CLIP": clip})
+    if part != target and part.exists() and part.stat().st_size:
+        sys.exit(f"error: {part} holds a recording that was broken off, or one that goes on: move it away first")
+    return target, part
+
+
 def output(where: str) -> str:
     if where == "screen":
         return "videoconvert ! autovideosink  v. ! queue ! audioconvert ! audioresample ! autoaudiosink"
@@ -99,6 +109,7 @@ def main() -> None:
     a.add_argument("voice", nargs="+", help="elements of a live source of sound")
     o = a.parse_args()
     Gst.init(None)
+    target, part = recorded(o.output, o.clip) or (None, None)
     kept, caps, colours = pictures(o.clip)
     # The first and the last one are shown once each way.
     way = kept + kept[-2:0:-1]
@@ -108,7 +119,7 @@ def main() -> None:
     )
     back = f"! audioconvert ! audioresample ! tee name=v ! {QUEUE} ! dub.voice"
     line = Gst.parse_launchv([*front.split(), *o.voice, *back.split()])
-    for name, what, value in (("camera", "device", o.output.removeprefix("v4l2:")), ("file", "location", o.output)):
+    for name, what, value in (("camera", "device", o.output.removeprefix("v4l2:")), ("file", "location", str(part))):
         if element := line.get_by_name(name):
             element.set_property(what, value)
     try:
@@ -125,7 +136,7 @@ def main() -> None:
 
     def ended(problem: str | None) -> None:
         if problem:
-            failed.append(problem)
+            failed.append(problem.replace(str(part), o.output) if part else problem)
         loop.quit()
 
     playing.watch(line, ended, {})
@@ -164,8 +175,17 @@ def main() -> None:
     line.set_state(Gst.State.PLAYING)
     loop.run()
     line.set_state(Gst.State.NULL)
+    if part is not None and part != target and not (part.exists() and part.stat().st_size):
+        part.unlink(missing_ok=True)
+        failed.append("nothing was recorded")
+        part = None
     if failed:
-        sys.exit(f"error: {failed[0]}")
+        # A recording cannot be made again.
+        kept_in = f": what was recorded until then is {part}" if part not in (None, target) else ""
+        sys.exit(f"error: {failed[0]}{kept_in}")
+    if part is not None:
+        playing.finish(part, target)
+        print(f"wrote {o.output}")
 
 
 if __name__ == "__main__":

@@ -14,11 +14,14 @@ SECONDS_LONG=${SECONDS_LONG:-0}
 exists facedub || die "this build of the plugin has no facedub"
 voice --loop
 
-clips=$(mktemp -d)
-trap 'rm -rf "$clips" "${work:-}"' EXIT
+case $OUTPUT in
+screen | v4l2:*) ;;
+*) spares PORTRAIT CLIP SOURCE ;;
+esac
+scratch
 if [ -z "$CLIP" ]; then
     # No clip is bundled: the photo, made to move, is one.
-    CLIP=$clips/clip.mp4
+    CLIP=$work/clip.mp4
     echo "making a clip"
     play --eos-on-shutdown audiotestsrc wave=silence num-buffers=200 \
         ! audio/x-raw,rate=44100 ! talkinghead portrait="$(quoted "$PORTRAIT")" seed=3 pose-style=1 \

@@ -6,8 +6,8 @@ set -euo pipefail
 source "$(dirname "$0")/../common.sh"
 OUTPUT=${OUTPUT:-video-drives-photo.mp4}
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+writes PORTRAIT SOURCE
+scratch
 if [ -z "$SOURCE" ]; then
     # No video is bundled: the other photo, made to speak, is one.
     SOURCE=$work/driver.mp4
@@ -24,5 +24,5 @@ play --eos-on-shutdown \
     filesrc location="$(quoted "$SOURCE")" ! decodebin ! videoconvert ! queue \
     ! facelandmarks ! landmarks2latents ! facesynth portrait="$(quoted "$PORTRAIT")" \
     ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux \
-    ! filesink location="$(quoted "$OUTPUT")"
-echo "wrote $OUTPUT"
+    ! filesink location="$(quoted "$part")"
+written

@@ -8,10 +8,11 @@ CAMERA=${CAMERA:-/dev/video0}
 VOICE=${VOICE:-}
 DRIVE=${DRIVE:-auto}
 OUTPUT=${OUTPUT:-}
-[ -z "$VOICE" ] || [ "$VOICE" = microphone ] || readable "$VOICE"
+choice DRIVE drive
+[ -z "$VOICE" ] || [ "$VOICE" = microphone ] || gives "$VOICE" audioconvert "has no sound"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+[ -z "$OUTPUT" ] || writes PORTRAIT SOURCE CAMERA VOICE
+scratch
 if [ -z "$SOURCE" ] && [ ! -c "$CAMERA" ]; then
     echo "no camera at $CAMERA: the other bundled photo, made to speak, stands for one"
     SOURCE=$work/camera.mp4
@@ -44,7 +45,7 @@ if [ -n "$VOICE" ]; then
 fi
 
 if [ -n "$OUTPUT" ]; then
-    sink=(x264enc tune=zerolatency speed-preset=veryfast ! mp4mux ! filesink "location=$(quoted "$OUTPUT")")
+    sink=(x264enc tune=zerolatency speed-preset=veryfast ! mp4mux ! filesink "location=$(quoted "$part")")
 elif [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
     sink=(autovideosink)
 else
@@ -53,4 +54,4 @@ else
 fi
 play --eos-on-shutdown \
     "${portrait[@]}" ! queue ! videoconvert ! video/x-raw,format=I420 ! "${sink[@]}"
-[ -z "$OUTPUT" ] || echo "wrote $OUTPUT"
+[ -z "$OUTPUT" ] || written

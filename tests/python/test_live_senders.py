@@ -80,6 +80,23 @@ class LiveSenders(unittest.TestCase):
 
             onair.wait_for("sound", attempt, sender)
 
+    def test_a_port_that_is_taken_is_told_in_a_line_and_ends_the_script(self) -> None:
+        for name, element, kind, said in (
+            ("obs", "avenc_ffv1", socket.SOCK_STREAM, "cannot listen at 127.0.0.1:{}: Address already in use: "),
+            ("srt", "srtsink", socket.SOCK_DGRAM, "Could not open resource for writing. (Failed to open SRT: Cannot bind to 0.0.0.0:{} "),
+        ):
+            onair.need_element(element)
+            with self.subTest(script=name), socket.socket(socket.AF_INET, kind) as taken:
+                taken.bind(("127.0.0.1", 0))
+                if kind == socket.SOCK_STREAM:
+                    taken.listen()
+                port = taken.getsockname()[1]
+                with onair.running(onair.script(name), PORT=str(port), WAY="alpha") as sender:
+                    self.assertNotEqual(0, sender.process.wait(onair.PATIENCE_SECONDS))
+                    lines = [line for line in sender.said().splitlines() if not line.startswith("listening at ")]
+                    self.assertEqual(1, len(lines), lines)
+                    self.assertTrue(lines[0].startswith("error: " + said.format(port)), lines)
+
     def test_pipewire_camera(self) -> None:
         onair.need_programs("pipewire", "wireplumber", "dbus-run-session")
         onair.need_element("pipewiresink")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import unittest
 import wave
+from collections.abc import Iterator
 
 import gi
 import onair
@@ -71,9 +73,10 @@ class Scripts(unittest.TestCase):
         self.work = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def finished(self, script: str, folder: pathlib.Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A script, run in a folder."""
+        """A script, run in a folder; behind it stand arguments."""
+        name, *arguments = script.split(" ")
         return subprocess.run(
-            [PIPELINES / script],
+            [PIPELINES / name, *arguments],
             env={**os.environ, **variables},
             cwd=folder or self.work,
             capture_output=True,
@@ -149,7 +152,7 @@ class Scripts(unittest.TestCase):
             (f"{PHOTO} has no sound", {"SOURCE": PHOTO}),
             (f"{self.empty} has no sound", {"SOURCE": self.empty}),
             (f'"{self.voice}" is not a PNG, JPEG or WebP', {"PORTRAIT": self.voice}),
-            ('Could not open file "nowhere/film.mp4" for writing.', {"OUTPUT": "nowhere/film.mp4"}),
+            ("cannot write OUTPUT=nowhere/film.mp4: there is no folder", {"OUTPUT": "nowhere/film.mp4"}),
         ):
             variables = {"SOURCE": self.voice, "OUTPUT": "film.mp4"} | change
             self.assert_one_error(said, "edit-landmarks-rust/run.sh", **variables)
@@ -217,6 +220,180 @@ class Scripts(unittest.TestCase):
                 self.assertIn(b"moov", film.read_bytes())
                 self.assertEqual({film, link}, set(self.work.iterdir()))
 
+    #: Scripts that write a film, with the variables that name what they read.
+    WRITERS = {
+        "file-to-mp4/run.sh": ("PORTRAIT", "SOURCE"),
+        "emotions/run.sh": ("PORTRAIT", "SOURCE"),
+        "microphone-live/run.sh": ("PORTRAIT", "SOURCE"),
+        "lower-third/run.sh": ("PORTRAIT", "SOURCE", "VIDEO"),
+        "pose-transfer/run.sh": ("PORTRAIT", "SOURCE", "DRIVER"),
+        "video-drives-photo/run.sh": ("PORTRAIT", "SOURCE"),
+        "webcam-drives-photo/run.sh": ("PORTRAIT", "SOURCE", "VOICE"),
+        "edit-landmarks-rust/run.sh": ("PORTRAIT", "SOURCE"),
+        "edit-landmarks-python/run.py": ("PORTRAIT", "SOURCE"),
+        "keyframes/run.py": ("PORTRAIT", "SOURCE"),
+        "dub/run.sh": ("PORTRAIT", "SOURCE", "FILM", "SPEAKERS"),
+        "video-avatar/run.sh": ("PORTRAIT", "SOURCE", "CLIP"),
+    }
+
+    def writers(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Those that can run here, each with what it reads."""
+        Gst.init(None)
+        for script, names in self.WRITERS.items():
+            if script == "lower-third/run.sh" and not Gst.ElementFactory.find("textoverlay"):
+                continue
+            filmed = ("video-drives-photo/run.sh", "webcam-drives-photo/run.sh")
+            read = {name: self.film for name in names} | {"PORTRAIT": PHOTO, "SOURCE": self.voice, "VOICE": self.voice}
+            read |= {"SOURCE": self.film} if script in filmed else {}
+            yield script, {name: read[name] for name in names if name != "SPEAKERS"}
+
+    def test_a_film_that_fails_leaves_the_one_of_before(self) -> None:
+        film = self.work / "film.mp4"
+        film.write_text("of before")
+        for script, read in self.writers():
+            with self.subTest(script=script):
+                # Of the voice of a clip, or of a dubbed film, the photo is not looked at.
+                wrong = {"CLIP": self.voice} if "CLIP" in read else {"FILM": self.voice} if "FILM" in read else {"PORTRAIT": self.voice}
+                status, lines = self.run_script(script, **read | wrong, OUTPUT=str(film))
+                self.assertNotEqual(0, status)
+                self.assertEqual(1, len(lines), lines)
+                self.assertRegex(lines[0], f"^error: .*{re.escape(self.voice)}")
+                self.assertEqual("of before", film.read_text())
+                self.assertEqual([film], list(self.work.iterdir()))
+
+    def test_what_a_film_is_made_of_is_not_overwritten(self) -> None:
+        link = self.work / "link"
+        for script, read in self.writers():
+            with self.subTest(script=script):
+                for name in self.WRITERS[script]:
+                    mine = self.work / "mine.mp4"
+                    shutil.copy(read.get(name, self.voice), mine)
+                    before = mine.read_bytes()
+                    link.unlink(missing_ok=True)
+                    link.symlink_to(mine)
+                    for output in (mine, link)[: 2 if name == "PORTRAIT" else 1]:
+                        done = self.finished(script, **read | {name: str(mine)}, OUTPUT=str(output))
+                        said = f"error: OUTPUT={output} would overwrite {name}={mine}: choose another\n"
+                        self.assertEqual((1, said), (done.returncode, done.stderr))
+                        self.assertEqual(before, mine.read_bytes())
+                        self.assertEqual({mine, link}, set(self.work.iterdir()))
+
+    def test_where_no_film_can_be_it_is_told_in_a_line(self) -> None:
+        for script, read in self.writers():
+            with self.subTest(script=script):
+                said = "cannot write OUTPUT=nowhere/film.mp4: there is no folder "
+                self.assert_one_error(said, script, **read, OUTPUT="nowhere/film.mp4")
+        for script in ("file-to-mp4/run.sh", "keyframes/run.py"):
+            for output in (str(self.folder), "film.mp4/"):
+                self.assert_one_error(f"OUTPUT={output} is a folder, not a file", script, SOURCE=self.voice, OUTPUT=output)
+            theirs = self.work / ".film.mp4.part"
+            theirs.mkdir()
+            said = ["error: cannot write OUTPUT=film.mp4: a folder .film.mp4.part is in the way"]
+            self.assertEqual((1, said), self.run_script(script, SOURCE=self.voice, OUTPUT="film.mp4"))
+            theirs.rmdir()
+
+    def test_what_is_no_file_is_written_as_it_is(self) -> None:
+        for script in ("file-to-mp4/run.sh", "keyframes/run.py"):
+            done = self.finished(script, SOURCE=self.voice, OUTPUT="/dev/null")
+            self.assertEqual((0, "wrote /dev/null\n", ""), (done.returncode, done.stdout, done.stderr))
+        self.assertFalse(pathlib.Path("/dev/null").is_file())
+
+    def test_a_recording_that_is_broken_off_is_kept_and_named(self) -> None:
+        film, part = self.work / "film.mkv", self.work / ".film.mkv.part"
+        film.write_text("of before")
+        variables = {"CLIP": self.film, "SOURCE": self.voice, "OUTPUT": str(film), "SECONDS_LONG": "20"}
+        # Files may grow to 300 kB, as on a disk that is full.
+        limited = ("bash", "-c", f"ulimit -f 300; exec {onair.script('video-avatar')}")
+        with onair.running(*limited, **variables) as program:
+            self.assertEqual(1, program.process.wait(onair.PATIENCE_SECONDS))
+            self.assertRegex(program.said(), f"error: .*: what was recorded until then is {re.escape(str(part))}\n$")
+        kept = part.read_bytes()
+        self.assertGreater(len(kept), 100_000)
+        # Nor does the next one take its place.
+        status, lines = self.run_script("video-avatar/run.sh", **variables)
+        self.assertEqual((1, 1), (status, len(lines)))
+        self.assertTrue(lines[0].startswith(f"error: {part} holds a recording "), lines)
+        self.assertEqual((kept, "of before"), (part.read_bytes(), film.read_text()))
+
+    def test_arguments_are_told_of_and_help_is_the_readme(self) -> None:
+        scripts = sorted(PIPELINES.glob("*/run.sh")) + [PIPELINES / name / "run.py" for name in ("keyframes", "edit-landmarks-python")]
+        self.assertGreater(len(scripts), 14)
+        for script in scripts:
+            name = str(script.relative_to(PIPELINES))
+            with self.subTest(script=name):
+                for word in ("--help", "-h"):
+                    done = self.finished(f"{name} {word}")
+                    self.assertEqual((0, script.with_name("README.md").read_text()), (done.returncode, done.stdout))
+                self.assert_one_error(f"{script.name} takes no arguments but variables, as in ", f"{name} photo.jpg")
+
+    def test_a_folder_where_a_file_is_meant_is_told_in_a_line(self) -> None:
+        folder, film, voice = str(self.folder), {"SOURCE": self.film}, {"SOURCE": self.voice}
+        for script, variables in (
+            ("file-to-mp4", {"PORTRAIT": folder}),
+            ("file-to-mp4", {"SOURCE": folder}),
+            ("dub", {"FILM": folder, **voice}),
+            ("video-avatar", {"CLIP": folder, **voice, "OUTPUT": "film.mkv"}),
+            ("pose-transfer", {"DRIVER": folder, **voice}),
+            ("webcam-drives-photo", {"VOICE": folder, **film}),
+            ("srt", {"SOURCE": folder}),
+        ):
+            self.assert_one_error(f"cannot read {folder}: it is a folder", f"{script}/run.sh", **variables)
+        for variables in ({"PORTRAIT": folder, **voice}, {"SOURCE": folder}):
+            status, lines = self.run_script("keyframes/run.py", **variables)
+            self.assertEqual((1, 1), (status, len(lines)), lines)
+            self.assertIn(folder, lines[0])
+
+    def test_a_choice_that_is_none_is_told_with_the_choices(self) -> None:
+        voice, film = {"SOURCE": self.voice}, {"SOURCE": self.film, "OUTPUT": "film.mp4"}
+        for said, script, variables in (
+            ("EMOTION=joy is none of neutral, happy, sad, ", "file-to-mp4", voice | {"EMOTION": "joy"}),
+            ("FRAMING=wide is none of crop, full", "file-to-mp4", voice | {"FRAMING": "wide"}),
+            ("DRIVE=nose is none of auto, pose, ", "pose-transfer", voice | {"DRIVE": "pose+nose"}),
+            ("DRIVE=nose is none of auto, pose, ", "webcam-drives-photo", film | {"DRIVE": "nose"}),
+            (f"{PHOTO} has no sound", "webcam-drives-photo", film | {"VOICE": PHOTO}),
+            (f"{self.voice} shows no pictures", "pose-transfer", voice | {"DRIVER": self.voice}),
+        ):
+            self.assert_one_error(said, f"{script}/run.sh", **variables)
+        for smile in ("0.31", "nan"):
+            said = f"SMILE={smile} is no number from -0.3 to 0.3"
+            self.assert_one_error(said, "edit-landmarks-python/run.py", SOURCE=self.voice, SMILE=smile)
+
+    def test_errors_of_gst_launch_are_a_line_and_others_words_are_passed_on(self) -> None:
+        play = f"source {PIPELINES}/common.sh; OUTPUT=film.mp4 part=.film.mp4.part;"
+        for said, line in (
+            ('error: no element "nosuch"\n', "play fakesrc ! nosuch"),
+            ('error: could not set property "emotion" in element "talkinghead" to "joy"\n', "play talkinghead emotion=joy ! fakesink"),
+            # The half film is called by the film's name.
+            ('error: Resource not found. (No such file "film.mp4")\n', 'play filesrc location="$part" ! fakesink'),
+            ("0:00:01 of GST_DEBUG\nerror: text (detail)\nGLib-CRITICAL\n", "words"),
+            ("ERROR: pipeline doesn't want to preroll.\n", "unsaid"),
+        ):
+            program = f"""{play}
+            words() {{ errors <<'END'
+ERROR: from element /GstPipeline:pipeline0/GstX:x: text
+0:00:01 of GST_DEBUG
+Additional debug info:
+x.c(1): x (): /GstPipeline:pipeline0/GstX:x:
+detail
+ERROR: pipeline doesn't want to preroll.
+ERROR: from element /GstPipeline:pipeline0/GstY:y: another text
+Additional debug info:
+y.c(1): y (): /GstPipeline:pipeline0/GstY:y:
+what follows from it
+GLib-CRITICAL
+Failed to set pipeline to PAUSED.
+END
+            }}
+            unsaid() {{ errors <<<"ERROR: pipeline doesn't want to preroll."; }}
+            {line}"""
+            done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=onair.PATIENCE_SECONDS)
+            self.assertEqual(said, done.stderr)
+
+    def test_a_variable_that_is_empty_is_as_if_it_were_not_set(self) -> None:
+        for empty in ({"PORTRAIT": "", "SOURCE": self.voice}, {"PORTRAIT": PHOTO, "SOURCE": ""}):
+            done = self.finished("keyframes/run.py", **empty, OUTPUT="/dev/null")
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+
     def test_a_warning_is_printed_once(self) -> None:
         tracker, landmarks = (f"warning: {name} finds no face in the video: " for name in ("facetracker", "facelandmarks0"))
         for script, said, variables in (
@@ -229,15 +406,18 @@ class Scripts(unittest.TestCase):
             self.assertEqual((0, [said]), (status, [line[: len(said)] for line in lines]), lines)
 
     def test_ctrl_c_finishes_what_gst_launch_writes(self) -> None:
-        long, film = str(self.folder / "long.wav"), self.work / "film.mp4"
+        long, film, part = str(self.folder / "long.wav"), self.work / "film.mp4", self.work / ".film.mp4.part"
         self.speak(long, 30)
+        film.write_text("of before")
         with onair.running(onair.script("file-to-mp4"), SOURCE=long, OUTPUT=str(film)) as program:
-            onair.wait_for("film", lambda: film.exists() and film.stat().st_size > 20_000, program)
+            onair.wait_for("film", lambda: part.exists() and part.stat().st_size > 20_000, program)
+            self.assertEqual("of before", film.read_text())
             os.killpg(program.process.pid, signal.SIGINT)
             self.assertEqual(0, program.process.wait(onair.PATIENCE_SECONDS))
             self.assertEqual(f"wrote {film}\n", program.said())
         # What plays has its table of contents.
         self.assertIn(b"moov", film.read_bytes())
+        self.assertEqual([film], list(self.work.iterdir()))
 
     def test_a_script_that_is_told_to_end_ends_what_it_started(self) -> None:
         long, film, scratch = str(self.folder / "long.wav"), self.work / "film.mkv", self.work / "scratch"
@@ -246,8 +426,8 @@ class Scripts(unittest.TestCase):
         part = film.with_name(f".{film.name}.part")
         finished, none = (0, True), (143, False)
         for script, grows, (status, whole), variables in (
-            ("file-to-mp4", film, finished, {}),
-            ("video-avatar", film, finished, {"CLIP": self.film}),
+            ("file-to-mp4", part, finished, {}),
+            ("video-avatar", part, finished, {"CLIP": self.film}),
             ("dub", part, none, {"FILM": self.film}),
             ("edit-landmarks-rust", part, none, {}),
             # Told while it makes a driving video, it does not begin with the film.
