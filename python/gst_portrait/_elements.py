@@ -7,11 +7,12 @@ GStreamer sets what it can read and says nothing of the rest. The scripts in pip
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
-from typing import Any
+from typing import Any, SupportsFloat, SupportsIndex
 
 #: What a property takes. None is that of a text which names nothing.
-Value = str | int | float | bool | os.PathLike[str] | None
+Value = str | int | float | bool | SupportsIndex | SupportsFloat | os.PathLike[str] | None
 
 _SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 #: What is wrong with a text that the element does not take, by the property.
@@ -20,6 +21,19 @@ _REFUSED = {
     "picture's width and height, 0 to 1)",
     "emotion-mix": "is no mix: write emotions with weights from 0 to 1, as in happy=0.6,surprise=0.3",
 }
+
+
+def plain(value: Any) -> Any:
+    """A number of whatever library, such as numpy's, as Python's own; other values as they are."""
+    if value is None or isinstance(value, str | int | float | os.PathLike):
+        return value
+    # numpy's truth is no number.
+    for kind in (bool,) if getattr(value, "dtype", None) == bool else (operator.index, float):
+        try:
+            return kind(value)
+        except TypeError:
+            continue
+    return value
 
 
 def choices(element: Any, name: str) -> list[Any]:
@@ -85,7 +99,7 @@ def set_property(element: Any, name: str, value: Value, *, plays: bool = False) 
         if element.get_property(name) != text:
             raise ValueError(f"{name}={text} {_REFUSED.get(name, 'is nothing that it can be')}")
         return
-    text = str(value).strip()
+    text = str(plain(value)).strip()
     if spec.value_type == GObject.TYPE_BOOLEAN:
         if text.lower() not in _SWITCH:
             raise ValueError(f"{name}={text} is neither true nor false")

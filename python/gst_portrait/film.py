@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ._elements import Value
+from ._elements import Value, plain
 from ._plugin import MissingError, find_program, setup
 
 #: What names files, in the table's form.
@@ -36,8 +36,12 @@ def animate(
     if program is None:
         raise MissingError("portrait-animate is neither in this package nor on the PATH: install gst-portrait's package")
     setup()
+    # The program makes folders for the films of a table, but not for one by itself.
+    place = Path(os.path.realpath(output)).parent
+    if not place.is_dir():
+        raise FilmError(f"cannot write {os.fspath(output)}: there is no folder {place}: make it first")
     # A table of one row: rows take any property, and what became of them is reported.
-    row = {name.replace("_", "-"): value for name, value in properties.items() if value is not None}
+    row = {name.replace("_", "-"): plain(value) for name, value in properties.items() if value is not None}
     row |= {"photo": photo, "voice": voice, "output": output}
     for name, value in row.items():
         # The table lies elsewhere.

@@ -19,8 +19,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ._elements import Value, set_property, told
+from ._elements import Value, plain, set_property, told
 from ._plugin import MissingError, gstreamer
+from ._sound import Track, samples
 from .packages import install_line
 
 #: Bytes of a pixel in each format.
@@ -87,63 +88,6 @@ class Picture:
     metadata: Mapping[str, NDArray[np.float32]] = field(repr=False)
 
 
-class _Track:
-    """The sound that was pushed, by the time at which it is heard. In samples."""
-
-    def __init__(self, rate: int, channels: int) -> None:
-        self.rate = rate
-        self.channels = channels
-        self._pieces: list[tuple[int, NDArray[np.int16]]] = []
-        self._lock = threading.Lock()
-
-    def add(self, start: int, samples: NDArray[np.int16]) -> None:
-        """Sound of that place; later than all before it."""
-        with self._lock:
-            self._pieces.append((start, samples))
-
-    def cut(self, start: int) -> None:
-        """What was to be heard from there on is not."""
-        with self._lock:
-            kept = [(at, piece[: max(0, start - at)]) for at, piece in self._pieces]
-            self._pieces = [(at, piece) for at, piece in kept if len(piece)]
-
-    def take(self, start: int, end: int) -> NDArray[np.int16]:
-        """The sound between two places, silence where there is none; what is before is forgotten."""
-        out = np.zeros((max(0, end - start), self.channels), np.int16)
-        with self._lock:
-            self._pieces = [(at, piece) for at, piece in self._pieces if at + len(piece) > start]
-            for at, piece in self._pieces:
-                first, last = max(at, start), min(at + len(piece), end)
-                if first < last:
-                    out[first - start : last - start] = piece[first - at : last - at]
-        return out
-
-
-def _samples(pcm: bytes | NDArray[Any], channels: int) -> NDArray[np.int16]:
-    """16-bit samples in rows of channels, of bytes, of 16-bit or of floating-point numbers."""
-    if isinstance(pcm, bytes | bytearray | memoryview):
-        if (size := memoryview(pcm).nbytes) % 2:
-            raise ValueError(f"{size} bytes are no whole number of 16-bit samples")
-        pcm = np.frombuffer(pcm, np.int16)
-    if not isinstance(pcm, np.ndarray):
-        raise TypeError(f"sound must be bytes or an array of numpy's, not {type(pcm).__name__}")
-    array: NDArray[Any] = pcm
-    if array.dtype.kind == "f":
-        # Half precision does not reach as far as samples do.
-        exact = np.nan_to_num(array.astype(np.float64))
-        array = (np.clip(exact, -1.0, 1.0) * 32767.0).astype(np.int16)
-    if array.dtype != np.int16:
-        raise TypeError(f"sound must be 16-bit or floating-point numbers, not {array.dtype}")
-    if array.ndim != 1 and (array.ndim != 2 or array.shape[1] != channels):
-        raise ValueError(
-            f"sound of shape {array.shape} is neither rows of {channels} channels, as in ({array.size // channels}, {channels}), "
-            "nor one row of all"
-        )
-    if array.size % channels:
-        raise ValueError(f"{array.size} samples are no whole number of moments of {channels} channels")
-    return np.ascontiguousarray(array).reshape(-1, channels)
-
-
 def _count(name: str, number: int, most: int = 2**15 - 1) -> int:
     """A whole number from 1 to `most`, also where it came as 512.0."""
     if isinstance(number, bool) or number != int(number) or not 1 <= number <= most:
@@ -153,6 +97,7 @@ def _count(name: str, number: int, most: int = 2**15 - 1) -> int:
 
 def _rate(framerate: int | float | str | Fraction) -> Fraction:
     """Pictures a second, 1 to 240, as in 25, 29.97 or "30000/1001"."""
+    framerate = plain(framerate)
     try:
         rate = Fraction(framerate).limit_denominator(1001)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
@@ -201,7 +146,7 @@ class Head:
         self._gst = gst = gstreamer()
         self._format: Format = format
         self._live = live
-        self._track = _Track(rate, channels)
+        self._track = Track(rate, channels)
         #: Where the next sound goes, in samples of running time.
         self._next = 0
         #: Where the pictures that were taken end, in the same.
@@ -210,7 +155,10 @@ class Head:
         #: Held while a picture is taken; whoever waits for that holds the other one, before which the next taker waits.
         self._taking, self._next_taking = threading.Lock(), threading.Lock()
         self._on_utterance = on_utterance
+        #: In each thread, whether it calls the listener.
+        self._listens = threading.local()
         self._closed = False
+        self._stopped = threading.Event()
         self._failure: HeadError | None = None
         self._pipeline = gst.Pipeline.new(None)
         self._source = self._make("appsrc")
@@ -293,29 +241,35 @@ class Head:
                 structure.get_value("running-time") / 1e9,
                 bool(structure.get_value("interrupted")),
             )
+            listens, self._listens.now = self._listens_now(), True
             try:
                 if self._on_utterance is not None:
                     self._on_utterance(turn)
             except Exception:
                 # Nobody is there to catch it, and GStreamer must have its answer: it is printed as in any thread.
                 sys.excepthook(*sys.exc_info())
+            finally:
+                self._listens.now = listens
             return self._gst.BusSyncReply.DROP
         return self._gst.BusSyncReply.PASS
+
+    def _listens_now(self) -> bool:
+        return getattr(self._listens, "now", False)
 
     def push(self, pcm: bytes | NDArray[Any]) -> None:
         """Speaks: 16-bit little-endian bytes, or an array of 16-bit or floating-point (-1 to 1) samples. Does not block.
 
         What is pushed before it can be heard waits for its time, live ten minutes of it at most.
         """
-        samples = _samples(pcm, self._track.channels)
-        if not len(samples):
+        sound = samples(pcm, self._track.channels)
+        if not len(sound):
             return
         gst = self._gst
         with self._lock:
             start = max(self._next, self._now()) if self._live else self._next
-            self._next = start + len(samples)
-            self._track.add(start, samples)
-            buffer = gst.Buffer.new_wrapped(samples.astype("<i2", copy=False).tobytes())
+            self._next = start + len(sound)
+            self._track.add(start, sound)
+            buffer = gst.Buffer.new_wrapped(sound.astype("<i2", copy=False).tobytes())
             buffer.pts = self._nanoseconds(start)
             buffer.duration = self._nanoseconds(self._next) - buffer.pts
             flow = self._source.emit("push-buffer", buffer)
@@ -352,15 +306,27 @@ class Head:
         self._source.emit("end-of-stream")
 
     def close(self) -> None:
-        """Ends everything at once. May be called from any thread, and again."""
+        """Ends everything at once. May be called from any thread, in `on_utterance` as well, and again."""
+        listens = self._listens_now()
         if not self._closed:
             self._closed = True
             try:
                 # The bus forgets all at the end.
                 self._error()
             finally:
-                if self._end.detach():
-                    _stop(self._pipeline, self._bus, self._gst.State.NULL)
+                if not self._end.detach():
+                    self._stopped.set()
+                elif listens:
+                    # A thread of the pipeline's cannot wait for its own end.
+                    threading.Thread(target=self._halt).start()
+                else:
+                    self._halt()
+        elif not listens:
+            self._stopped.wait()
+
+    def _halt(self) -> None:
+        _stop(self._pipeline, self._bus, self._gst.State.NULL)
+        self._stopped.set()
 
     def _ended(self, flow: Any) -> str:
         if self._closed:
@@ -382,8 +348,8 @@ class Head:
         steps = -(-max(0, self._shown - rate // 1000) * _STEPS // rate)
         return steps * rate // _STEPS
 
-    def _nanoseconds(self, samples: int) -> int:
-        return int(samples * 1_000_000_000 // self._track.rate)
+    def _nanoseconds(self, count: int) -> int:
+        return int(count * 1_000_000_000 // self._track.rate)
 
     def _error(self) -> HeadError | None:
         """The first error that an element told; warnings are told on the way."""

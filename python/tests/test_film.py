@@ -8,8 +8,11 @@ import os
 import sys
 import tempfile
 import unittest
+from fractions import Fraction
 from pathlib import Path
 from unittest import mock
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -63,6 +66,23 @@ class Film(unittest.TestCase):
         self.assertEqual(set(row), names)
         with self.assertRaisesRegex(ValueError, "yaw=nan is no number"):
             gst_portrait.animate("a.jpg", "b.wav", "d.mp4", yaw=float("nan"))
+
+    def test_numbers_of_any_library_are_numbers(self) -> None:
+        self.answer({"status": "done", "error": None})
+        numbers = {"yaw": np.float32(3), "seed": np.int64(3), "look_away": np.bool_(True), "roll": Fraction(1, 2), "pitch": np.array(2.5)}
+        gst_portrait.animate("a.jpg", "b.wav", "d.mp4", **numbers)
+        row = json.loads((self.folder / "table.jsonl").read_text(encoding="utf-8"))
+        self.assertEqual((row["yaw"], row["seed"], row["roll"], row["pitch"]), (3.0, 3, 0.5, 2.5))
+        self.assertIs(row["look-away"], True)
+        with self.assertRaisesRegex(ValueError, "yaw=inf is no number"):
+            gst_portrait.animate("a.jpg", "b.wav", "d.mp4", yaw=np.float32("inf"))
+
+    def test_a_folder_that_is_not_there_is_told(self) -> None:
+        folder = self.folder / "nowhere"
+        said = f"^cannot write {folder}/film.mp4: there is no folder {folder}: make it first$"
+        with self.assertRaisesRegex(gst_portrait.FilmError, said):
+            gst_portrait.animate("a.jpg", "b.wav", folder / "film.mp4")
+        self.assertFalse(folder.exists())
 
     def test_why_there_is_no_film_is_told(self) -> None:
         self.answer({"status": "failed", "error": "a.jpg shows no face"})

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 
 import gst_portrait  # noqa: E402
-from gst_portrait.head import _samples, _Track  # noqa: E402
+from gst_portrait._sound import Track, samples  # noqa: E402
 
 Gst = gst_portrait._plugin.gstreamer()
 from gi.repository import GLib  # noqa: E402
@@ -40,7 +40,7 @@ def speech(seconds: float) -> tuple[int, bytes]:
 
 class Sound(unittest.TestCase):
     def test_sound_is_kept_by_its_time(self) -> None:
-        track = _Track(10, 1)
+        track = Track(10, 1)
         track.add(2, np.array([[1], [2], [3]], np.int16))
         track.add(7, np.array([[4], [5]], np.int16))
         self.assertEqual(track.take(0, 4).ravel().tolist(), [0, 0, 1, 2])
@@ -51,29 +51,30 @@ class Sound(unittest.TestCase):
         self.assertEqual(track.take(10, 13).ravel().tolist(), [6, 0, 0])
 
     def test_sound_of_any_kind_is_16_bit(self) -> None:
-        self.assertEqual(_samples(b"\x01\x00\xff\xff", 1).ravel().tolist(), [1, -1])
-        self.assertEqual(_samples(np.array([0.5, -2.0, np.nan]), 1).ravel().tolist(), [16383, -32767, 0])
-        self.assertEqual(_samples(np.array([1.0, -0.5], np.float16), 1).ravel().tolist(), [32767, -16383])
+        self.assertEqual(samples(b"\x01\x00\xff\xff", 1).ravel().tolist(), [1, -1])
+        self.assertEqual(samples(np.array([0.5, -2.0, np.nan]), 1).ravel().tolist(), [16383, -32767, 0])
+        self.assertEqual(samples(np.array([1.0, -0.5], np.float16), 1).ravel().tolist(), [32767, -16383])
         for array in (np.zeros(6, np.int16), np.zeros((3, 2), np.int16)):
-            self.assertEqual(_samples(array, 2).shape, (3, 2))
-        self.assertEqual(_samples(np.zeros((9, 1)), 1).shape, (9, 1))
+            self.assertEqual(samples(array, 2).shape, (3, 2))
+        self.assertEqual(samples(np.zeros((9, 1)), 1).shape, (9, 1))
         for shape, channels in (((9, 2), 1), ((2, 9), 2), ((2, 3, 2), 2), ((), 1)):
             with self.assertRaisesRegex(ValueError, rf"sound of shape {re.escape(str(shape))} is neither"):
-                _samples(np.zeros(shape, np.int16), channels)
+                samples(np.zeros(shape, np.int16), channels)
         with self.assertRaises(ValueError):
-            _samples(np.zeros(5, np.int16), 2)
+            samples(np.zeros(5, np.int16), 2)
         with self.assertRaises(TypeError):
-            _samples(np.zeros(5, np.int32), 1)
+            samples(np.zeros(5, np.int32), 1)
         with self.assertRaisesRegex(TypeError, "bytes or an array of numpy's, not list"):
-            _samples([0] * 9, 1)  # type: ignore[arg-type]
+            samples([0] * 9, 1)  # type: ignore[arg-type]
         with self.assertRaisesRegex(ValueError, "3 bytes are no whole number of 16-bit samples"):
-            _samples(b"abc", 1)
+            samples(b"abc", 1)
 
 
 class Films(unittest.TestCase):
     def test_pictures_come_at_any_rate(self) -> None:
         rate, voice = speech(0.4)
-        for framerate, wanted in (("30000/1001", 30000 / 1001), (29.97, 29.97), (Fraction(25, 2), 12.5)):
+        rates = ("30000/1001", 30000 / 1001), (29.97, 29.97), (Fraction(25, 2), 12.5), (np.float32(25), 25), (np.int64(25), 25)
+        for framerate, wanted in rates:
             with gst_portrait.Head(PHOTO, rate=rate, framerate=framerate) as head:
                 head.push(voice)
                 head.finish()
@@ -164,6 +165,25 @@ class Films(unittest.TestCase):
                 self.assertEqual(answer, Gst.BusSyncReply.DROP)
         self.assertIn("of the listener", [str(call.args[1]) for call in hook.call_args_list])
 
+    def test_a_listener_may_close_the_head(self) -> None:
+        rate, voice = speech(0.4)
+        for live in (False, True):
+            heard = threading.Event()
+
+            def turn(_: gst_portrait.Utterance) -> None:
+                head.close()
+                # Again, as whoever does not know that it is closed.
+                head.close()
+                heard.set()
+
+            head = gst_portrait.Head(PHOTO, rate=rate, live=live, on_utterance=turn)
+            head.push(voice)
+            # The pictures end as well.
+            self.assertLess(sum(1 for _ in head), 100)
+            self.assertTrue(heard.wait(30))
+            head.close()
+            self.assertEqual(head._pipeline.get_state(0)[1], Gst.State.NULL)
+
     def test_in_asyncio_others_go_on(self) -> None:
         async def film() -> tuple[int, int]:
             rate, voice = speech(0.4)
@@ -251,7 +271,14 @@ class Failures(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, f"^{re.escape(said)}"):
                 gst_portrait.Head(PHOTO, **properties).close()  # type: ignore[arg-type]
         with gst_portrait.Head(
-            Path(PHOTO), reference=None, drive="pose+mouth", emotion=1, look_away=True, face=1, scale=0.8
+            Path(PHOTO),
+            reference=None,
+            drive="pose+mouth",
+            emotion=np.int64(1),
+            look_away=np.bool_(True),
+            face=1,
+            scale=np.float32(0.8),
+            width=np.int64(64),
         ) as head:
             for properties, said in (
                 ({"emotion": "joy"}, "emotion=joy is none of neutral, happy, "),
