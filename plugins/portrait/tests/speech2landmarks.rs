@@ -106,8 +106,12 @@ impl Run {
 
     /// The person of the portrait, with a second photo.
     fn with_second_photo(open: Option<Arc<Portrait>>) -> Self {
+        Self::of(Photos { portrait: portrait(), open })
+    }
+
+    fn of(photos: Photos) -> Self {
         let element = SPEECH2LANDMARKS.element();
-        element.set_context(&context::make(&Photos { portrait: portrait(), open }));
+        element.set_context(&context::make(&photos));
         Self::around(&element).at_once()
     }
 
@@ -226,40 +230,76 @@ fn expression_and_brow_gains_scale_their_part_of_the_face() {
     }
 }
 
-/// Over features of silence nothing else moves.
-#[test]
-fn brows_rise_on_stressed_syllables_and_nothing_else_does() {
-    let syllables = |i: usize| match (i % 5, i / 5 % 3) {
+/// Half a minute of features of silence, over which brows rise on syllables of which each third is loud.
+fn stressed(mut run: Run) -> Vec<Frame> {
+    let level = |i: usize| match (i % 5, i / 5 % 3) {
         (4, _) => -60.0,
         (_, 2) => -18.0,
         _ => -28.0,
     };
+    let hear = |i: usize| {
+        let mut features = buffer::from_f32(&silence());
+        meta::attach(features.get_mut().unwrap(), FrameMeta::Loudness, &[2], &[level(i); 2]);
+        run.take(features)
+    };
+    (0..30 * FPS).map(hear).collect()
+}
+
+/// How far brows rise at most over where they were in the first frame.
+fn lift(frames: &[Frame]) -> f32 {
+    let brow = |frame: &Frame| mean(BROW_LEFT.iter().map(|&i| frame.points[i][1]));
+    frames.iter().map(|frame| brow(&frames[0]) - brow(frame)).fold(0.0, f32::max)
+}
+
+#[test]
+fn brows_rise_on_stressed_syllables_and_nothing_else_does() {
     let heard = |accents: f32, brow_gain: f32| {
-        let mut run = Run::new();
+        let run = Run::new();
         run.element().set_property("brow-accents", accents);
         run.element().set_property("brow-gain", brow_gain);
-        let hear = |i: usize| {
-            let mut features = buffer::from_f32(&silence());
-            meta::attach(features.get_mut().unwrap(), FrameMeta::Loudness, &[2], &[syllables(i); 2]);
-            run.take(features)
-        };
-        (0..30 * FPS).map(hear).collect::<Vec<Frame>>()
+        stressed(run)
     };
-    let brow = |frame: &Frame| mean(BROW_LEFT.iter().map(|&i| frame.points[i][1]));
     let still = heard(0.0, 1.0);
-    let lift = |frames: &[Frame]| {
-        let lifts = frames.iter().zip(&still).map(|(frame, still)| brow(still) - brow(frame));
-        lifts.fold(0.0, f32::max)
-    };
     let raised = heard(1.0, 1.0);
-    let once = lift(&raised);
+    let once = lift(&raised) - lift(&still);
     assert!((0.005..0.04).contains(&once), "{once}");
-    for (scaled, factor) in [(heard(2.0, 1.0), 2.0), (heard(1.0, 2.0), 2.0), (heard(1.0, 0.0), 0.0)] {
-        assert!((lift(&scaled) / once - factor).abs() < 0.1, "{} for {once}", lift(&scaled));
+    for (accents, gain, factor) in [(2.0, 1.0, 2.0), (1.0, 2.0, 2.0), (1.0, 0.0, 0.0)] {
+        let scaled = lift(&heard(accents, gain)) - lift(&heard(0.0, gain));
+        assert!((scaled / once - factor).abs() < 0.1, "{scaled} for {once}");
     }
     for (raised, still) in raised.iter().zip(&still) {
         assert!(LIPS_OUTER.iter().chain(&IRIS_LEFT[..1]).all(|&i| raised.points[i] == still.points[i]));
     }
+}
+
+/// Their frame would bend.
+#[test]
+fn behind_glasses_brows_rise_by_a_third() {
+    let analyse = |path: &std::path::Path| Portrait::analyse(path, &pack(), tch::Device::Cpu).unwrap();
+    let bare = analyse(&photo("portrait-astronaut.png"));
+    let points: Vec<[f32; 3]> = bare.crop.pixels(&bare.landmarks).collect();
+    let mut picture = image::open(photo("portrait-astronaut.png")).unwrap().into_rgb8();
+    // A bridge from the inner corner of the one eye to that of the other.
+    let (from, to) = (points[133], points[362]);
+    let half = (to[0] - from[0]) / 12.0;
+    for x in from[0] as u32..to[0] as u32 {
+        for y in (from[1] - half) as u32..(from[1] + half) as u32 {
+            picture.put_pixel(x, y, image::Rgb([20; 3]));
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    picture.save(folder.path().join("worn.png")).unwrap();
+    let worn = analyse(&folder.path().join("worn.png"));
+    assert_eq!((bare.glasses, worn.glasses), (false, true));
+    let [bare, worn] = [bare, worn].map(|portrait| {
+        let heard = |accents: f32| {
+            let run = Run::of(Photos { portrait: Arc::clone(&portrait), open: None });
+            run.element().set_property("brow-accents", accents);
+            lift(&stressed(run))
+        };
+        heard(1.0) - heard(0.0)
+    });
+    assert!((worn / bare - 0.35).abs() < 0.05, "{worn} for {bare}");
 }
 
 #[test]

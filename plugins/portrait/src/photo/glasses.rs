@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a drawn face wears glasses: lids of large eyes take along what is above them, and would bend the frame.
+//! Whether a face wears glasses: lids of large eyes and rising brows take along what is between them, and would bend the frame.
 
 use super::shrink::{Level, SIZE};
+use crate::face::find::{Outside, RgbView, Roi, sample};
 use crate::face::landmark::indices::{EYE_LEFT, EYE_RIGHT};
 use crate::face::pixel;
 
@@ -15,7 +16,15 @@ const BRIDGE_ROWS: i32 = 18;
 const BRIDGE_STEP: f32 = 0.01;
 const FRAME: f32 = 0.5;
 
-/// Whether a frame crosses the nose; planes of red, green and blue of the face's square.
+/// Whether a frame crosses the nose of a face with these landmarks, in pixels of the picture.
+pub fn worn(view: &RgbView<'_>, face: &[[f32; 3]]) -> bool {
+    let Some(roi) = Roi::around(face) else { return false };
+    let mut planes = vec![0.0; 3 * SIZE * SIZE];
+    sample(view, roi, SIZE, Outside::Edge, 0.0..255.0, &mut planes);
+    are_worn(&planes, &Level::new(face, roi), face)
+}
+
+/// The same; planes of red, green and blue of the face's square.
 pub fn are_worn(planes: &[f32], level: &Level, face: &[[f32; 3]]) -> bool {
     let [left, right] = [EYE_LEFT, EYE_RIGHT].map(|edge| level.point(face[edge[INNER_CORNER]]));
     let middle = [0, 1].map(|k| (left[k] + right[k]) / 2.0);

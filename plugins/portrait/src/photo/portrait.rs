@@ -16,7 +16,7 @@ use super::picture::Picture;
 use super::recipe::Square;
 use super::sources::{Seen, Sources};
 use super::view::View;
-use super::{drawing, eyes, foreground, matte, mouth, plate, read};
+use super::{drawing, eyes, foreground, glasses, matte, mouth, plate, read};
 use crate::face::find::{Face, FaceChoice, Finder, Mesh, RgbView, Spot, from_left, places};
 use crate::face::landmark::indices::{CHIN, FOREHEAD, LIPS_OUTER};
 use crate::face::landmark::{COUNT, Pose, pose};
@@ -77,6 +77,8 @@ pub struct Portrait {
     pub parallax: Vec<f32>,
     /// Whether something covers the mouth.
     pub covered: bool,
+    /// Whether glasses are worn, as far as that can be seen on the nose.
+    pub glasses: bool,
     /// What its eyes are where they are larger than people's.
     pub large_eyes: Option<LargeEyes>,
     /// What the user should know of this photo.
@@ -257,6 +259,7 @@ fn measure(
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
     let covered = mouth::is_covered(&view, &face);
+    let glasses = glasses::worn(&view, &face);
     if covered {
         warnings.push(format!(
             "something covers the mouth in {path:?}: it is left as it is, only head and eyes move; use a photo in which the \
@@ -311,6 +314,7 @@ fn measure(
         eye_code,
         parallax,
         covered,
+        glasses,
         large_eyes,
         warnings,
         square_mask: Mutex::default(),

@@ -210,7 +210,9 @@ impl State {
             second.apply(points);
         }
         self.manners.apply(points, self.fps);
-        let face = self.edits.apply(points, &controls.face(), loudness, self.fps, blink);
+        let mut asked = controls.face();
+        asked.accents *= self.person.brows;
+        let face = self.edits.apply(points, &asked, loudness, self.fps, blink);
         Ok(Applied { emotion, face })
     }
 }

@@ -13,8 +13,13 @@ use crate::face::landmark::region::Regions;
 use crate::pack::{Pack, PackError, Stage};
 use crate::photo::{Photos, Portrait};
 
+/// How far brows rise behind glasses, whose frame would bend with them.
+const BEHIND_GLASSES: f32 = 0.35;
+
 /// One person.
 pub struct Person {
+    /// How far their brows may rise, 0 to 1.
+    pub brows: f32,
     /// Normalised landmarks as the photo shows them.
     pub photo: Vec<[f32; 3]>,
     /// The same at rest, lips closed.
@@ -44,6 +49,7 @@ impl Person {
         let at = stage.place("identity");
         let identity = |face: &[[f32; 3]]| at.map(|at| stage.input(at, face.as_flattened())).transpose();
         let mut person = Self {
+            brows: if photos.is_some_and(|p| p.portrait.glasses) { BEHIND_GLASSES } else { 1.0 },
             photo: photo.to_vec(),
             identity: identity(&neutral)?,
             open: open.map_or(Ok(None), |open| identity(&open.neutral))?,

@@ -155,7 +155,7 @@ pub(super) fn register_placed(name: &str) {
     unsafe {
         gst::ffi::gst_meta_register_custom(
             name.to_glib_none().0,
-            (&PLACED_TAGS[..]).to_glib_none().0,
+            PLACED_TAGS[..].to_glib_none().0,
             Some(transform_placed),
             std::ptr::null_mut(),
             None,
