@@ -25,9 +25,9 @@ const RAISE: f32 = 0.06;
 /// Radius of the resampling kernel in pixels of the coarser picture.
 const RADIUS: f32 = 2.0;
 
-/// Places and sides of what is drawn come in so many parts of a pixel: the last digits of landmarks differ from processor to
+/// Place and side of what is drawn are told in so many parts of a pixel: the last digits of landmarks differ from processor to
 /// processor, and what of a photo is copied behind a head, or belongs to it, may hang on them.
-const PARTS: f32 = 8.0;
+const PARTS: f32 = 2.0;
 
 /// A square in pixels of the photo. It may stick out: the photo's edges are replicated there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,7 +102,7 @@ impl Crop {
         Self { x: keep(x, self.x, width as f32), y: keep(y, self.y, height as f32), side }
     }
 
-    /// The same on whole eighths of a pixel.
+    /// The same on halves of a pixel.
     #[must_use]
     pub fn rounded(self) -> Self {
         let round = |v: f32| (v * PARTS).round() / PARTS;
