@@ -35,9 +35,11 @@ const PHOTO: [&str; 2] = ["photo", "portrait"];
 const VOICE: [&str; 2] = ["voice", "audio"];
 const OUTPUT: [&str; 2] = ["output", "film"];
 
-/// A property's name, however a column writes it.
-fn property_name(column: &str) -> String {
-    column.trim().to_lowercase().replace('_', "-")
+/// What a column is, however it is written: `photo`, `voice`, `output` or a property.
+fn meaning(column: &str) -> String {
+    let name = column.trim().to_lowercase().replace('_', "-");
+    let file = [PHOTO, VOICE, OUTPUT].into_iter().find(|names| names.contains(&name.as_str()));
+    file.map_or(name, |names| names[0].to_owned())
 }
 
 impl Job {
@@ -77,15 +79,12 @@ pub fn jobs(
         let job = cells
             .map_err(|reason| BadRow { row, output: None, reason })
             .and_then(|cells| job(row, cells, folder, defaults, &check));
-        all.push(job.and_then(|job| match films.get(&place(&job.output)) {
-            Some(first) => {
-                let reason = format!("it writes the film of row {first}");
-                Err(BadRow { row, output: None, reason })
+        all.push(job.and_then(|job| {
+            let first = *films.entry(place(&job.output)).or_insert(row);
+            if first == row {
+                return Ok(job);
             }
-            None => {
-                films.insert(place(&job.output), row);
-                Ok(job)
-            }
+            Err(BadRow { row, output: None, reason: format!("it writes the film of row {first}") })
         }));
     }
     all
@@ -102,11 +101,7 @@ fn job(
     let mut properties = defaults.to_vec();
     let (mut wrong, mut named) = (None, Vec::new());
     for (column, value) in cells {
-        let name = property_name(&column);
-        let name = [PHOTO, VOICE, OUTPUT]
-            .into_iter()
-            .find(|names| names.contains(&name.as_str()))
-            .map_or(name, |names| names[0].to_owned());
+        let name = meaning(&column);
         if named.contains(&name) {
             wrong.get_or_insert(format!("it names {name} twice"));
         }

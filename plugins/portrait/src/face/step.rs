@@ -7,3 +7,9 @@ pub fn smooth_step(x: f32) -> f32 {
     let x = x.clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
 }
+
+/// The same from 0 at `from` to 1 at `to`, which may lie on either side; 0 where they are one.
+pub fn step_between(from: f32, to: f32, x: f32) -> f32 {
+    let way = to - from;
+    if way == 0.0 { 0.0 } else { smooth_step((x - from) / way) }
+}

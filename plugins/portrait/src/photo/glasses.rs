@@ -25,7 +25,7 @@ pub fn worn(view: &RgbView<'_>, face: &[[f32; 3]]) -> bool {
 }
 
 /// The same; planes of red, green and blue of the face's square.
-pub fn are_worn(planes: &[f32], level: &Level, face: &[[f32; 3]]) -> bool {
+fn are_worn(planes: &[f32], level: &Level, face: &[[f32; 3]]) -> bool {
     let [left, right] = [EYE_LEFT, EYE_RIGHT].map(|edge| level.point(face[edge[INNER_CORNER]]));
     let middle = [0, 1].map(|k| (left[k] + right[k]) / 2.0);
     let light = |y: f32| {

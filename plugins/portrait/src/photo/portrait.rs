@@ -243,7 +243,8 @@ fn measure(
     // Crop and pose are what the mesh says, which made them of all faces that the networks have seen.
     let own = crop.shares(face.iter().copied());
     let pose = pose::decompose(&own, pack.mean_face());
-    let fitted = eyes::fitted(&view, &face, || Mesh::new(pack, device)).map_err(failed)?;
+    let glasses = glasses::worn(&view, &face);
+    let fitted = eyes::fitted(&view, &face, glasses, || Mesh::new(pack, device)).map_err(failed)?;
     let large_eyes = fitted.as_ref().map(|(_, eyes)| LargeEyes { iris: eyes.iris / crop.side, ..*eyes });
     let landmarks = fitted.map_or_else(|| own.clone(), |(landmarks, _)| crop.shares(landmarks));
     if pose.yaw.abs() > PROFILE {
@@ -259,7 +260,6 @@ fn measure(
     let mut neutral = vec![[0.0; 3]; landmarks.len()];
     pose.remove(&landmarks, &mut neutral);
     let covered = mouth::is_covered(&view, &face);
-    let glasses = glasses::worn(&view, &face);
     if covered {
         warnings.push(format!(
             "something covers the mouth in {path:?}: it is left as it is, only head and eyes move; use a photo in which the \

@@ -5,14 +5,13 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::gains::step_between;
 use super::ramp::{Ramp, most_per_frame};
 use crate::face::VOICE_DB;
 use crate::face::chance::Chance;
 use crate::face::landmark::indices::{
     BROW_LEFT, BROW_RIGHT, EYE_CORNER_LEFT, EYE_CORNER_RIGHT, LOWER_BROWS, UPPER_LIDS,
 };
-use crate::face::step::smooth_step;
+use crate::face::step::{smooth_step, step_between};
 
 /// Largest factor on how far they rise.
 pub const MAX_ACCENTS: f32 = 2.0;
@@ -162,7 +161,7 @@ fn ways(rest: &[[f32; 3]]) -> Vec<f32> {
     let width = brows.iter().map(aside).fold(f32::MIN_POSITIVE, f32::max);
     let way = |point: &[f32; 3]| {
         let away = brows.iter().map(|&brow| distance(*point, brow)).fold(f32::MAX, f32::min);
-        let outer = smooth_step((aside(point) / width - OUTER_FROM) / (1.0 - OUTER_FROM));
+        let outer = step_between(OUTER_FROM, 1.0, aside(point) / width);
         let above = step_between(lid, f32::midpoint(lid, brow), point[1]);
         unit * (-away / (REACH * unit)).exp() * (1.0 - (1.0 - OUTER_END) * outer) * above
     };

@@ -7,7 +7,7 @@ use crate::face::landmark::indices::{
     EYE_CORNER_LEFT, EYE_CORNER_RIGHT, LOWER_BROWS, NOSE_TIP, UPPER_LIDS, UPPER_LIP,
 };
 use crate::face::landmark::neutral::{lip_gaps, mouth_gap, open_mouth, widen_gaps};
-use crate::face::step::smooth_step;
+use crate::face::step::step_between;
 
 /// Largest gain.
 pub const MAX_GAIN: f32 = 2.0;
@@ -144,12 +144,6 @@ impl Silence {
         let [amount] = self.amount.step([silent], most_per_frame(1.0, BASE_SECONDS, fps));
         amount
     }
-}
-
-/// Cubic step from 0 at `from` to 1 at `to`, which may lie on either side.
-pub(super) fn step_between(from: f32, to: f32, x: f32) -> f32 {
-    let way = to - from;
-    if way == 0.0 { 0.0 } else { smooth_step((x - from) / way) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::face::chance::Chance;
-
 use crate::face::landmark::Pose;
 use crate::face::landmark::indices::{EYE_CORNER_LEFT, EYE_CORNER_RIGHT, IRIS_LEFT, IRIS_RIGHT};
 use crate::face::step::smooth_step;
